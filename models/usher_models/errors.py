@@ -1,0 +1,141 @@
+"""Everything Usher refuses, as one tree. The docstring of a class is its message for a person.
+
+    UsherError
+    ├── InvalidMeeting          invalid_meeting            the platform, id or URL names no meeting
+    ├── Refused                                            a request that gets no slot; no row stays behind
+    │   ├── UnknownUser         unknown_user
+    │   ├── CapReached          cap_reached
+    │   └── DuplicateMeeting    duplicate_meeting
+    ├── CallbackRejected                                   what a bot said could not be applied
+    │   ├── UnknownConnection   unknown_connection
+    │   ├── IllegalMove         illegal_move
+    │   ├── AnotherPodSpeaks    another_pod_speaks
+    │   └── MeetingOver         meeting_over               the bot must exit
+    ├── Unauthorized            unauthorized               no valid token
+    ├── Forbidden               forbidden                  a valid token of somebody else
+    └── Unavailable                                        worth another try
+        ├── DatabaseUnavailable database_unavailable
+        └── KubernetesUnavailable kubernetes_unavailable
+
+`code` is the stable word for programs; `str(error)` is the sentence for people.
+"""
+
+from typing import ClassVar
+
+
+class UsherError(Exception):
+    """Something went wrong inside Usher."""
+
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (self.__doc__ or self.code).strip())
+
+
+class InvalidMeeting(UsherError):
+    """The platform, id or URL names no meeting."""
+
+    code = "invalid_meeting"
+
+    def __init__(self, message: str | None = None, *, field: str = "nativeMeetingId") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Refused(UsherError):
+    """The request was refused."""
+
+    code = "refused"
+
+
+class UnknownUser(Refused):
+    """No such user."""
+
+    code = "unknown_user"
+
+
+class CapReached(Refused):
+    """Maximum concurrent bots limit reached."""
+
+    code = "cap_reached"
+
+    def __init__(self, *, limit: int, used: int) -> None:
+        super().__init__(f"Maximum concurrent bots limit reached ({limit}); {used} in use.")
+        self.limit = limit
+        self.used = used
+
+
+class DuplicateMeeting(Refused):
+    """The user already has a live bot in this meeting."""
+
+    code = "duplicate_meeting"
+
+    def __init__(self, *, meeting_id: int | None) -> None:
+        which = f"meeting {meeting_id}" if meeting_id is not None else "another meeting row"
+        super().__init__(f"The user already has a live bot in this meeting ({which}).")
+        self.meeting_id = meeting_id
+
+
+class CallbackRejected(UsherError):
+    """The callback could not be applied."""
+
+    code = "callback_rejected"
+
+
+class UnknownConnection(CallbackRejected):
+    """No meeting has this connection id."""
+
+    code = "unknown_connection"
+
+
+class IllegalMove(CallbackRejected):
+    """The meeting's status does not allow this move."""
+
+    code = "illegal_move"
+
+
+class AnotherPodSpeaks(CallbackRejected):
+    """Another pod already speaks for this meeting."""
+
+    code = "another_pod_speaks"
+
+
+class MeetingOver(CallbackRejected):
+    """The meeting is over; the bot must exit."""
+
+    code = "meeting_over"
+
+    def __init__(self, *, meeting_id: int, status: str) -> None:
+        super().__init__(f"Meeting {meeting_id} is over ({status}); the bot must exit.")
+        self.meeting_id = meeting_id
+        self.status = status
+
+
+class Unauthorized(UsherError):
+    """The token is missing, malformed, expired or not signed by this cluster."""
+
+    code = "unauthorized"
+
+
+class Forbidden(UsherError):
+    """The token is valid, but not for this meeting."""
+
+    code = "forbidden"
+
+
+class Unavailable(UsherError):
+    """A part that Usher needs is away; try again."""
+
+    code = "unavailable"
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be reached; try again."""
+
+    code = "database_unavailable"
+
+
+class KubernetesUnavailable(Unavailable):
+    """The Kubernetes API cannot be reached; try again."""
+
+    code = "kubernetes_unavailable"

@@ -1,0 +1,1 @@
+"""The control plane: one package, two processes (`usher operate` and `usher serve`)."""
