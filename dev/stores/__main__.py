@@ -1,0 +1,87 @@
+"""`python3 -m dev.stores`: the command line of the test stores."""
+
+import argparse
+import shlex
+import sys
+
+from dev.machine import debian, processes
+from dev.machine.errors import DevError
+from dev.machine.locking import exclusive
+from dev.machine.progress import Progress
+from dev.stores import postgres, redis
+from dev.stores.settings import POSTGRES_PACKAGES, REDIS_PACKAGES, Settings, load
+
+COMMANDS = {
+    "up": "install what is missing and start both stores; safe to repeat, also after a killed run",
+    "down": "stop both stores; Postgres keeps its data",
+    "status": "show what runs and where",
+    "env": 'print the URLs for the tests: eval "$(python3 -m dev.stores env)"',
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 0 done, 1 failed (or, for status, not all up), 2 misused."""
+    command = _parser().parse_args(arguments).command
+    settings, progress = load(), Progress()
+    try:
+        return int(_run(command, settings=settings, progress=progress))
+    except DevError as error:
+        print(f"dev.stores: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    width = max(map(len, COMMANDS))
+    listed = "\n".join(f"  {name:{width}}  {does}" for name, does in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="python3 -m dev.stores",
+        description="A private Postgres (127.0.0.1:54329) and Redis (127.0.0.1:63799) for integration tests.",
+        epilog=f"commands:\n{listed}\n\nUSHER_STORES moves their folder. The data is for tests only.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=COMMANDS, metavar="command", help=" | ".join(COMMANDS))
+    return parser
+
+
+def _run(command: str, *, settings: Settings, progress: Progress) -> int:
+    if command == "status":
+        return _status(settings)
+    if command == "env":
+        print(f"export USHER_TEST_DATABASE_URL={shlex.quote(settings.database_url)}")
+        print(f"export USHER_TEST_REDIS_URL={shlex.quote(settings.redis_url)}")
+        return 0
+    with exclusive(settings.home / "lock", progress=progress):
+        if command == "up":
+            _up(settings, progress=progress)
+        else:
+            postgres.down(settings)
+            redis.down(settings)
+            progress.say("Postgres and Redis are stopped")
+    return 0
+
+
+def _up(settings: Settings, *, progress: Progress) -> None:
+    log = settings.home / "apt.log"
+    if not (settings.postgres_bin / "initdb").exists():
+        debian.ensure(POSTGRES_PACKAGES, log=log, progress=progress)
+    if not redis.PROGRAM.exists():
+        debian.ensure(REDIS_PACKAGES, log=log, progress=progress)
+    postgres.up(settings, progress=progress)
+    redis.up(settings, progress=progress)
+    progress.say(f"Postgres: {settings.database_url}  Redis: {settings.redis_url}")
+
+
+def _status(settings: Settings) -> int:
+    wanted = [(postgres.process(settings), settings.database_url), (redis.process(settings), settings.redis_url)]
+    print(f"{'STORE':10}{'PID':>8}  {'STATE':9}{'AGE':>8}  URL, LOG")
+    absent = 0
+    for process, url in wanted:
+        seen = processes.find(process)
+        absent += seen is None
+        shown = (str(seen.pid), "running", f"{seen.age_s:.0f} s") if seen else ("-", "stopped", "-")
+        print(f"{process.name:10}{shown[0]:>8}  {shown[1]:9}{shown[2]:>8}  {url}  {process.log}")
+    return 1 if absent else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
