@@ -1,0 +1,75 @@
+"""What the owner of a meeting wants of its bot: stored before it is told, so that no command can be lost.
+
+Leave is final: a bot that was asked to leave is never asked to stay. A change of configuration counts up
+`config_generation`; the bot acknowledges by `applied_generation`.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from usher_models.db.meetings import SELECT_BOT, Bot, to_bot
+
+_LEAVE = text("""
+UPDATE usher.bots b
+SET desired = 'leave', leave_requested_at = now(), leave_reason = :reason
+WHERE b.meeting_id = ANY(:ids) AND b.desired <> 'leave' AND b.ended_at IS NULL
+RETURNING b.meeting_id
+""")
+
+_CONFIGURE = text("""
+UPDATE usher.bots
+SET config = config || CAST(:config AS jsonb), config_generation = config_generation + 1
+WHERE meeting_id = :meeting_id AND ended_at IS NULL
+  AND config IS DISTINCT FROM config || CAST(:config AS jsonb)
+RETURNING meeting_id
+""")
+
+_SEEN = text("""
+UPDATE usher.bots SET request_generation = :generation, revision = revision + 1
+WHERE meeting_id = :meeting_id AND request_generation < :generation
+""")
+
+
+async def want_leave(connection: AsyncConnection, meeting_ids: Sequence[int], *, reason: str) -> list[int]:
+    """Ask those bots to leave; the ids of those that had not been asked and still live."""
+    rows = await connection.execute(_LEAVE, {"ids": list(meeting_ids), "reason": reason})
+    return [row.meeting_id for row in rows]
+
+
+async def want_config(connection: AsyncConnection, meeting_id: int, config: dict[str, Any]) -> bool:
+    """Ask a bot to take on `config`, merged into what it has; whether that changes anything."""
+    values = {"meeting_id": meeting_id, "config": json.dumps(config)}
+    return (await connection.execute(_CONFIGURE, values)).one_or_none() is not None
+
+
+async def note_generation(connection: AsyncConnection, meeting_id: int, generation: int) -> None:
+    """Note up to which generation the BotRequest's spec was taken over."""
+    await connection.execute(_SEEN, {"meeting_id": meeting_id, "generation": generation})
+
+
+_DEAF = text(
+    SELECT_BOT
+    + """WHERE b.ended_at IS NULL AND b.desired = 'leave' AND b.job_created_at IS NOT NULL
+    AND b.leave_requested_at < now() - make_interval(secs => :grace)"""
+)
+
+
+async def deaf_bots(connection: AsyncConnection, *, grace_s: float) -> list[Bot]:
+    """Bots that were asked to leave longer than `grace_s` ago and are still here."""
+    return [to_bot(row) for row in await connection.execute(_DEAF, {"grace": grace_s})]
+
+
+_OVERDUE = text(
+    SELECT_BOT
+    + """WHERE b.ended_at IS NULL AND b.desired = 'run'
+    AND b.started_at < now() - make_interval(secs => b.max_duration_s)"""
+)
+
+
+async def overdue_bots(connection: AsyncConnection) -> list[Bot]:
+    """Bots that run for longer than their maximum duration and were not asked to leave yet."""
+    return [to_bot(row) for row in await connection.execute(_OVERDUE)]

@@ -1,0 +1,77 @@
+"""Connections to Postgres, and the translation of "the database is away" into one error.
+
+A `Database` lives as long as its process. It holds a bounded pool; a lost server is noticed by the first statement
+that fails, which empties the pool, so the next try connects anew.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Self
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from usher_models.errors import DatabaseUnavailable
+
+CONNECT_TIMEOUT_S = 5
+STATEMENT_TIMEOUT_MS = 30_000
+# An abandoned transaction must not hold a user's row lock for longer than a bot's retry takes.
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000
+
+
+class Database:
+    """A pool of connections. `pool_size` is the most connections this process ever opens."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+
+    @classmethod
+    def connect(cls, url: str, *, pool_size: int = 10, application_name: str = "usher") -> Self:
+        """A database at `url` (`postgresql+psycopg://…`); connects lazily."""
+        return cls(
+            create_async_engine(
+                url,
+                pool_size=pool_size,
+                max_overflow=0,
+                pool_timeout=CONNECT_TIMEOUT_S,
+                connect_args={
+                    "connect_timeout": CONNECT_TIMEOUT_S,
+                    "application_name": application_name,
+                    "keepalives_idle": 10,
+                    "keepalives_interval": 5,
+                    "keepalives_count": 3,
+                    "tcp_user_timeout": 15_000,
+                    "options": (
+                        f"-c statement_timeout={STATEMENT_TIMEOUT_MS}"
+                        f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MS}"
+                    ),
+                },
+            )
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction: committed on a clean exit, rolled back on any error.
+
+        Raises DatabaseUnavailable when the server cannot be reached or went away in the middle.
+        """
+        try:
+            async with self.engine.begin() as connection:
+                yield connection
+        except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as exc:
+            raise DatabaseUnavailable from exc
+        except DBAPIError as exc:
+            if exc.connection_invalidated:
+                raise DatabaseUnavailable from exc
+            raise
+
+    async def ping(self) -> None:
+        """Raise DatabaseUnavailable unless the server answers."""
+        async with self.transaction() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()

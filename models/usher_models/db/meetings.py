@@ -1,0 +1,161 @@
+"""Reading what is: one bot, its story, and what its mirror still owes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from usher_models.states import LIVE, Desired, Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bot:
+    """One meeting that Usher owns: the row of Vexa's and Usher's own beside it. Times are aware UTC."""
+
+    meeting_id: int
+    user_id: int
+    platform: str
+    native_id: str
+    status: Status
+    connection_id: str
+    request_namespace: str | None
+    request_name: str | None
+    request_uid: str | None
+    request_generation: int
+    spec: dict[str, Any]
+    job_name: str
+    job_created_at: datetime | None
+    pod_uid: str | None
+    desired: Desired
+    leave_requested_at: datetime | None
+    leave_reason: str | None
+    config: dict[str, Any]
+    config_generation: int
+    applied_generation: int
+    stage: str | None
+    participants: int | None
+    lobby_timeout_s: int
+    max_duration_s: int
+    reserved_at: datetime
+    started_at: datetime | None
+    joined_at: datetime | None
+    ended_at: datetime | None
+    status_changed_at: datetime
+    reason: str
+    message: str
+    revision: int
+    mirrored_revision: int
+    mirrored_status: str | None
+
+    @property
+    def live(self) -> bool:
+        """Whether the meeting holds a slot."""
+        return self.status in LIVE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transition:
+    """One line of a meeting's story."""
+
+    seq: int
+    origin: str | None
+    target: str
+    source: str
+    reason: str
+    detail: dict[str, Any]
+    at: datetime
+
+
+SELECT_BOT = """
+SELECT b.meeting_id, b.user_id, m.platform, m.platform_specific_id AS native_id, m.status, b.connection_id,
+       b.request_namespace, b.request_name, b.request_uid, b.request_generation, b.spec, b.job_name, b.job_created_at,
+       b.pod_uid, b.desired, b.leave_requested_at, b.leave_reason, b.config, b.config_generation, b.applied_generation,
+       b.stage, b.participants, b.lobby_timeout_s, b.max_duration_s, b.reserved_at, b.started_at, b.joined_at,
+       b.ended_at, b.status_changed_at, b.reason, b.message, b.revision, b.mirrored_revision, b.mirrored_status
+FROM usher.bots b JOIN meetings m ON m.id = b.meeting_id
+"""
+
+
+def to_bot(row: Row[Any]) -> Bot:
+    """The Bot in a row of SELECT_BOT."""
+    values = dict(row._mapping)
+    values["status"] = Status(values["status"])
+    values["desired"] = Desired(values["desired"])
+    return Bot(**values)
+
+
+_BY_CONNECTION = text(SELECT_BOT + "WHERE b.connection_id = :connection_id")
+_BY_ID = text(SELECT_BOT + "WHERE b.meeting_id = :meeting_id")
+_BY_JOBS = text(SELECT_BOT + "WHERE b.meeting_id = ANY(:ids)")
+_LIVE = text(SELECT_BOT + "WHERE b.ended_at IS NULL ORDER BY b.meeting_id")
+_UNMIRRORED = text(SELECT_BOT + "WHERE b.revision > b.mirrored_revision ORDER BY b.status_changed_at LIMIT :limit")
+
+
+async def bot_by_connection(connection: AsyncConnection, connection_id: str) -> Bot | None:
+    """The bot with that connection id."""
+    row = (await connection.execute(_BY_CONNECTION, {"connection_id": connection_id})).one_or_none()
+    return to_bot(row) if row is not None else None
+
+
+async def bot_by_id(connection: AsyncConnection, meeting_id: int) -> Bot | None:
+    """The bot of that meeting; None also for a meeting that Usher does not own."""
+    row = (await connection.execute(_BY_ID, {"meeting_id": meeting_id})).one_or_none()
+    return to_bot(row) if row is not None else None
+
+
+async def bots_by_id(connection: AsyncConnection, meeting_ids: list[int]) -> dict[int, Bot]:
+    """The bots among those meetings."""
+    rows = await connection.execute(_BY_JOBS, {"ids": meeting_ids})
+    return {row.meeting_id: to_bot(row) for row in rows}
+
+
+async def live_bots(connection: AsyncConnection) -> list[Bot]:
+    """Every bot that holds a slot."""
+    return [to_bot(row) for row in await connection.execute(_LIVE)]
+
+
+async def unmirrored_bots(connection: AsyncConnection, *, limit: int) -> list[Bot]:
+    """Bots whose BotRequest does not show their newest revision yet, longest waiting first."""
+    return [to_bot(row) for row in await connection.execute(_UNMIRRORED, {"limit": limit})]
+
+
+async def mark_mirrored(connection: AsyncConnection, bot: Bot) -> None:
+    """Note that the BotRequest shows this revision."""
+    await connection.execute(
+        text(
+            "UPDATE usher.bots SET mirrored_revision = greatest(mirrored_revision, :revision),"
+            " mirrored_status = :status WHERE meeting_id = :meeting_id"
+        ),
+        {"revision": bot.revision, "status": bot.status, "meeting_id": bot.meeting_id},
+    )
+
+
+async def mark_job_created(connection: AsyncConnection, meeting_id: int) -> None:
+    """Note that the bot's Job exists; the first time counts."""
+    await connection.execute(
+        text(
+            "UPDATE usher.bots SET job_created_at = now(), revision = revision + 1"
+            " WHERE meeting_id = :meeting_id AND job_created_at IS NULL"
+        ),
+        {"meeting_id": meeting_id},
+    )
+
+
+_TRANSITIONS = (
+    "SELECT seq, from_status AS origin, to_status AS target, source, reason, detail, at"
+    " FROM usher.transitions WHERE meeting_id = :meeting_id ORDER BY seq"
+)
+
+
+async def transitions(connection: AsyncConnection, meeting_id: int) -> list[Transition]:
+    """The whole story of one meeting, oldest first."""
+    rows = await connection.execute(text(_TRANSITIONS), {"meeting_id": meeting_id})
+    return [Transition(**row._mapping) for row in rows]
+
+
+async def last_transition(connection: AsyncConnection, meeting_id: int) -> Transition | None:
+    """The newest line of the story."""
+    row = (await connection.execute(text(_TRANSITIONS + " DESC LIMIT 1"), {"meeting_id": meeting_id})).one_or_none()
+    return Transition(**row._mapping) if row is not None else None

@@ -1,0 +1,146 @@
+"""Reserving one of a user's slots: one short transaction under the lock of the user's row, idempotent by connection id.
+
+The lock comes before the count: under READ COMMITTED each statement sees what was committed before it began, so a
+count taken before the lock, or inside one INSERT … SELECT without it, oversells. NO KEY UPDATE excludes other
+reservations of the user and lets foreign-key checks pass.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from usher_models.db.tables import ACTIVE_MEETING_INDEX
+from usher_models.errors import CapReached, DuplicateMeeting, UnknownUser
+from usher_models.platforms import MeetingRef
+from usher_models.states import HOLDS_SLOT, SENTENCES, Reason, Source, Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a reservation is made from. Durations are seconds; `spec` is the BotRequest's spec, kept with the row."""
+
+    connection_id: str
+    user_id: int
+    meeting: MeetingRef
+    source: Source
+    lobby_timeout_s: int = 900
+    max_duration_s: int = 14_400
+    config: dict[str, Any] = field(default_factory=dict)
+    spec: dict[str, Any] = field(default_factory=dict)
+    request_namespace: str | None = None
+    request_name: str | None = None
+    request_uid: str | None = None
+    request_generation: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reservation:
+    """A slot that is held. `created` is False when the connection id was known already."""
+
+    meeting_id: int
+    job_name: str
+    created: bool
+
+
+_LOCK_USER = text("SELECT max_concurrent_bots FROM users WHERE id = :user_id FOR NO KEY UPDATE")
+
+_KNOWN = text("SELECT meeting_id, job_name FROM usher.bots WHERE connection_id = :connection_id")
+
+_USED = text(
+    "SELECT count(*) AS used,"
+    " min(id) FILTER (WHERE platform = :platform AND platform_specific_id = :native_id) AS duplicate"
+    " FROM meetings WHERE user_id = :user_id AND status = ANY(:holds)"
+)
+
+_INSERT = text("""
+WITH new AS (
+    INSERT INTO meetings (id, user_id, platform, platform_specific_id, status, bot_container_id, data,
+                          created_at, updated_at)
+    SELECT id, :user_id, :platform, :native_id, 'reserved', 'bot-' || id, '{}',
+           now() AT TIME ZONE 'utc', now() AT TIME ZONE 'utc'
+    FROM nextval(pg_get_serial_sequence('meetings', 'id')) AS id
+    RETURNING id, bot_container_id
+), session AS (
+    INSERT INTO meeting_sessions (meeting_id, session_uid, session_start_time)
+    SELECT id, :connection_id, now() FROM new
+), bot AS (
+    INSERT INTO usher.bots (meeting_id, connection_id, user_id, job_name, request_namespace, request_name, request_uid,
+                            request_generation, spec, config, stage, lobby_timeout_s, max_duration_s, reason, message)
+    SELECT id, :connection_id, :user_id, bot_container_id, :request_namespace, :request_name, :request_uid,
+           :request_generation, CAST(:spec AS jsonb), CAST(:config AS jsonb), :stage, :lobby_timeout_s,
+           :max_duration_s, :reason, :message
+    FROM new
+), beat AS (
+    INSERT INTO usher.heartbeats (meeting_id) SELECT id FROM new
+), noted AS (
+    INSERT INTO usher.transitions (meeting_id, seq, from_status, to_status, source, reason)
+    SELECT id, 1, NULL, 'reserved', :source, :reason FROM new
+)
+SELECT id, bot_container_id FROM new
+""")
+
+
+async def reserve(connection: AsyncConnection, request: Request) -> Reservation:
+    """Hold one of the user's slots for `request`, or return the reservation its connection id already has.
+
+    Raises UnknownUser, CapReached or DuplicateMeeting; then nothing was written.
+    """
+    cap = await connection.scalar(_LOCK_USER, {"user_id": request.user_id})
+    if cap is None:
+        raise UnknownUser(f"No user has the id {request.user_id}.")
+    known = (await connection.execute(_KNOWN, {"connection_id": request.connection_id})).one_or_none()
+    if known is not None:
+        return Reservation(meeting_id=known.meeting_id, job_name=known.job_name, created=False)
+    await _admit(connection, request, cap=cap)
+    return await _insert(connection, request)
+
+
+async def _admit(connection: AsyncConnection, request: Request, *, cap: int) -> None:
+    row = (
+        await connection.execute(
+            _USED,
+            {
+                "user_id": request.user_id,
+                "platform": request.meeting.platform,
+                "native_id": request.meeting.native_id,
+                "holds": sorted(HOLDS_SLOT),
+            },
+        )
+    ).one()
+    if row.duplicate is not None:
+        raise DuplicateMeeting(meeting_id=row.duplicate)
+    if row.used >= cap:
+        raise CapReached(limit=cap, used=row.used)
+
+
+async def _insert(connection: AsyncConnection, request: Request) -> Reservation:
+    values = {
+        "connection_id": request.connection_id,
+        "user_id": request.user_id,
+        "platform": request.meeting.platform,
+        "native_id": request.meeting.native_id,
+        "request_namespace": request.request_namespace,
+        "request_name": request.request_name,
+        "request_uid": request.request_uid,
+        "request_generation": request.request_generation,
+        "spec": json.dumps(request.spec),
+        "config": json.dumps(request.config),
+        "stage": Stage.SCHEDULING,
+        "lobby_timeout_s": request.lobby_timeout_s,
+        "max_duration_s": request.max_duration_s,
+        "source": request.source,
+        "reason": Reason.REQUESTED,
+        "message": SENTENCES[Reason.REQUESTED],
+    }
+    try:
+        row = (await connection.execute(_INSERT, values)).one()
+    except IntegrityError as exc:
+        # A live row of a status that holds no slot (such as `scheduled`) is still one per user and meeting there.
+        if ACTIVE_MEETING_INDEX in str(exc.orig):
+            raise DuplicateMeeting(meeting_id=None) from exc
+        raise
+    return Reservation(meeting_id=row.id, job_name=row.bot_container_id, created=True)

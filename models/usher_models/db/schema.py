@@ -1,0 +1,94 @@
+"""`usher db upgrade` and `usher db check`: adopt an existing database, or fill an empty one.
+
+Existing tables are never altered. Usher's own lie in the schema `usher`; `DROP SCHEMA usher CASCADE` takes all of it
+back. Two upgrades at once (several pods starting) are serialised by an advisory lock.
+"""
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+
+from usher_models.db.engine import Database
+from usher_models.db.locks import UPGRADE_LOCK
+from usher_models.db.tables import ACTIVE_MEETING_INDEX, REQUIRED_COLUMNS, vexa
+from usher_models.states import LEGACY_LIVE
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", "usher_models.db:migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+async def upgrade(database: Database) -> list[str]:
+    """Create what is missing; returns a sentence for each thing done.
+
+    Raises DatabaseUnavailable; any other database error means that the role may not create the schema or its tables.
+    """
+    async with database.transaction() as connection:
+        return await connection.run_sync(_upgrade)
+
+
+def _upgrade(connection: Connection) -> list[str]:
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": UPGRADE_LOCK})
+    before = set(inspect(connection).get_table_names())
+    missing = [name for name in vexa.tables if name not in before]
+    vexa.create_all(connection, tables=[vexa.tables[name] for name in missing])
+    connection.execute(text("CREATE SCHEMA IF NOT EXISTS usher"))
+    old = _revision(connection)
+    command.upgrade(_config(connection), "head")
+    new = _revision(connection)
+    done = [f"Created the table {name}." for name in missing]
+    if old != new:
+        done.append(f"Brought the schema usher from {old or 'nothing'} to {new}.")
+    return done or ["Nothing to do: the database is up to date."]
+
+
+def _revision(connection: Connection) -> str | None:
+    context = MigrationContext.configure(connection, opts={"version_table_schema": "usher"})
+    return context.get_current_revision()
+
+
+async def check(database: Database) -> list[str]:
+    """What keeps Usher from running on this database, a sentence each; empty when nothing does."""
+    async with database.transaction() as connection:
+        return await connection.run_sync(_check)
+
+
+def _check(connection: Connection) -> list[str]:
+    inspector = inspect(connection)
+    tables = set(inspector.get_table_names())
+    problems = [
+        f"The table {name} is missing: run `usher db upgrade`." for name in REQUIRED_COLUMNS if name not in tables
+    ]
+    for name in REQUIRED_COLUMNS.keys() & tables:
+        lacking = REQUIRED_COLUMNS[name] - {column["name"] for column in inspector.get_columns(name)}
+        problems += [f"The table {name} has no column {column}: it is no Vexa database." for column in sorted(lacking)]
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    found = _revision(connection) if "usher" in inspector.get_schema_names() else None
+    if found != head:
+        problems.append(f"The schema usher is at {found or 'nothing'}, not at {head}: run `usher db upgrade`.")
+    return problems
+
+
+async def describe(database: Database) -> list[str]:
+    """What a person should know about an adopted database, a sentence each."""
+    async with database.transaction() as connection:
+        legacy = await connection.scalar(
+            text(
+                "SELECT count(*) FROM meetings m WHERE status = ANY(:live)"
+                " AND NOT EXISTS (SELECT FROM usher.bots b WHERE b.meeting_id = m.id)"
+            ),
+            {"live": sorted(LEGACY_LIVE)},
+        )
+        index = await connection.scalar(
+            text("SELECT count(*) FROM pg_indexes WHERE indexname = :name"), {"name": ACTIVE_MEETING_INDEX}
+        )
+        return [
+            f"{legacy} live rows of an older deployment count against their users' limits and are never written.",
+            f"The unique index on live meetings is {'present' if index else 'absent'}; Usher works with either.",
+        ]

@@ -1,0 +1,275 @@
+"""Every change of a meeting's status: guarded, audited and final, in one statement.
+
+`_MOVE` locks the rows that may move (re-checking the guard on their newest version), changes the status, notes the
+transition, and on a terminal status ends the heartbeat row. Whoever comes second finds no row to move. A statement
+serves one bot's callback and a whole sweep alike; only what it picks differs.
+
+Locks are taken in the order meetings, bots, heartbeats; a heartbeat takes the last alone.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from usher_models.db.meetings import Bot, bot_by_connection, last_transition
+from usher_models.errors import AnotherPodSpeaks, IllegalMove, MeetingOver, UnknownConnection
+from usher_models.states import (
+    TERMINAL,
+    Source,
+    Stage,
+    Status,
+    legal_origins,
+    sentence,
+)
+
+_MOVE = """
+, meeting AS (
+    UPDATE meetings m
+    SET status = picked.target,
+        updated_at = now() AT TIME ZONE 'utc',
+        start_time = CASE WHEN picked.target IN ('starting', 'active')
+                          THEN coalesce(m.start_time, now() AT TIME ZONE 'utc') ELSE m.start_time END,
+        end_time = CASE WHEN picked.terminal THEN now() AT TIME ZONE 'utc' ELSE m.end_time END
+    FROM picked WHERE m.id = picked.id
+), bot AS (
+    UPDATE usher.bots b
+    SET transition_seq = b.transition_seq + 1,
+        revision = b.revision + 1,
+        status_changed_at = now(),
+        pod_uid = coalesce(b.pod_uid, picked.pod_uid),
+        stage = CASE WHEN picked.terminal THEN NULL ELSE coalesce(picked.stage, b.stage) END,
+        started_at = CASE WHEN picked.terminal THEN b.started_at ELSE coalesce(b.started_at, now()) END,
+        joined_at = CASE WHEN picked.target = 'active' THEN coalesce(b.joined_at, now()) ELSE b.joined_at END,
+        ended_at = CASE WHEN picked.terminal THEN now() END,
+        reason = picked.reason,
+        message = picked.message
+    FROM picked WHERE b.meeting_id = picked.id
+    RETURNING b.meeting_id, b.transition_seq, b.connection_id, b.job_name, b.request_namespace
+), ended AS (
+    DELETE FROM usher.heartbeats h USING picked WHERE h.meeting_id = picked.id AND picked.terminal
+), beat AS (
+    UPDATE usher.heartbeats h SET at = now() FROM picked
+    WHERE h.meeting_id = picked.id AND NOT picked.terminal AND picked.source = 'bot'
+), noted AS (
+    INSERT INTO usher.transitions (meeting_id, seq, from_status, to_status, source, reason, event_id, detail)
+    SELECT bot.meeting_id, bot.transition_seq, picked.status, picked.target, picked.source, picked.reason,
+           picked.event_id, picked.detail
+    FROM bot JOIN picked ON picked.id = bot.meeting_id
+)
+SELECT bot.meeting_id, bot.connection_id, bot.job_name, bot.request_namespace, picked.status AS origin, picked.reason
+FROM bot JOIN picked ON picked.id = bot.meeting_id
+"""
+
+_GIVEN = (
+    "m.id, m.status, CAST(:target AS varchar) AS target, CAST(:terminal AS boolean) AS terminal,"
+    " CAST(:source AS varchar) AS source, CAST(:stage AS varchar) AS stage"
+)
+
+_PICK_ONE = f"""
+WITH picked AS (
+    SELECT {_GIVEN}, CAST(:pod_uid AS varchar) AS pod_uid, CAST(:reason AS varchar) AS reason,
+           CAST(:message AS text) AS message, CAST(:event_id AS varchar) AS event_id, CAST(:detail AS jsonb) AS detail
+    FROM usher.bots b JOIN meetings m ON m.id = b.meeting_id
+    WHERE b.connection_id = :connection_id
+      AND m.status = ANY(:origins)
+      AND (CAST(:pod_uid AS varchar) IS NULL OR b.pod_uid IS NULL OR b.pod_uid = :pod_uid)
+    FOR UPDATE OF m, b
+)
+"""
+
+_PICK_MANY = f"""
+WITH given AS (
+    SELECT * FROM unnest(CAST(:ids AS integer[]), CAST(:reasons AS varchar[]), CAST(:messages AS text[]),
+                         CAST(:details AS jsonb[])) AS g (id, reason, message, detail)
+), picked AS (
+    SELECT {_GIVEN}, CAST(NULL AS varchar) AS pod_uid, given.reason, given.message,
+           CAST(NULL AS varchar) AS event_id, given.detail
+    FROM given
+    JOIN usher.bots b ON b.meeting_id = given.id
+    JOIN meetings m ON m.id = b.meeting_id
+    JOIN usher.heartbeats h ON h.meeting_id = b.meeting_id
+    WHERE m.status = ANY(:origins) AND {{guard}}
+    FOR UPDATE OF m, b, h SKIP LOCKED
+)
+"""
+
+_NOTE_LATE = text("""
+WITH bot AS (
+    UPDATE usher.bots SET transition_seq = transition_seq + 1
+    WHERE connection_id = :connection_id
+      AND NOT EXISTS (SELECT FROM usher.transitions t WHERE t.event_id = :event_id)
+    RETURNING meeting_id, transition_seq
+)
+INSERT INTO usher.transitions (meeting_id, seq, from_status, to_status, source, reason, event_id)
+SELECT meeting_id, transition_seq, :status, :status, 'bot', 'late_started', :event_id FROM bot
+""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a bot says of itself. `pod_uid` is its proven identity; `reason` defaults by the caller."""
+
+    connection_id: str
+    target: Status
+    reason: str
+    pod_uid: str | None
+    message: str | None = None
+    event_id: str | None = None
+    stage: Stage | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """The answer to a report: the meeting as it is now, and whether the report changed it."""
+
+    bot: Bot
+    applied: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Closing:
+    """One meeting to end, and why. `detail` keeps the pod's last words."""
+
+    meeting_id: int
+    reason: str
+    message: str | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """One meeting that was moved."""
+
+    meeting_id: int
+    connection_id: str
+    job_name: str
+    namespace: str | None
+    origin: str
+    reason: str
+
+
+async def report(connection: AsyncConnection, told: Report) -> Applied:
+    """Apply what a bot reports, once.
+
+    A repeat answers the same and changes nothing. Raises UnknownConnection, MeetingOver, AnotherPodSpeaks, IllegalMove.
+    """
+    if await _move_one(connection, told):
+        return Applied(bot=await _known(connection, told.connection_id), applied=True)
+    bot = await _known(connection, told.connection_id)
+    await _explain(connection, told, bot=bot)
+    return Applied(bot=bot, applied=False)
+
+
+async def _move_one(connection: AsyncConnection, told: Report) -> bool:
+    values = _values(told.target, Source.BOT) | {
+        "connection_id": told.connection_id,
+        "pod_uid": told.pod_uid,
+        "reason": told.reason,
+        "message": told.message or sentence(told.reason),
+        "event_id": told.event_id,
+        "detail": json.dumps(told.detail),
+        "stage": told.stage,
+    }
+    try:
+        async with connection.begin_nested():
+            return (await connection.execute(_ONE, values)).one_or_none() is not None
+    except IntegrityError as exc:
+        if "transitions_event_id_key" in str(exc.orig):
+            return False
+        raise
+
+
+async def _known(connection: AsyncConnection, connection_id: str) -> Bot:
+    bot = await bot_by_connection(connection, connection_id)
+    if bot is None:
+        raise UnknownConnection(f"No meeting has the connection id {connection_id!r}.")
+    return bot
+
+
+async def _explain(connection: AsyncConnection, told: Report, *, bot: Bot) -> None:
+    """Return when `told` is a repeat or old news; raise what it is otherwise."""
+    if told.pod_uid and bot.pod_uid and told.pod_uid != bot.pod_uid:
+        raise AnotherPodSpeaks
+    if bot.status in TERMINAL:
+        last = await last_transition(connection, bot.meeting_id)
+        if told.target in TERMINAL and last is not None and last.source == Source.BOT:
+            return
+        raise MeetingOver(meeting_id=bot.meeting_id, status=bot.status)
+    if told.target == Status.STARTING != bot.status and told.event_id:
+        values = {"connection_id": bot.connection_id, "status": bot.status, "event_id": told.event_id}
+        await connection.execute(_NOTE_LATE, values)
+    elif told.target not in (bot.status, Status.STARTING):
+        raise IllegalMove(f"The meeting is {bot.status}; it cannot become {told.target}.")
+
+
+async def move_reserved(
+    connection: AsyncConnection, connection_id: str, *, target: Status, source: Source, reason: str, message: str | None
+) -> bool:
+    """Let the operator or the API end a reservation whose bot never existed; whether it did.
+
+    The Job must not exist: a bot that runs owns its state.
+    """
+    values = _values(target, source) | {
+        "connection_id": connection_id,
+        "pod_uid": None,
+        "reason": reason,
+        "message": message or sentence(reason),
+        "event_id": None,
+        "detail": "{}",
+        "stage": None,
+    }
+    return (await connection.execute(_ONE, values)).one_or_none() is not None
+
+
+async def close_many(
+    connection: AsyncConnection,
+    closings: Sequence[Closing],
+    *,
+    target: Status,
+    source: Source,
+    guard: str = "true",
+    guard_values: dict[str, Any] | None = None,
+) -> list[Moved]:
+    """End those meetings that are still where `source` may end them and still meet `guard`; the ones ended.
+
+    Rows that somebody else holds are skipped: a heartbeat or a callback on its way wins; the next sweep looks again.
+    """
+    if not closings:
+        return []
+    values = _values(target, source) | {
+        "ids": [closing.meeting_id for closing in closings],
+        "reasons": [closing.reason for closing in closings],
+        "messages": [closing.message or sentence(closing.reason) for closing in closings],
+        "details": [json.dumps(closing.detail) for closing in closings],
+        "stage": None,
+    }
+    rows = await connection.execute(text(_PICK_MANY.format(guard=guard) + _MOVE), values | (guard_values or {}))
+    return [
+        Moved(
+            meeting_id=row.meeting_id,
+            connection_id=row.connection_id,
+            job_name=row.job_name,
+            namespace=row.request_namespace,
+            origin=row.origin,
+            reason=row.reason,
+        )
+        for row in rows
+    ]
+
+
+def _values(target: Status, source: Source) -> dict[str, Any]:
+    return {
+        "target": target,
+        "terminal": target in TERMINAL,
+        "source": source,
+        "origins": sorted(legal_origins(target, source)),
+    }
+
+
+_ONE: TextClause = text(_PICK_ONE + _MOVE)
