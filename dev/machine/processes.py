@@ -69,7 +69,7 @@ def find(process: Process) -> Running | None:
 
 
 def find_all(program: str, *, marker: str) -> list[Running]:
-    """All processes of that program (full path or name) with the marker among their arguments."""
+    """All processes of that program, wherever it lies, with the marker among their arguments."""
     return [running for pid in _pids() if _is(pid, program, marker) and (running := _running(pid)) is not None]
 
 
@@ -111,7 +111,7 @@ def _is(pid: int, program: str, marker: str) -> bool:
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return False
-    same = arguments[0] == program or os.path.basename(arguments[0]) == program
+    same = os.path.basename(arguments[0]) == os.path.basename(program)
     return same and any(marker in argument for argument in arguments[1:])
 
 

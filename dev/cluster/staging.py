@@ -1,0 +1,88 @@
+"""Build contexts: a copy of only the files an image is made from, and a digest of them.
+
+A context lives for one build, in a temporary folder. The digest decides whether to build at all.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev.cluster.settings import REPOSITORY
+from dev.machine.errors import DevError
+
+IGNORED = ("__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache")
+PROJECT = ("pyproject.toml", "README.md", "LICENSE", "locks/build.txt", "models")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """One of the project's images: its name, and the files it is made from beside its own folder."""
+
+    name: str
+    inputs: tuple[str, ...] = ()
+
+    @property
+    def tag(self) -> str:
+        return f"usher.dev/{self.name}:dev"
+
+    @property
+    def folder(self) -> Path:
+        return REPOSITORY / "images" / self.name
+
+
+CATALOGUE = (
+    Image(name="operator", inputs=(*PROJECT, "locks/operator.txt", "operator")),
+    Image(name="bot", inputs=(*PROJECT, "locks/bot.txt", "bot_runtime")),
+    Image(name="postgres"),
+    Image(name="redis"),
+)
+
+
+def chosen(only: str | None) -> list[Image]:
+    """The images of a comma-separated list, or all of them."""
+    known = {image.name: image for image in CATALOGUE}
+    names = [name.strip() for name in only.split(",")] if only else list(known)
+    for name in names:
+        if name not in known:
+            raise DevError(f"There is no image {name!r}; the images are {', '.join(known)}.")
+    return [known[name] for name in names]
+
+
+def files(image: Image) -> dict[str, Path]:
+    """Each file of the context by its path there."""
+    found: dict[str, Path] = {}
+    for path in _below(image.folder):
+        found[str(path.relative_to(image.folder))] = path
+    for name in image.inputs:
+        for path in _below(REPOSITORY / name):
+            found[str(path.relative_to(REPOSITORY))] = path
+    return found
+
+
+def digest(image: Image, *salt: str) -> str:
+    """What the image is made from, in one word."""
+    whole = hashlib.sha256("\0".join(salt).encode())
+    for name, path in sorted(files(image).items()):
+        executable = bool(path.stat().st_mode & 0o100)
+        whole.update(f"\0{name}\0{executable}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()
+
+
+def stage(image: Image, context: Path) -> None:
+    """Copy the image's files into an empty folder."""
+    for name, path in files(image).items():
+        target = context / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
+
+
+def _below(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+    elif path.is_dir():
+        whole = (entry for entry in sorted(path.rglob("*")) if entry.is_file())
+        yield from (entry for entry in whole if not set(entry.parts) & set(IGNORED) and entry.suffix != ".pyc")
+    else:
+        raise DevError(f"{path} is not there, but an image is made from it; is this a complete checkout?")

@@ -1,0 +1,3 @@
+module usher.dev/pause
+
+go 1.25.0
