@@ -1,0 +1,39 @@
+"""`usher-bot`: the program that is PID 1 of a bot's container. See docs/bot.md."""
+
+import argparse
+import sys
+
+from usher_bot.process import Signals
+
+EPILOG = "The settings are environment variables that start with USHER_; docs/bot.md lists them."
+
+
+def main() -> None:
+    """Run one bot, from its settings to its exit code."""
+    signals = Signals()
+    signals.install()
+    arguments = _parser().parse_args()
+    if arguments.version:
+        sys.exit(_say_version())
+    # Imported late, so that a signal during the half second that imports take is not lost.
+    from usher_bot import program
+
+    sys.exit(program.check() if arguments.check else program.run(signals))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="usher-bot", description="Runs one meeting bot.", epilog=EPILOG)
+    parser.add_argument("--version", action="store_true", help="show the version and exit")
+    parser.add_argument("--check", action="store_true", help="check the settings and exit")
+    return parser
+
+
+def _say_version() -> int:
+    from importlib.metadata import version
+
+    sys.stdout.write(f"usher-bot {version('usher')}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""The heart: heartbeats from the moment `started` was accepted until the end.
+
+A beat carries the newest state and is tried until the next one is due, never longer, and never queued. The control
+plane sets the pace with `next_beat_s`. Whatever goes wrong in one beat, the next one follows.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import NoReturn
+
+from usher_bot.clock import Clock, first_of
+from usher_bot.control_plane import ControlPlane
+from usher_bot.drivers.base import Faults
+from usher_bot.errors import Dismissed
+from usher_bot.state import BotState
+
+logger = logging.getLogger(__name__)
+
+
+class Heart:
+    """Beats. `participants` is asked anew for each beat."""
+
+    def __init__(
+        self,
+        *,
+        control_plane: ControlPlane,
+        state: BotState,
+        participants: Callable[[], int | None],
+        faults: Faults,
+        interval_s: float,
+        clock: Clock,
+    ) -> None:
+        self._control_plane = control_plane
+        self._state = state
+        self._participants = participants
+        self._faults = faults
+        self._interval_s = interval_s
+        self._clock = clock
+        self._wanted_now = asyncio.Event()
+
+    def beat_now(self) -> None:
+        """There is news: the next beat follows at once."""
+        self._wanted_now.set()
+
+    async def beat(self, *, first_after_s: float | None) -> NoReturn:
+        """Beat for ever. Raises Dismissed when the bot must exit."""
+        delay = first_after_s or self._interval_s
+        due = self._clock.now() + delay
+        while True:
+            await first_of(self._clock.sleep(max(0.0, due - self._clock.now())), self._wanted_now.wait())
+            self._wanted_now.clear()
+            began = self._clock.now()
+            delay = await self._beat_once(delay)
+            due = began + delay
+
+    async def _beat_once(self, delay: float) -> float:
+        """One beat; how long after its begin the next one is due."""
+        if self._faults.mute:
+            return delay
+        try:
+            answer = await self._control_plane.heartbeat(self._state, participants=self._participants(), within_s=delay)
+        except Dismissed:
+            if not self._faults.deaf:
+                raise
+            return delay
+        except Exception:
+            logger.exception("A heartbeat failed.", extra={"action": "heartbeat_failed"})
+            return delay
+        if answer is None:
+            return delay
+        return answer.next_beat_s or self._interval_s

@@ -1,0 +1,189 @@
+"""The life of one bot, from the first callback to the last.
+
+    started ─► join ─► joined ─► run ─► leave ─► exited
+
+Several things can end it: its own course, a wish to leave, a limit, or a dismissal. Each is one coroutine that
+returns the outcome; the first to return decides, and everything later is an echo. After that nothing but time
+changes what happens: the driver leaves within the grace or is abandoned, and `exited` is said.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from usher_bot.clock import Clock, first_of, never, within
+from usher_bot.commands import Inbox
+from usher_bot.control_plane import ControlPlane
+from usher_bot.drivers.base import Faults
+from usher_bot.errors import Dismissed, Unreachable
+from usher_bot.exit_codes import ADMISSION_TIMEOUT, MAX_DURATION, STOPPED, Outcome, dismissed, unreachable
+from usher_bot.grace import Grace
+from usher_bot.heart import Heart
+from usher_bot.outbox import Outbox
+from usher_bot.subscriber import Subscriber
+from usher_bot.tasks import Tasks
+from usher_bot.transport import Answer
+from usher_bot.visit import Visit
+
+CLEAN_UP_S = 2.0
+HEAD_START_S = 1.0
+LAST_DELIVERIES_S = 2.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How long the bot may wait to be let in, and how long it may live; both from the acceptance of `started`."""
+
+    lobby_timeout_s: float
+    max_duration_s: float
+
+
+class Life:
+    """Lives once."""
+
+    def __init__(
+        self,
+        *,
+        control_plane: ControlPlane,
+        visit: Visit,
+        heart: Heart,
+        outbox: Outbox,
+        inbox: Inbox,
+        subscriber: Subscriber | None,
+        grace: Grace,
+        limits: Limits,
+        faults: Faults,
+        clock: Clock,
+    ) -> None:
+        self._control_plane = control_plane
+        self._visit = visit
+        self._heart = heart
+        self._outbox = outbox
+        self._inbox = inbox
+        self._subscriber = subscriber
+        self._grace = grace
+        self._limits = limits
+        self._faults = faults
+        self._clock = clock
+        self._tasks = Tasks(clock=clock)
+        self._accepted = asyncio.Event()
+        self._delivery: asyncio.Task[Outcome] | None = None
+        self._first_beat_s: float | None = None
+
+    async def live(self) -> Outcome:
+        """Live, report everything that can be reported, and say how it ended."""
+        try:
+            outcome = await self._decide()
+            logger.info(outcome.sentence, extra={"action": "ending", "reason": outcome.reason})
+            await self._leave(outcome)
+            if outcome.reported:
+                await self._say_goodbye(outcome)
+            return outcome
+        finally:
+            await self._tasks.abandon(within_s=CLEAN_UP_S)
+
+    def terminate(self) -> bool:
+        """SIGTERM: leave, in a hurry; whether that was heard."""
+        if self._faults.deaf:
+            return False
+        self._grace.terminate()
+        self._inbox.leave_asked.set()
+        return True
+
+    async def _decide(self) -> Outcome:
+        """The first outcome; when two come together, the earlier in this list."""
+        self._delivery = self._spawn(self._deliver)
+        ways = [
+            self._tasks.spawn(self._follow_course()),
+            self._spawn(self._listen),
+            self._spawn(self._beat),
+            self._delivery,
+            self._spawn(self._wait_in_vain),
+            self._spawn(self._grow_old),
+        ]
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        return next(way for way in ways if way.done()).result()
+
+    def _spawn(self, way: Callable[[], Coroutine[Any, Any, Outcome]]) -> asyncio.Task[Outcome]:
+        async def unless_deaf() -> Outcome:
+            outcome = await way()
+            if self._faults.deaf:
+                await never()
+            return outcome
+
+        return self._tasks.spawn(unless_deaf())
+
+    async def _follow_course(self) -> Outcome:
+        """What happens when nobody interferes."""
+        try:
+            answer = await self._start()
+        except Dismissed as exc:
+            return dismissed(str(exc))
+        except Unreachable as exc:
+            return unreachable(str(exc))
+        self._first_beat_s = answer.next_beat_s
+        self._accepted.set()
+        if self._inbox.leave_asked.is_set() and not self._faults.deaf:
+            return STOPPED
+        self._tasks.spawn(self._visit.obey())
+        return await self._visit.make()
+
+    async def _start(self) -> Answer:
+        """Say `started` first and listen to Redis next, because its client takes a while to load."""
+        starting = self._tasks.spawn(self._control_plane.started())
+        await within(starting, HEAD_START_S, clock=self._clock)
+        if self._subscriber:
+            self._tasks.spawn(self._subscriber.listen())
+        return await starting
+
+    async def _listen(self) -> Outcome:
+        await self._inbox.leave_asked.wait()
+        return STOPPED
+
+    async def _beat(self) -> Outcome:
+        await self._accepted.wait()
+        try:
+            await self._heart.beat(first_after_s=self._first_beat_s)
+        except Dismissed as exc:
+            return dismissed(str(exc))
+
+    async def _deliver(self) -> Outcome:
+        try:
+            await self._outbox.deliver()
+        except Dismissed as exc:
+            return dismissed(str(exc))
+
+    async def _wait_in_vain(self) -> Outcome:
+        await self._accepted.wait()
+        await self._clock.sleep(self._limits.lobby_timeout_s)
+        if self._visit.in_meeting.is_set():
+            await never()
+        return ADMISSION_TIMEOUT
+
+    async def _grow_old(self) -> Outcome:
+        await self._accepted.wait()
+        await self._clock.sleep(self._limits.max_duration_s)
+        return MAX_DURATION
+
+    async def _leave(self, outcome: Outcome) -> None:
+        if outcome.leaves:
+            self._visit.announce_leaving()
+        if not await self._grace.for_leaving(self._tasks.spawn(self._visit.leave())):
+            logger.error("The driver did not leave in time and is abandoned.", extra={"action": "driver_abandoned"})
+
+    async def _say_goodbye(self, outcome: Outcome) -> None:
+        """Say `exited`, after the last milestones if they are heard soon: it overtakes none of them."""
+        await first_of(self._outbox.delivered(), self._clock.sleep(LAST_DELIVERIES_S))
+        if self._delivery:
+            self._delivery.cancel()
+        await self._grace.for_reporting(self._tasks.spawn(self._report_exit(outcome)))
+
+    async def _report_exit(self, outcome: Outcome) -> None:
+        try:
+            await self._control_plane.exited(outcome, within_s=self._grace.left_s)
+        except Dismissed as exc:
+            logger.info("The last word was not needed: %s", exc, extra={"action": "exited_refused"})
