@@ -138,6 +138,7 @@ class Reason(StrEnum):
     NODE_LOST = "node_lost"
     EXITED_SILENTLY = "exited_silently"
     JOB_FAILED = "job_failed"
+    LEAVE_IGNORED = "leave_ignored"
 
 
 REASON_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
@@ -166,6 +167,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.NODE_LOST: "The node of the bot's pod was lost.",
     Reason.EXITED_SILENTLY: "The bot's process ended before it joined and without a report.",
     Reason.JOB_FAILED: "The bot's Job failed.",
+    Reason.LEAVE_IGNORED: "The bot ignored the request to leave and was killed.",
 }
 
 

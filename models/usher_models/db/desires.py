@@ -25,12 +25,14 @@ UPDATE usher.bots
 SET config = config || CAST(:config AS jsonb), config_generation = config_generation + 1
 WHERE meeting_id = :meeting_id AND ended_at IS NULL
   AND config IS DISTINCT FROM config || CAST(:config AS jsonb)
-RETURNING meeting_id
+RETURNING config_generation
 """)
 
 _SEEN = text("""
-UPDATE usher.bots SET request_generation = :generation, revision = revision + 1
-WHERE meeting_id = :meeting_id AND request_generation < :generation
+UPDATE usher.bots
+SET request_generation = :generation, request_uid = :uid, request_namespace = :namespace, request_name = :name,
+    revision = revision + 1
+WHERE meeting_id = :meeting_id AND (request_generation < :generation OR request_uid IS NULL)
 """)
 
 
@@ -40,15 +42,19 @@ async def want_leave(connection: AsyncConnection, meeting_ids: Sequence[int], *,
     return [row.meeting_id for row in rows]
 
 
-async def want_config(connection: AsyncConnection, meeting_id: int, config: dict[str, Any]) -> bool:
-    """Ask a bot to take on `config`, merged into what it has; whether that changes anything."""
+async def want_config(connection: AsyncConnection, meeting_id: int, config: dict[str, Any]) -> int | None:
+    """Ask a bot to take on `config`, merged into what it has; the new generation, or None when nothing changes."""
     values = {"meeting_id": meeting_id, "config": json.dumps(config)}
-    return (await connection.execute(_CONFIGURE, values)).one_or_none() is not None
+    generation = await connection.scalar(_CONFIGURE, values)
+    return int(generation) if generation is not None else None
 
 
-async def note_generation(connection: AsyncConnection, meeting_id: int, generation: int) -> None:
-    """Note up to which generation the BotRequest's spec was taken over."""
-    await connection.execute(_SEEN, {"meeting_id": meeting_id, "generation": generation})
+async def note_request(
+    connection: AsyncConnection, meeting_id: int, *, namespace: str, name: str, uid: str, generation: int
+) -> None:
+    """Note which BotRequest stands for a meeting, and up to which generation its spec was taken over."""
+    values = {"namespace": namespace, "name": name, "uid": uid, "generation": generation}
+    await connection.execute(_SEEN, values | {"meeting_id": meeting_id})
 
 
 _DEAF = text(

@@ -28,8 +28,7 @@ UPDATE usher.bots
 SET stage = coalesce(CAST(:stage AS varchar), stage),
     participants = coalesce(CAST(:participants AS integer), participants),
     applied_generation = greatest(applied_generation,
-                                  least(coalesce(CAST(:applied_generation AS integer), 0), config_generation)),
-    revision = revision + CASE WHEN CAST(:stage AS varchar) <> stage THEN 1 ELSE 0 END
+                                  least(coalesce(CAST(:applied_generation AS integer), 0), config_generation))
 WHERE connection_id = :connection_id AND ended_at IS NULL AND (pod_uid IS NULL OR pod_uid = :pod_uid
       OR CAST(:pod_uid AS varchar) IS NULL)
 """)

@@ -90,7 +90,16 @@ _BY_CONNECTION = text(SELECT_BOT + "WHERE b.connection_id = :connection_id")
 _BY_ID = text(SELECT_BOT + "WHERE b.meeting_id = :meeting_id")
 _BY_JOBS = text(SELECT_BOT + "WHERE b.meeting_id = ANY(:ids)")
 _LIVE = text(SELECT_BOT + "WHERE b.ended_at IS NULL ORDER BY b.meeting_id")
-_UNMIRRORED = text(SELECT_BOT + "WHERE b.revision > b.mirrored_revision ORDER BY b.status_changed_at LIMIT :limit")
+
+# Reserved is shown together with the Job, active and the end at once; what passes quickly is not worth a write.
+_UNMIRRORED = text(
+    SELECT_BOT
+    + """WHERE b.revision > b.mirrored_revision AND b.request_name IS NOT NULL
+    AND (b.joined_at IS NOT NULL AND m.status = 'active' OR b.ended_at IS NOT NULL
+         OR m.status = 'reserved' AND b.job_created_at IS NOT NULL
+         OR b.status_changed_at < now() - make_interval(secs => :hold_s))
+    ORDER BY b.status_changed_at LIMIT :limit"""
+)
 
 
 async def bot_by_connection(connection: AsyncConnection, connection_id: str) -> Bot | None:
@@ -116,9 +125,12 @@ async def live_bots(connection: AsyncConnection) -> list[Bot]:
     return [to_bot(row) for row in await connection.execute(_LIVE)]
 
 
-async def unmirrored_bots(connection: AsyncConnection, *, limit: int) -> list[Bot]:
-    """Bots whose BotRequest does not show their newest revision yet, longest waiting first."""
-    return [to_bot(row) for row in await connection.execute(_UNMIRRORED, {"limit": limit})]
+async def unmirrored_bots(connection: AsyncConnection, *, hold_s: float, limit: int) -> list[Bot]:
+    """Bots whose BotRequest does not show their newest revision yet, longest waiting first.
+
+    Starting and stopping are left out until they have lasted `hold_s` seconds.
+    """
+    return [to_bot(row) for row in await connection.execute(_UNMIRRORED, {"hold_s": hold_s, "limit": limit})]
 
 
 async def mark_mirrored(connection: AsyncConnection, bot: Bot) -> None:

@@ -1,0 +1,172 @@
+"""The port's one adapter, on `kubernetes.aio`. Objects stay raw JSON: parsing thousands of models costs seconds.
+
+One client per process, opened and closed with it. A ServiceAccount's token is re-read by the client as it rotates.
+"""
+
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+import aiohttp
+from kubernetes.aio import client, config
+
+from usher_models.errors import KubernetesUnavailable
+from usher_operator.kube.job_spec import MANAGED_BY
+from usher_operator.kube.port import CreateRefused, Json
+
+logger = logging.getLogger(__name__)
+
+GROUP, VERSION, PLURAL = "usher.dev", "v1alpha1", "botrequests"
+REQUEST_TIMEOUT_S = 20
+PAGE = 500
+
+# Answers that a later try may cure. Everything else that is not a success is a refusal.
+_TRANSIENT = frozenset({401, 408, 429, 500, 502, 503, 504})
+
+
+class KubeAdapter:
+    """The API server of the cluster this process runs in, or of the current kubeconfig."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self._api = api
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls) -> AsyncIterator[Self]:
+        """An adapter for as long as the context lasts. Raises KubernetesUnavailable when no cluster is configured."""
+        try:
+            config.load_incluster_config()  # type: ignore[no-untyped-call]
+        except config.ConfigException:
+            try:
+                await config.load_kube_config()  # type: ignore[no-untyped-call]
+            except config.ConfigException as exc:
+                raise KubernetesUnavailable(f"No cluster is configured: {exc}") from exc
+        async with client.ApiClient() as api:
+            yield cls(api)
+
+    async def create_job(self, namespace: str, job: Json) -> bool:
+        """See KubePort."""
+        path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+        status, answer = await self._call("POST", path, query={"fieldValidation": "Strict"}, body=job)
+        if status == 409:
+            return False
+        if status >= 400:
+            raise CreateRefused(str(answer.get("message", f"the API server answered {status}")))
+        return True
+
+    async def get_job(self, namespace: str, name: str) -> Json | None:
+        """See KubePort."""
+        status, job = await self._call("GET", f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}")
+        return job if _found(status, job) else None
+
+    async def delete_job(self, namespace: str, name: str) -> bool:
+        """See KubePort."""
+        path = f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
+        status, answer = await self._call("DELETE", path, query={"propagationPolicy": "Background"})
+        return _found(status, answer)
+
+    async def list_jobs(self, namespace: str) -> list[Json]:
+        """See KubePort."""
+        return await self._list(f"/apis/batch/v1/namespaces/{namespace}/jobs", labelSelector=MANAGED_BY)
+
+    async def list_pods(self, namespace: str, *, job_name: str | None = None) -> list[Json]:
+        """See KubePort."""
+        selector = MANAGED_BY + (f",batch.kubernetes.io/job-name={job_name}" if job_name else "")
+        return await self._list(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
+
+    async def list_requests(self, namespace: str) -> list[Json]:
+        """See KubePort."""
+        return await self._list(f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}")
+
+    async def patch_request_status(self, namespace: str, name: str, status: Json) -> bool:
+        """See KubePort."""
+        code, answer = await self._call(
+            "PATCH",
+            f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}/status",
+            body={"status": status},
+            content_type="application/merge-patch+json",
+        )
+        return _found(code, answer)
+
+    async def create_event(self, namespace: str, event: Json) -> None:
+        """See KubePort."""
+        try:
+            status, answer = await self._call("POST", f"/api/v1/namespaces/{namespace}/events", body=event)
+        except KubernetesUnavailable as exc:
+            status, answer = 503, {"message": str(exc)}
+        if status >= 400:
+            logger.info("An Event was not posted: %s", answer.get("message"), extra={"action": "event_not_posted"})
+
+    async def pod_events(self, namespace: str, pod_name: str) -> list[Json]:
+        """See KubePort."""
+        return await self._list(
+            f"/api/v1/namespaces/{namespace}/events", fieldSelector=f"involvedObject.name={pod_name}"
+        )
+
+    async def get_raw(self, path: str) -> Json:
+        """The JSON document at `path`, such as the cluster's token keys."""
+        status, answer = await self._call("GET", path)
+        if status >= 400:
+            raise KubernetesUnavailable(f"GET {path}: {answer.get('message', status)}")
+        return answer
+
+    async def _list(self, path: str, **query: str) -> list[Json]:
+        items: list[Json] = []
+        more = ""
+        while True:
+            page = {"limit": str(PAGE)} | ({"continue": more} if more else {}) | query
+            status, answer = await self._call("GET", path, query=page)
+            if status >= 400:
+                raise KubernetesUnavailable(f"GET {path}: {answer.get('message', status)}")
+            items += answer.get("items", [])
+            more = answer.get("metadata", {}).get("continue", "")
+            if not more:
+                return items
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, str] | None = None,
+        body: Json | None = None,
+        content_type: str = "application/json",
+    ) -> tuple[int, Json]:
+        request = await self._api.param_serialize(
+            method,
+            path,
+            query_params=list((query or {}).items()),
+            header_params={"Accept": "application/json", "Content-Type": content_type},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            answer = await self._api.call_api(
+                *request, _request_timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S), _preload_content=False
+            )
+            async with answer.response as response:
+                status, text = response.status, await response.text()
+        except (TimeoutError, aiohttp.ClientError, OSError) as exc:
+            raise KubernetesUnavailable(f"{method} {path}: {exc or type(exc).__name__}") from exc
+        parsed = _parse(text)
+        if status in _TRANSIENT:
+            raise KubernetesUnavailable(f"{method} {path}: {status} {parsed.get('message', '')}")
+        return status, parsed
+
+
+def _parse(text: str) -> dict[str, Any]:
+    try:
+        parsed = json.loads(text) if text else {}
+    except ValueError:
+        return {"message": text[:500]}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _found(status: int, answer: Json) -> bool:
+    if status == 404:
+        return False
+    if status >= 400:
+        raise KubernetesUnavailable(str(answer.get("message", f"the API server answered {status}")))
+    return True

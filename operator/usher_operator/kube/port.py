@@ -1,0 +1,44 @@
+"""What Usher needs of Kubernetes, as a port; objects are the API's own JSON.
+
+Tests use an in-memory implementation. Every method raises KubernetesUnavailable when the API server cannot be
+reached or answers with an error that another try may cure; what cannot be read is never evidence of anything.
+"""
+
+from typing import Any, Protocol
+
+Json = dict[str, Any]
+
+
+class CreateRefused(Exception):
+    """Kubernetes refused an object for good; the message says why."""
+
+
+class KubePort(Protocol):
+    """The API server, as far as Usher uses it."""
+
+    async def create_job(self, namespace: str, job: Json) -> bool:
+        """Create a Job; False when one of that name exists already. Raises CreateRefused."""
+
+    async def get_job(self, namespace: str, name: str) -> Json | None:
+        """One Job, or None."""
+
+    async def delete_job(self, namespace: str, name: str) -> bool:
+        """Delete a Job and, in the background, its pods, which get SIGTERM; whether it was there."""
+
+    async def list_jobs(self, namespace: str) -> list[Json]:
+        """Every Job that Usher made."""
+
+    async def list_pods(self, namespace: str, *, job_name: str | None = None) -> list[Json]:
+        """Every pod of Usher's Jobs, or of one of them."""
+
+    async def list_requests(self, namespace: str) -> list[Json]:
+        """Every BotRequest."""
+
+    async def patch_request_status(self, namespace: str, name: str, status: Json) -> bool:
+        """Merge `status` into a BotRequest's status; False when the BotRequest is gone."""
+
+    async def create_event(self, namespace: str, event: Json) -> None:
+        """Post a Kubernetes Event; best effort, it never raises."""
+
+    async def pod_events(self, namespace: str, pod_name: str) -> list[Json]:
+        """The Events about one pod."""

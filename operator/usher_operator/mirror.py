@@ -1,0 +1,92 @@
+"""Showing rows on their BotRequests: conditions, phase, Events. Written, never read.
+
+The budget is six API writes in a bot's life: the Job, the statuses reserved, active and ended, the Event of the end,
+and one for what lies between: a `starting` that lasts is shown, or else the arrival gets an Event.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from usher_models.db import meetings
+from usher_models.db.engine import Database
+from usher_models.db.meetings import Bot
+from usher_models.errors import Unavailable
+from usher_models.states import Status
+from usher_operator.kube import conditions, events
+from usher_operator.kube.port import Json, KubePort
+from usher_operator.telemetry import MIRRORED
+
+logger = logging.getLogger(__name__)
+
+BATCH = 200
+CONCURRENCY = 10
+
+
+class Mirror:
+    """Shows changed rows, in batches. It has no memory: a row knows which revision is shown."""
+
+    def __init__(self, *, database: Database, kube: KubePort, hold_s: float, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._kube = kube
+        self._hold_s = hold_s
+        self._now = now
+
+    async def run(self, interval_s: float) -> None:
+        """Show changes for ever; what cannot be shown now is shown later."""
+        while True:
+            try:
+                await self.show_changes()
+            except Unavailable as exc:
+                logger.warning("Statuses are shown later: %s", exc, extra={"action": "mirror_postponed"})
+            except Exception:
+                logger.exception("A status could not be shown.", extra={"action": "mirror_failed"})
+            await asyncio.sleep(interval_s)
+
+    async def show_changes(self) -> int:
+        """Show every change that is due; how many. Raises DatabaseUnavailable or KubernetesUnavailable."""
+        async with self._database.transaction() as connection:
+            bots = await meetings.unmirrored_bots(connection, hold_s=self._hold_s, limit=BATCH)
+        slots = asyncio.Semaphore(CONCURRENCY)
+
+        async def one(bot: Bot) -> None:
+            async with slots:
+                await self._show(bot)
+
+        outcomes = await asyncio.gather(*(one(bot) for bot in bots), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return len(bots)
+
+    async def _show(self, bot: Bot) -> None:
+        assert bot.request_namespace is not None  # noqa: S101 - only rows with a request are picked
+        assert bot.request_name is not None  # noqa: S101
+        found = await self._kube.patch_request_status(
+            bot.request_namespace, bot.request_name, conditions.status_of(bot)
+        )
+        MIRRORED.labels(outcome="shown" if found else "gone").inc()
+        told = event_for(bot, now=self._now()) if found else None
+        if told is not None:
+            await self._kube.create_event(bot.request_namespace, told)
+        async with self._database.transaction() as connection:
+            await meetings.mark_mirrored(connection, bot)
+
+
+def event_for(bot: Bot, *, now: datetime) -> Json | None:
+    """The Event that goes with showing this bot, or None."""
+    if bot.mirrored_status == bot.status:
+        return None
+    joined = bot.status is Status.ACTIVE and bot.mirrored_status != Status.STARTING
+    if not (joined or bot.ended_at):
+        return None
+    return events.event(
+        namespace=bot.request_namespace or "",
+        name=bot.request_name or "",
+        uid=bot.request_uid or "",
+        kind="Warning" if bot.status is Status.FAILED else "Normal",
+        reason=conditions.camel(bot.reason),
+        message=f"Meeting {bot.meeting_id} is {bot.status}: {bot.message}",
+        now=now,
+    )

@@ -1,0 +1,24 @@
+"""A bot that was asked to leave and is still here: its Job is deleted, which sends SIGTERM, then SIGKILL."""
+
+import logging
+
+from usher_models.db import desires
+from usher_operator.reconcile.context import Sweep
+from usher_operator.telemetry import REPAIRS
+
+logger = logging.getLogger(__name__)
+
+
+async def repair(sweep: Sweep) -> None:
+    """Delete the Jobs of the deaf. The row stays the bot's: it may still report its exit."""
+    async with sweep.database.transaction() as connection:
+        bots = await desires.deaf_bots(connection, grace_s=sweep.settings.leave_grace_s)
+    for bot in bots:
+        job = sweep.job_of(bot)
+        if job is None or "deletionTimestamp" in job["metadata"]:
+            continue
+        logger.warning(
+            "The bot does not leave; deleting its Job.", extra={"action": "deaf_bot", "meeting_id": bot.meeting_id}
+        )
+        REPAIRS.labels(mode="deaf_bot").inc()
+        await sweep.closer.delete_job(bot.request_namespace, bot.job_name)

@@ -1,0 +1,64 @@
+"""A Job that ended while its row lives: the bot died without a word, and Kubernetes knows how."""
+
+from usher_models.db import meetings
+from usher_models.db.engine import Database
+from usher_models.db.meetings import Bot
+from usher_models.db.transitions import Closing
+from usher_models.errors import KubernetesUnavailable
+from usher_models.states import Reason, Source, Status, sentence
+from usher_operator.kube.port import Json, KubePort
+from usher_operator.reconcile.closing import Closer
+from usher_operator.reconcile.context import Sweep
+from usher_operator.reconcile.evidence import Verdict, verdict
+from usher_operator.reconcile.snapshot import connection_id_of, finished, meeting_id_of
+
+MODE = "finished_job"
+
+
+async def repair(sweep: Sweep) -> None:
+    """End every live row whose Job has ended."""
+    for bot in sweep.live:
+        job = sweep.job_of(bot)
+        if job is not None and finished(job) and connection_id_of(job) == bot.connection_id:
+            await _close(sweep.closer, bot, verdict(job, sweep.pod_of(bot)))
+
+
+class FinishedJob:
+    """The same from the watch: one Job, within seconds of its end."""
+
+    def __init__(self, *, database: Database, kube: KubePort, closer: Closer) -> None:
+        self._database = database
+        self._kube = kube
+        self._closer = closer
+
+    async def close(self, job: Json) -> None:
+        """End the row of a Job that has ended; nothing for any other. Raises Unavailable."""
+        meeting_id = meeting_id_of(job)
+        if meeting_id is None or not finished(job):
+            return
+        async with self._database.transaction() as connection:
+            bot = await meetings.bot_by_id(connection, meeting_id)
+        if bot is None or not bot.live or bot.connection_id != connection_id_of(job):
+            return
+        await _close(self._closer, bot, verdict(job, await self._pod(job)))
+
+    async def _pod(self, job: Json) -> Json | None:
+        metadata = job["metadata"]
+        try:
+            pods = await self._kube.list_pods(metadata["namespace"], job_name=metadata["name"])
+        except KubernetesUnavailable:
+            return None
+        return pods[0] if pods else None
+
+
+async def _close(closer: Closer, bot: Bot, found: Verdict | None) -> None:
+    if found is None:
+        return
+    target, reason = Status.FAILED, found.reason
+    if reason == Reason.EXITED_ZERO:
+        # Exit code 0 is a success only of a bot that was in its meeting.
+        target, reason = (Status.COMPLETED, reason) if bot.joined_at else (Status.FAILED, Reason.EXITED_SILENTLY)
+    said = str(found.detail.get("termination_message", ""))
+    message = f"{sentence(reason)} Last words: {said}" if said else sentence(reason)
+    closing = Closing(meeting_id=bot.meeting_id, reason=reason, message=message, detail=found.detail)
+    await closer.close([closing], mode=MODE, target=target, source=Source.EVIDENCE)

@@ -1,0 +1,40 @@
+"""A BotRequest that the watch missed, or whose handling was cut off between any two of its steps: it is ensured again."""
+
+import logging
+
+from usher_models.errors import Unavailable
+from usher_operator.reconcile.context import Sweep
+from usher_operator.request import BotRequest
+from usher_operator.telemetry import REPAIRS
+
+logger = logging.getLogger(__name__)
+
+
+async def repair(sweep: Sweep) -> None:
+    """Ensure every request that has no row, no Job yet, or a newer spec than its row."""
+    if sweep.snapshot is None:
+        return
+    live = {bot.connection_id: bot for bot in sweep.live}
+    for request in sweep.snapshot.requests:
+        bot = live.get(request.connection_id)
+        behind = bot is not None and (bot.job_created_at is None or bot.request_generation < request.generation)
+        if behind or (bot is None and not _settled(request)):
+            await _ensure(sweep, request)
+
+
+def _settled(request: BotRequest) -> bool:
+    """Whether nothing is left to do for a request without a live row: it was refused, or its end is shown already.
+
+    The shown end only spares a look at the database; ensuring a finished request changes nothing.
+    """
+    return request.refused or request.status.get("phase") in ("completed", "failed")
+
+
+async def _ensure(sweep: Sweep, request: BotRequest) -> None:
+    try:
+        await sweep.ensurer.ensure(request)
+        REPAIRS.labels(mode="missed_request").inc()
+    except Unavailable as exc:
+        logger.warning(
+            "A request is ensured later: %s", exc, extra={"action": "ensure_postponed", **request.log_fields()}
+        )

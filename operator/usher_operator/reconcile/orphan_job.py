@@ -1,0 +1,35 @@
+"""A Job that runs without a live row: its meeting was failed while the API server was away, or it is of no database."""
+
+import logging
+
+from usher_models.db import meetings
+from usher_operator.reconcile.context import Sweep
+from usher_operator.reconcile.snapshot import connection_id_of, finished, meeting_id_of
+from usher_operator.telemetry import REPAIRS
+
+logger = logging.getLogger(__name__)
+
+MODE = "orphan_job"
+
+
+async def repair(sweep: Sweep) -> None:
+    """Delete every Job that has had no live row for longer than the grace; a bot that just reported its exit gets it."""
+    if sweep.snapshot is None:
+        return
+    running = {key: job for key, job in sweep.snapshot.jobs.items() if _runs(job)}
+    ids = [meeting_id for job in running.values() if (meeting_id := meeting_id_of(job)) is not None]
+    async with sweep.database.transaction() as connection:
+        bots = await meetings.bots_by_id(connection, ids)
+    live = {(bot.meeting_id, bot.connection_id) for bot in bots.values() if bot.live}
+    orphans = {key for key, job in running.items() if (meeting_id_of(job), connection_id_of(job)) not in live}
+    for key in sweep.patience.outlasted(set(orphans), mode=MODE, grace_s=sweep.settings.orphan_grace_s):
+        assert isinstance(key, tuple)  # noqa: S101 - the keys put in
+        namespace, name = key
+        logger.warning("Deleting a Job without a live meeting.", extra={"action": MODE, "job": name})
+        REPAIRS.labels(mode=MODE).inc()
+        await sweep.closer.delete_job(namespace, name)
+
+
+def _runs(job: dict[str, object]) -> bool:
+    metadata = job["metadata"]
+    return not finished(job) and isinstance(metadata, dict) and "deletionTimestamp" not in metadata

@@ -1,0 +1,145 @@
+"""The loop: one sweep per interval, by one process at a time, through every failure mode in turn.
+
+Evidence comes before silence: a Job that ended says how, a deadline only says that. A failure mode that breaks does
+not keep the others from their work. Everything a sweep decides is re-checked in the statement that acts, so a restart,
+a second copy or a stale snapshot does no harm.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from usher_models.db import meetings
+from usher_models.db.engine import Database
+from usher_models.db.locks import SingleFlight
+from usher_models.errors import Unavailable
+from usher_models.states import LIVE
+from usher_operator.commands import Commander
+from usher_operator.ensure import Ensurer
+from usher_operator.kube.port import KubePort
+from usher_operator.reconcile import (
+    brownout,
+    deaf_bot,
+    finished_job,
+    heartbeat_lost,
+    missed_request,
+    missing_job,
+    never_exited,
+    never_joined,
+    never_started,
+    orphan_job,
+    overrun,
+    snapshot,
+    unpullable_image,
+    vanished_request,
+)
+from usher_operator.reconcile.closing import Closer
+from usher_operator.reconcile.context import Patience, Sweep
+from usher_operator.settings import Settings
+from usher_operator.telemetry import LAST_SWEEP, LIVE_BOTS, SWEEP_SECONDS, SWEEPS
+
+logger = logging.getLogger(__name__)
+
+Repair = Callable[[Sweep], Awaitable[None]]
+
+REPAIRS_IN_ORDER: tuple[Repair, ...] = (
+    finished_job.repair,
+    unpullable_image.repair,
+    never_started.repair,
+    never_joined.repair,
+    heartbeat_lost.repair,
+    never_exited.repair,
+    overrun.repair,
+    deaf_bot.repair,
+    vanished_request.repair,
+    missing_job.repair,
+    orphan_job.repair,
+    missed_request.repair,
+)
+
+
+class Reconciler:
+    """Sweeps for as long as the process lives; `ticked_at` (monotonic) proves to the liveness probe that it does."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        database: Database,
+        kube: KubePort,
+        commander: Commander,
+        ensurer: Ensurer,
+        closer: Closer,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._kube = kube
+        self._commander = commander
+        self._ensurer = ensurer
+        self._closer = closer
+        self._clock = clock
+        self._flight = SingleFlight(database)
+        self._patience = Patience(clock)
+        self.ticked_at = clock()
+
+    async def run(self) -> None:
+        """Sweep for ever."""
+        try:
+            while True:
+                await self.tick()
+                await asyncio.sleep(self._settings.reconcile_interval_s)
+        finally:
+            await self._flight.release()
+
+    async def tick(self) -> bool:
+        """One sweep, if it is this process's turn; whether it was. It never raises."""
+        self.ticked_at = self._clock()
+        if not await self._flight.acquire():
+            SWEEPS.labels(outcome="not_mine").inc()
+            return False
+        try:
+            with SWEEP_SECONDS.time():
+                await self.sweep()
+        except Unavailable as exc:
+            SWEEPS.labels(outcome="postponed").inc()
+            logger.warning("The sweep is postponed: %s", exc, extra={"action": "sweep_postponed"})
+        except Exception:
+            SWEEPS.labels(outcome="failed").inc()
+            logger.exception("The sweep failed.", extra={"action": "sweep_failed"})
+        else:
+            SWEEPS.labels(outcome="done").inc()
+            LAST_SWEEP.set_to_current_time()
+        return True
+
+    async def sweep(self) -> None:
+        """Go through every failure mode once. Raises DatabaseUnavailable; anything else is logged and passed over."""
+        async with self._database.transaction() as connection:
+            live = await meetings.live_bots(connection)
+        counts = Counter(bot.status for bot in live)
+        for status in LIVE:
+            LIVE_BOTS.labels(status=status).set(counts[status])
+        sweep = Sweep(
+            settings=self._settings,
+            database=self._database,
+            kube=self._kube,
+            commander=self._commander,
+            ensurer=self._ensurer,
+            closer=self._closer,
+            patience=self._patience,
+            live=live,
+            snapshot=await snapshot.take(self._kube, self._settings.namespaces),
+            silence_credit_s=await brownout.silence_credit_s(),
+        )
+        for repair in REPAIRS_IN_ORDER:
+            try:
+                await repair(sweep)
+            except Unavailable:
+                raise
+            except Exception:
+                logger.exception(
+                    "A failure mode could not be repaired.",
+                    extra={"action": "repair_failed", "mode": repair.__module__},
+                )

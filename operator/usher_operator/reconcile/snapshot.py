@@ -1,0 +1,87 @@
+"""What the API server says at the start of a sweep. What could not be read is None, and None is evidence of nothing."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from usher_models.errors import KubernetesUnavailable
+from usher_operator.kube.job_spec import CONNECTION_ANNOTATION, MEETING_LABEL
+from usher_operator.kube.port import Json, KubePort
+from usher_operator.request import BotRequest
+
+logger = logging.getLogger(__name__)
+
+JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """Every BotRequest, Job and pod of the served namespaces. Jobs and pods are known by (namespace, Job name)."""
+
+    requests: list[BotRequest] = field(default_factory=list)
+    jobs: dict[tuple[str, str], Json] = field(default_factory=dict)
+    pods: dict[tuple[str, str], Json] = field(default_factory=dict)
+
+    @property
+    def request_uids(self) -> frozenset[str]:
+        """The UIDs of every BotRequest there is."""
+        return frozenset(request.uid for request in self.requests)
+
+
+async def take(kube: KubePort, namespaces: tuple[str, ...]) -> Snapshot | None:
+    """The whole picture, or None when any part of it could not be read."""
+    try:
+        parts = await asyncio.gather(*(_take_one(kube, namespace) for namespace in namespaces))
+    except KubernetesUnavailable as exc:
+        logger.warning(
+            "The API server cannot be read; this sweep judges by silence alone: %s",
+            exc,
+            extra={"action": "snapshot_failed"},
+        )
+        return None
+    return Snapshot(
+        requests=[request for part in parts for request in part.requests],
+        jobs={key: job for part in parts for key, job in part.jobs.items()},
+        pods={key: pod for part in parts for key, pod in part.pods.items()},
+    )
+
+
+async def _take_one(kube: KubePort, namespace: str) -> Snapshot:
+    requests, jobs, pods = await asyncio.gather(
+        kube.list_requests(namespace), kube.list_jobs(namespace), kube.list_pods(namespace)
+    )
+    return Snapshot(
+        requests=[BotRequest.from_object(body) for body in requests],
+        jobs={(namespace, job["metadata"]["name"]): job for job in jobs},
+        pods={(namespace, _labels(pod).get(JOB_NAME_LABEL, "")): pod for pod in pods},
+    )
+
+
+def _labels(body: Json) -> dict[str, str]:
+    return body["metadata"].get("labels") or {}
+
+
+def meeting_id_of(job: Json) -> int | None:
+    """The meeting a Job was made for, by its label; None for a Job that is not Usher's."""
+    value = _labels(job).get(MEETING_LABEL, "")
+    return int(value) if value.isdecimal() else None
+
+
+def connection_id_of(job: Json) -> str | None:
+    """The connection id a Job was made for: it tells this database's Jobs from another's."""
+    annotations: dict[str, Any] = job["metadata"].get("annotations") or {}
+    return annotations.get(CONNECTION_ANNOTATION)
+
+
+def finished(job: Json) -> bool:
+    """Whether a Job has ended, one way or the other."""
+    return outcome(job) is not None
+
+
+def outcome(job: Json) -> Json | None:
+    """The condition with which a Job ended: Complete or Failed; None while it runs."""
+    for condition in (job.get("status") or {}).get("conditions") or []:
+        if condition.get("type") in ("Complete", "Failed") and condition.get("status") == "True":
+            return dict(condition)
+    return None

@@ -1,0 +1,180 @@
+"""Every setting of the control plane: read once from `USHER_…` environment variables at the start of a process.
+
+A wrong or missing one stops the start with a sentence that names the variable. Secrets are `SecretStr`, so that they
+never reach a log. Durations are seconds.
+"""
+
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Seconds = Annotated[float, Field(gt=0)]
+
+ENV_PREFIX = "USHER_"
+
+
+class SettingsInvalid(Exception):
+    """The settings are wrong or missing; the message has one line for each."""
+
+
+class Settings(BaseSettings):
+    """Field by field: what it means, and why its default is what it is."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="ignore", use_attribute_docstrings=True)
+
+    database_url: SecretStr
+    """SQLAlchemy URL of the Postgres database: postgresql+psycopg://user:password@host:5432/name."""
+
+    database_pool_size: Annotated[int, Field(ge=2, le=200)] = 10
+    """Most connections one process opens. The sum over all processes must stay below Postgres' max_connections."""
+
+    redis_url: SecretStr = SecretStr("")
+    """Redis for the fast path of commands: redis://host:6379/0. Empty: commands travel in callback replies only."""
+
+    bot_redis_url: SecretStr = SecretStr("")
+    """The Redis URL handed to bots; they may only subscribe. Empty: bots get `redis_url`'s commands by replies only."""
+
+    namespaces: Annotated[tuple[str, ...], NoDecode] = ("usher-bots",)
+    """Namespaces whose BotRequests are served, comma-separated. Fixed, so that no cluster-wide right is needed."""
+
+    bot_image: str = "usher.dev/bot:dev"
+    """The image of a bot whose BotRequest names none."""
+
+    bot_image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    """The pull policy of bots' images."""
+
+    allowed_images: Annotated[tuple[str, ...], NoDecode] = ()
+    """Globs of images that a BotRequest may name, comma-separated. Empty: only `bot_image`."""
+
+    bot_service_account: str = "usher-bot"
+    """The ServiceAccount of bots; it needs no rights at all."""
+
+    default_driver: Literal["simulated", "exec"] = "simulated"
+    """The driver of a BotRequest that names none."""
+
+    callback_url: str = "http://usher-callbacks.usher-system.svc.cluster.local:8081"
+    """Where bots reach the callback server."""
+
+    token_audience: str = "usher-callback"  # noqa: S105
+    """The audience of bots' tokens; no other token of the cluster is accepted."""
+
+    token_issuer: str = ""
+    """The issuer of the cluster's ServiceAccount tokens. Empty: asked from the API server at the start."""
+
+    heartbeat_interval_s: Seconds = 30
+    """What bots are told; four of them may be lost before a bot counts as dead."""
+
+    heartbeat_timeout_s: Seconds = 120
+    """An active bot that was silent for this long is failed."""
+
+    reserved_timeout_s: Seconds = 300
+    """A reservation whose bot never reported its start is failed; long enough for a cold image pull."""
+
+    starting_timeout_s: Seconds = 600
+    """A bot that did not get into its meeting is failed, but never before its lobby budget and a minute are over."""
+
+    stopping_timeout_s: Seconds = 300
+    """A bot that said it was leaving and never reported its exit is failed."""
+
+    leave_grace_s: Seconds = 60
+    """After a leave command is ignored for this long, the bot's Job is deleted, which sends SIGTERM."""
+
+    termination_grace_s: Annotated[int, Field(ge=1, le=600)] = 45
+    """Between SIGTERM and SIGKILL: enough to leave a meeting and to report it through a short outage."""
+
+    duration_grace_s: Annotated[int, Field(ge=30)] = 120
+    """Kubernetes ends a Job this long after its maximum duration, should everything else have failed."""
+
+    reconcile_interval_s: Seconds = 10
+    """How often the reconciler looks. It bounds how long anything that a watch missed stays unrepaired."""
+
+    orphan_grace_s: Seconds = 60
+    """A Job without a live row, or a row without a Job, gets this long to sort itself out."""
+
+    mirror_interval_s: Seconds = 1
+    """How often changed rows are shown on their BotRequests."""
+
+    mirror_hold_s: Seconds = 5
+    """Passing statuses (starting, stopping) are shown only when they last this long: each costs an API write."""
+
+    api_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """serve: the public API, health and metrics."""
+
+    callback_port: Annotated[int, Field(ge=0, le=65535)] = 8081
+    """serve: callbacks of bots, for the cluster only."""
+
+    operate_port: Annotated[int, Field(ge=0, le=65535)] = 8082
+    """operate: health and metrics."""
+
+    bind_host: str = "0.0.0.0"  # noqa: S104 - a pod's address is not known beforehand
+    """The address to listen on."""
+
+    drain_s: Annotated[float, Field(ge=0)] = 5
+    """serve: after SIGTERM it goes on serving this long, until no load balancer sends it requests any more."""
+
+    shutdown_timeout_s: Seconds = 30
+    """serve: requests in flight get this long to finish."""
+
+    log_format: Literal["json", "text"] = "json"
+    """JSON in the cluster, text for a terminal."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least level that is logged."""
+
+    @field_validator("namespaces", "allowed_images", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("namespaces")
+    @classmethod
+    def _some(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("name at least one namespace")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _psycopg(cls, value: SecretStr) -> SecretStr:
+        if urlsplit(value.get_secret_value()).scheme != "postgresql+psycopg":
+            raise ValueError("must look like postgresql+psycopg://user:password@host:5432/name")
+        return value
+
+    @field_validator("redis_url", "bot_redis_url")
+    @classmethod
+    def _redis(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and urlsplit(value.get_secret_value()).scheme not in ("redis", "rediss", "unix"):
+            raise ValueError("must look like redis://host:6379/0, or be empty")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.heartbeat_timeout_s < 2 * self.heartbeat_interval_s:
+            raise ValueError(
+                f"{ENV_PREFIX}HEARTBEAT_TIMEOUT_S must be at least twice {ENV_PREFIX}HEARTBEAT_INTERVAL_S,"
+                " or one lost heartbeat kills a healthy bot"
+            )
+        return self
+
+    def allows_image(self, image: str) -> bool:
+        """Whether a BotRequest may name that image."""
+        return image == self.bot_image or any(fnmatchcase(image, glob) for glob in self.allowed_images)
+
+
+def load() -> Settings:
+    """The settings from the environment. Raises SettingsInvalid."""
+    try:
+        return Settings()
+    except ValidationError as exc:
+        raise SettingsInvalid("\n".join(_explain(error) for error in exc.errors(include_url=False))) from exc
+
+
+def _explain(error: object) -> str:
+    assert isinstance(error, dict)  # noqa: S101 - narrows pydantic's TypedDict
+    name = ENV_PREFIX + str(error["loc"][0]).upper() if error["loc"] else "settings"
+    wrong = "is not set" if error["type"] == "missing" else str(error["msg"]).removeprefix("Value error, ")
+    hint = Settings.model_fields[str(error["loc"][0])].description if error["loc"] else None
+    return f"{name}: {wrong}" + (f" ({hint})" if hint else "")

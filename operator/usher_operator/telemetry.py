@@ -1,0 +1,45 @@
+"""Logs and metrics: one way to write each.
+
+A log line is a sentence plus fields (`action`, `meeting_id`, `connection_id`, `request`); JSON in the cluster. Nothing
+secret is ever a field. Metrics are process-wide, as Prometheus wants them, and served by `/metrics`.
+"""
+
+import logging
+import sys
+from typing import Final, Literal
+
+from prometheus_client import Counter, Gauge, Histogram
+from pythonjsonlogger.json import JsonFormatter
+
+RESERVATIONS: Final = Counter("usher_reservations", "Requests judged, by outcome.", ["outcome"])
+CALLBACKS: Final = Counter("usher_callbacks", "Callbacks answered, by kind and HTTP code.", ["kind", "code"])
+CALLBACK_SECONDS: Final = Histogram("usher_callback_seconds", "Time to answer a callback.", ["kind"])
+TRANSITIONS: Final = Counter("usher_transitions", "Changes of status.", ["target", "source", "reason"])
+COMMANDS: Final = Counter("usher_commands", "Commands published, by action and outcome.", ["action", "outcome"])
+SWEEPS: Final = Counter("usher_sweeps", "Sweeps of the reconciler, by outcome.", ["outcome"])
+SWEEP_SECONDS: Final = Histogram("usher_sweep_seconds", "Time of one sweep.")
+REPAIRS: Final = Counter("usher_repairs", "What the reconciler had to repair, by failure mode.", ["mode"])
+LAST_SWEEP: Final = Gauge("usher_last_sweep_timestamp_seconds", "When the last sweep ended.")
+LIVE_BOTS: Final = Gauge("usher_live_bots", "Bots that hold a slot, by status.", ["status"])
+MIRRORED: Final = Counter("usher_mirrored", "Status writes to BotRequests, by outcome.", ["outcome"])
+
+_TEXT = "%(asctime)s %(levelname)-7s %(message)s"
+
+
+def configure_logging(*, log_format: Literal["json", "text"], level: str) -> None:
+    """Send every log line to standard error, in one format. Libraries speak from WARNING on."""
+    handler = logging.StreamHandler(sys.stderr)
+    if log_format == "json":
+        handler.setFormatter(
+            JsonFormatter(
+                "%(asctime)s %(levelname)s %(name)s %(message)s",
+                rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+            )
+        )
+    else:
+        handler.setFormatter(logging.Formatter(_TEXT))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    for name in ("usher_operator", "usher_models"):
+        logging.getLogger(name).setLevel(level)
