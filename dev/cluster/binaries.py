@@ -67,7 +67,7 @@ def program(settings: Settings, name: str) -> Path:
 
 def kubernetes_version() -> str:
     """The version that the module file pins, such as v1.35.4."""
-    found = re.search(r"k8s\.io/kubernetes (v[\d.]+)$", (KUBERNETES.module / "go.mod").read_text(), re.MULTILINE)
+    found = re.search(r"k8s\.io/kubernetes (v[\d.]+)", (KUBERNETES.module / "go.mod").read_text())
     return found[1] if found else "v0.0.0"
 
 

@@ -59,3 +59,12 @@ def stop(settings: Settings, *names: str, kill: bool = False) -> None:
     """Stop components in the order given."""
     for name in names:
         processes.stop(component(settings, name).process, kill=kill)
+
+
+def stop_outdated(settings: Settings, *names: str, progress: Progress) -> None:
+    """Stop components that run another program or configuration than they would be started with now."""
+    for name in names:
+        process = component(settings, name).process
+        if processes.is_outdated(process):
+            progress.say(f"stopping {name}: its program or configuration has changed")
+            processes.stop(process)

@@ -6,6 +6,7 @@ pods and this machine reach and nothing outside does.
 
 from dev.cluster.binaries import program
 from dev.cluster.component import Component, answers, flagged, process, trusting, trusting_anyone
+from dev.cluster.config_files import ConfigFile
 from dev.cluster.settings import FILES, Settings
 
 # Stock limits (20 requests/s) would make the controllers, not Usher, the slowest part of each test.
@@ -75,9 +76,13 @@ def _tokens(settings: Settings) -> dict[str, str]:
     }
 
 
+def audit_policy() -> ConfigFile:
+    return ConfigFile("audit-policy.yaml", (FILES / "audit-policy.yaml").read_text())
+
+
 def _audit(settings: Settings) -> dict[str, str]:
     return {
-        "audit-policy-file": str(FILES / "audit-policy.yaml"),
+        "audit-policy-file": str(audit_policy().path(settings)),
         "audit-log-path": str(settings.audit_log),
         "audit-log-maxsize": "50",  # MB each
         "audit-log-maxbackup": "2",

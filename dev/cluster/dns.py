@@ -9,18 +9,19 @@ from pathlib import Path
 
 from dev.cluster.binaries import program
 from dev.cluster.component import Component, process
+from dev.cluster.config_files import ConfigFile
 from dev.cluster.settings import Settings
 
 RESOLVERS = Path("/etc/resolv.conf")
 QUERY_ID = 0x5573
 
 
-def write_files(settings: Settings) -> None:
-    (settings.state / "Corefile").write_text(corefile(settings))
+def config_file(settings: Settings) -> ConfigFile:
+    return ConfigFile("corefile", corefile(settings))
 
 
 def coredns(settings: Settings) -> Component:
-    argv = (str(program(settings, "coredns")), "-conf", f"{settings.state}/Corefile")
+    argv = (str(program(settings, "coredns")), "-conf", str(config_file(settings).path(settings)))
     return Component(
         process=process(settings, "coredns", argv),
         healthy=lambda: resolves("kubernetes.default.svc.cluster.local", settings.node_ip),

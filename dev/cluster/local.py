@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dev.cluster import binaries, buildah, cleanup, components, dns, kubectl, network, node, pki, staging
+from dev.cluster import binaries, buildah, cleanup, components, control_plane, dns, kubectl, network, node, pki, staging
 from dev.cluster.settings import FILES, PACKAGES, REPOSITORY, Settings
 from dev.machine import debian, processes, waiting
 from dev.machine.errors import DevError
@@ -107,13 +107,16 @@ class Local:
             cleanup.remove_pods(self._settings, progress=self._progress)
 
     def _write_files(self) -> None:
-        node.write_files(self._settings)
-        dns.write_files(self._settings)
-        self._settings.audit_log.parent.mkdir(parents=True, exist_ok=True)
-        self._settings.run.mkdir(parents=True, exist_ok=True)
+        settings = self._settings
+        for file in (control_plane.audit_policy(), *node.config_files(settings), dns.config_file(settings)):
+            file.write(settings)
+        node.write_network(settings)
+        settings.audit_log.parent.mkdir(parents=True, exist_ok=True)
+        settings.run.mkdir(parents=True, exist_ok=True)
 
     def _start(self) -> None:
         settings, progress = self._settings, self._progress
+        components.stop_outdated(settings, *STOPPING, progress=progress)
         components.start(settings, "containerd", "etcd", progress=progress)
         components.start(settings, *CONTROL_PLANE, progress=progress)
         self._load_pause_image()

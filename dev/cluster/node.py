@@ -1,6 +1,6 @@
 """The node as native processes: containerd, kubelet, kube-proxy, with their configuration files.
 
-The files are written anew by every `up`; the processes read them once.
+The processes read their files once, at their start.
 """
 
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dev.cluster.binaries import program
 from dev.cluster.component import Component, answers, flagged, listens, process
+from dev.cluster.config_files import ConfigFile
 from dev.cluster.settings import Settings
 
 CONTAINERD = Path("/usr/bin/containerd")
@@ -15,30 +16,30 @@ LOOPBACK = "127.0.0.1"
 PAUSE_IMAGE = "usher.dev/pause:dev"
 
 
-def write_files(settings: Settings) -> None:
-    """Write what containerd, kubelet and kube-proxy read at their start."""
-    files = {
-        "containerd.toml": containerd_toml(settings),
-        "kubelet.yaml": json.dumps(kubelet_configuration(settings), indent=1),
-        "kube-proxy.yaml": json.dumps(proxy_configuration(settings), indent=1),
-        "cni/10-bridge.conflist": json.dumps(network(settings), indent=1),
-    }
-    for name, text in files.items():
-        path = settings.state / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+def config_files(settings: Settings) -> list[ConfigFile]:
+    """What containerd, kubelet and kube-proxy read at their start."""
+    return [_containerd_file(settings), _kubelet_file(settings), _proxy_file(settings)]
+
+
+def write_network(settings: Settings) -> None:
+    """containerd wants a folder for the network's description, and sees by itself when it changes."""
+    path = settings.state / "cni" / "10-bridge.conflist"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(network(settings), indent=1))
 
 
 def containerd(settings: Settings) -> Component:
     return Component(
-        process=process(settings, "containerd", flagged(CONTAINERD, {"config": f"{settings.state}/containerd.toml"})),
+        process=process(
+            settings, "containerd", flagged(CONTAINERD, {"config": str(_containerd_file(settings).path(settings))})
+        ),
         healthy=lambda: listens(settings.containerd_socket),
     )
 
 
 def kubelet(settings: Settings) -> Component:
     flags = {
-        "config": f"{settings.state}/kubelet.yaml",
+        "config": str(_kubelet_file(settings).path(settings)),
         "kubeconfig": str(settings.kubeconfig("kubelet")),
         "hostname-override": settings.node,
         "node-ip": settings.node_ip,
@@ -52,11 +53,23 @@ def kubelet(settings: Settings) -> Component:
 
 
 def kube_proxy(settings: Settings) -> Component:
-    flags = {"config": f"{settings.state}/kube-proxy.yaml"}
+    flags = {"config": str(_proxy_file(settings).path(settings))}
     return Component(
         process=process(settings, "kube-proxy", flagged(program(settings, "kube-proxy"), flags)),
         healthy=lambda: answers(LOOPBACK, 10249, "/healthz"),
     )
+
+
+def _containerd_file(settings: Settings) -> ConfigFile:
+    return ConfigFile("containerd.toml", containerd_toml(settings))
+
+
+def _kubelet_file(settings: Settings) -> ConfigFile:
+    return ConfigFile("kubelet.yaml", json.dumps(kubelet_configuration(settings), indent=1))
+
+
+def _proxy_file(settings: Settings) -> ConfigFile:
+    return ConfigFile("kube-proxy.yaml", json.dumps(proxy_configuration(settings), indent=1))
 
 
 def containerd_toml(settings: Settings) -> str:
@@ -156,5 +169,6 @@ def proxy_configuration(settings: Settings) -> dict[str, object]:
         "iptables": {"minSyncPeriod": "100ms", "syncPeriod": "30s"},
         "clusterCIDR": settings.pod_cidr,
         "hostnameOverride": settings.node,
+        "nodePortAddresses": ["primary"],
         "conntrack": {"maxPerCore": 0},
     }

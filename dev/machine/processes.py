@@ -73,6 +73,12 @@ def find_all(program: str, *, marker: str) -> list[Running]:
     return [running for pid in _pids() if _is(pid, program, marker) and (running := _running(pid)) is not None]
 
 
+def is_outdated(process: Process) -> bool:
+    """Whether it runs with other arguments than it would be started with now."""
+    running = find(process)
+    return running is not None and _arguments(running.pid) != list(process.argv)
+
+
 def stop(process: Process, *, grace_s: float = 10.0, kill: bool = False) -> None:
     """Ask the process to end, and end it when the grace is over (at once with `kill`)."""
     number = signal.SIGKILL if kill else process.stop_signal
@@ -107,12 +113,16 @@ def _pids() -> Iterator[int]:
 
 
 def _is(pid: int, program: str, marker: str) -> bool:
-    try:
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return False
+    arguments = _arguments(pid)
     same = os.path.basename(arguments[0]) == os.path.basename(program)
     return same and any(marker in argument for argument in arguments[1:])
+
+
+def _arguments(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1] or [""]
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return [""]
 
 
 def _running(pid: int) -> Running | None:
