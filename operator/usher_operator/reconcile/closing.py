@@ -9,7 +9,7 @@ from usher_models.db.engine import Database
 from usher_models.db.meetings import Bot
 from usher_models.db.transitions import Closing, Moved
 from usher_models.errors import KubernetesUnavailable
-from usher_models.states import Source, Status
+from usher_models.states import Reason, Source, Status
 from usher_operator.kube.port import Json, KubePort
 from usher_operator.reconcile.evidence import last_words
 from usher_operator.telemetry import REPAIRS, TRANSITIONS
@@ -60,6 +60,17 @@ class Closer:
             )
             await self.delete_job(one.namespace, one.job_name)
         return moved
+
+    async def end_unstarted(self, bot: Bot, *, message: str) -> None:
+        """Complete a reservation that nobody wants any more and for which nothing runs. Raises DatabaseUnavailable."""
+        reason, target, source = Reason.STOPPED_BEFORE_START, Status.COMPLETED, Source.OPERATOR
+        async with self._database.transaction() as connection:
+            ended = await transitions.move_reserved(
+                connection, bot.connection_id, target=target, source=source, reason=reason, message=message
+            )
+        if ended:
+            TRANSITIONS.labels(target=target, source=source, reason=reason).inc()
+            logger.info("%s", message, extra={"action": reason, "meeting_id": bot.meeting_id})
 
     async def delete_job(self, namespace: str | None, job_name: str) -> None:
         """Delete a Job, best effort."""

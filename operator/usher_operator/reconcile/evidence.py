@@ -71,7 +71,7 @@ def _disruption(pod: Json | None) -> str | None:
 
 
 def waiting_reason(pod: Json | None) -> str | None:
-    """Why a pod does not run yet, in Kubernetes' word: ImagePullBackOff, Unschedulable, …; None when nothing is said."""
+    """Why a pod does not run yet, in Kubernetes' word (ImagePullBackOff, Unschedulable); None when nothing is said."""
     state = _container_status(pod).get("state") or {}
     if (state.get("waiting") or {}).get("reason"):
         return str(state["waiting"]["reason"])
@@ -111,7 +111,7 @@ def last_words(pod: Json | None, events: list[Json] | None = None) -> dict[str, 
 def _unscheduled(pod: Json) -> str | None:
     for condition in (pod.get("status") or {}).get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return condition.get("message")
+            return str(condition.get("message", ""))
     return None
 
 

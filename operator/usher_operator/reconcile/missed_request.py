@@ -1,4 +1,4 @@
-"""A BotRequest that the watch missed, or whose handling was cut off between any two of its steps: it is ensured again."""
+"""A BotRequest that the watch missed, or whose handling was cut off between two of its steps: it is ensured again."""
 
 import logging
 

@@ -21,11 +21,12 @@ async def repair(sweep: Sweep) -> None:
         if bot.job_created_at is not None and sweep.job_of(bot) is None and sweep.pod_of(bot) is None
     }
     outlasted = sweep.patience.outlasted(set(missing), mode=MODE, grace_s=sweep.settings.reconcile_interval_s)
-    closings = [
-        Closing(meeting_id=bot.meeting_id, reason=_reason(sweep, bot))
-        for meeting_id, bot in missing.items()
-        if meeting_id in outlasted
-    ]
+    closings = []
+    for bot in (missing[meeting_id] for meeting_id in missing if meeting_id in outlasted):
+        if bot.status is Status.RESERVED and bot.desired is Desired.LEAVE:
+            await sweep.closer.end_unstarted(bot, message="The bot was asked to leave before it started.")
+        else:
+            closings.append(Closing(meeting_id=bot.meeting_id, reason=_reason(sweep, bot)))
     await sweep.closer.close(closings, mode=MODE, target=Status.FAILED, source=Source.EVIDENCE)
 
 

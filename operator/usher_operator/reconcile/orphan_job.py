@@ -13,7 +13,7 @@ MODE = "orphan_job"
 
 
 async def repair(sweep: Sweep) -> None:
-    """Delete every Job that has had no live row for longer than the grace; a bot that just reported its exit gets it."""
+    """Delete every Job that has had no live row for longer than the grace, which a bot that said goodbye may use."""
     if sweep.snapshot is None:
         return
     running = {key: job for key, job in sweep.snapshot.jobs.items() if _runs(job)}

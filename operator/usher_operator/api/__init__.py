@@ -1,0 +1,1 @@
+"""The public side: health and metrics for the cluster."""

@@ -1,0 +1,129 @@
+"""Who is calling: a bot proves itself with the ServiceAccount token that Kubernetes bound to its pod.
+
+Verified offline against the cluster's published keys: signature, issuer, audience, expiry, namespace, ServiceAccount.
+That the pod is the meeting's own is checked where the meeting is known. Bots hold no other credential.
+Source of the claims: Kubernetes, "Managing Service Accounts", bound ServiceAccount tokens.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from usher_models.errors import Forbidden, KubernetesUnavailable, Unauthorized
+
+logger = logging.getLogger(__name__)
+
+ALGORITHMS = ("RS256", "ES256", "RS384", "RS512", "ES384", "ES512")
+LEEWAY_S = 5
+TOKEN_MAX_LENGTH = 8192
+# A token with an unknown key may mean that the cluster rotated its keys, or that somebody is guessing.
+REFRESH_AT_MOST_EVERY_S = 10
+
+FetchKeys = Callable[[], Awaitable[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodIdentity:
+    """The pod that a token is bound to."""
+
+    namespace: str
+    pod_name: str
+    pod_uid: str
+
+    def require_job(self, namespace: str | None, job_name: str) -> None:
+        """Raise Forbidden unless the pod is one of that Job's: their names are the Job's and five characters."""
+        if self.namespace != namespace or self.pod_name.rpartition("-")[0] != job_name:
+            raise Forbidden(f"The token belongs to the pod {self.pod_name}, which is not this meeting's.")
+
+
+class KeyRing:
+    """The cluster's public keys, cached for good and fetched again when an unknown one turns up."""
+
+    def __init__(self, fetch: FetchKeys, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched_at = float("-inf")
+        self._lock = asyncio.Lock()
+
+    async def key(self, kid: str) -> jwt.PyJWK:
+        """The key of that id. Raises Unauthorized for none, KubernetesUnavailable when no key was ever fetched."""
+        if kid not in self._keys:
+            await self.refresh()
+        if kid not in self._keys:
+            raise Unauthorized("The token is signed by no key of this cluster.")
+        return self._keys[kid]
+
+    async def refresh(self) -> None:
+        """Fetch the keys, at most every few seconds; with the API server away, the old ones stay."""
+        async with self._lock:
+            if self._clock() - self._fetched_at < REFRESH_AT_MOST_EVERY_S:
+                return
+            try:
+                document = await self._fetch()
+            except KubernetesUnavailable:
+                if not self._keys:
+                    raise
+                logger.warning("The cluster's keys could not be fetched anew.", extra={"action": "keys_stale"})
+                return
+            self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(dict(document)).keys if key.key_id}
+            self._fetched_at = self._clock()
+
+
+class TokenVerifier:
+    """Turns a bearer token into the identity of a pod."""
+
+    def __init__(
+        self, keys: KeyRing, *, issuer: str, audience: str, namespaces: tuple[str, ...], service_account: str
+    ) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+        self._namespaces = namespaces
+        self._service_account = service_account
+
+    async def verify(self, authorization: str | None) -> PodIdentity:
+        """The pod behind an Authorization header. Raises Unauthorized, Forbidden, KubernetesUnavailable."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthorized("Send the pod's ServiceAccount token as `Authorization: Bearer …`.")
+        if len(token) > TOKEN_MAX_LENGTH:
+            raise Unauthorized("The token is too long to be one of this cluster's.")
+        return self._identity(await self._claims(token))
+
+    async def _claims(self, token: str) -> dict[str, Any]:
+        try:
+            kid = jwt.get_unverified_header(token).get("kid")
+            if not kid:
+                raise Unauthorized("The token names no key.")
+            return jwt.decode(
+                token,
+                await self._keys.key(str(kid)),
+                algorithms=ALGORITHMS,
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=LEEWAY_S,
+                options={"require": ["exp", "iat", "iss", "aud", "sub"]},
+            )
+        except jwt.ExpiredSignatureError as exc:
+            raise Unauthorized("The token has expired; read the token file again.") from exc
+        except jwt.InvalidAudienceError as exc:
+            raise Unauthorized(f"The token is not meant for {self._audience}.") from exc
+        except jwt.PyJWTError as exc:
+            raise Unauthorized from exc
+
+    def _identity(self, claims: Mapping[str, Any]) -> PodIdentity:
+        bound = claims.get("kubernetes.io")
+        bound = bound if isinstance(bound, dict) else {}
+        pod, account = bound.get("pod") or {}, bound.get("serviceaccount") or {}
+        namespace = bound.get("namespace")
+        if namespace not in self._namespaces or account.get("name") != self._service_account:
+            raise Forbidden("The token does not belong to a bot's ServiceAccount.")
+        if not pod.get("name") or not pod.get("uid"):
+            raise Forbidden("The token is not bound to a pod.")
+        return PodIdentity(namespace=namespace, pod_name=pod["name"], pod_uid=pod["uid"])

@@ -1,0 +1,238 @@
+"""The routes of the callback server: who calls, what is said, what it changes, what is answered.
+
+    POST  /bots/internal/callback/{started,joined,heartbeat,exited}
+    PATCH /bots/internal/callback/status   (POST too: some clients cannot PATCH)
+
+Every route authenticates first, reads a bounded body in bounded time, checks that the calling pod belongs to the
+meeting, and answers with the row's actual status and the commands the bot has not obeyed yet.
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from usher_models.db import heartbeats, meetings, transitions
+from usher_models.db.engine import Database
+from usher_models.db.meetings import Bot
+from usher_models.db.transitions import Applied, Report
+from usher_models.errors import UnknownConnection
+from usher_models.states import Desired, Reason, Source, Stage, Status, exit_code_reason
+from usher_models.wire import BODY_MAX_BYTES, Exited, Heartbeat, Joined, Reply, Started, StatusUpdate
+from usher_operator.callbacks.identity import PodIdentity, TokenVerifier
+from usher_operator.commands import pending
+from usher_operator.problems import BadBody, problems
+from usher_operator.telemetry import CALLBACK_SECONDS, CALLBACKS, TRANSITIONS
+
+PREFIX = "/bots/internal/callback"
+BODY_TIMEOUT_S = 10
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Callbacks:
+    """The handlers and what they work with."""
+
+    database: Database
+    verifier: TokenVerifier
+    heartbeat_interval_s: float
+
+    def application(self) -> web.Application:
+        """The aiohttp application of port 8081."""
+        app = web.Application(middlewares=[_measured, problems], client_max_size=BODY_MAX_BYTES)
+        app.router.add_post(f"{PREFIX}/started", self.started)
+        app.router.add_post(f"{PREFIX}/joined", self.joined)
+        app.router.add_post(f"{PREFIX}/heartbeat", self.heartbeat)
+        app.router.add_post(f"{PREFIX}/exited", self.exited)
+        app.router.add_patch(f"{PREFIX}/status", self.status)
+        app.router.add_post(f"{PREFIX}/status", self.status)
+        return app
+
+    async def started(self, request: web.Request) -> web.Response:
+        """The bot's process runs: reserved becomes starting."""
+        pod, body = await self._read(request, Started)
+        told = _report(pod, body, Status.STARTING, reason=Reason.STARTED, stage=Stage.BOOTING)
+        return self._reply("callback processed", await self._apply(pod, told))
+
+    async def joined(self, request: web.Request) -> web.Response:
+        """The bot is in the meeting: it becomes active."""
+        pod, body = await self._read(request, Joined)
+        told = _report(pod, body, Status.ACTIVE, reason=Reason.JOINED, stage=Stage.IN_MEETING)
+        return self._reply("callback processed", await self._apply(pod, told))
+
+    async def heartbeat(self, request: web.Request) -> web.Response:
+        """The bot lives. Where its own view is ahead of the row, a callback was lost: the beat makes up for it."""
+        pod, body = await self._read(request, Heartbeat)
+        async with self.database.transaction() as connection:
+            await _own(connection, pod, body.connection_id)
+            bot = await heartbeats.beat(
+                connection, heartbeats.Beat(connection_id=body.connection_id, pod_uid=pod.pod_uid, seq=body.seq)
+            )
+        applied = Applied(bot=bot, applied=True)
+        if _ahead(body.status, bot.status):
+            applied = await self._heal(pod, body)
+        elif _news(body, bot):
+            applied = Applied(bot=await self._note(pod, body), applied=True)
+        return self._reply("heartbeat processed", applied)
+
+    async def status(self, request: web.Request) -> web.Response:
+        """The bot is leaving, or moved on within its status."""
+        pod, body = await self._read(request, StatusUpdate)
+        if body.status is Status.STOPPING:
+            told = _report(pod, body, Status.STOPPING, reason=Reason.LEAVING, stage=body.stage or Stage.LEAVING)
+            return self._reply("status update processed", await self._apply(pod, told))
+        async with self.database.transaction() as connection:
+            await _own(connection, pod, body.connection_id)
+            bot = await heartbeats.beat(
+                connection, heartbeats.Beat(connection_id=body.connection_id, pod_uid=pod.pod_uid)
+            )
+        changed = body.stage is not None and body.stage != bot.stage
+        if changed:
+            bot = await self._note(pod, body)
+        return self._reply("status update processed", Applied(bot=bot, applied=changed))
+
+    async def exited(self, request: web.Request) -> web.Response:
+        """The bot's last word: the meeting is completed or failed."""
+        pod, body = await self._read(request, Exited)
+        target = Status.COMPLETED if body.exit_code == 0 else Status.FAILED
+        detail: dict[str, object] = {"exit_code": body.exit_code}
+        if body.detail:
+            detail["detail"] = body.detail
+        async with self.database.transaction() as connection:
+            bot = await _own(connection, pod, body.connection_id)
+            told = Report(
+                connection_id=body.connection_id,
+                target=target,
+                reason=body.reason or _exit_reason(body.exit_code, bot),
+                pod_uid=pod.pod_uid,
+                event_id=body.event_id,
+                detail=detail,
+            )
+            applied = await transitions.report(connection, told)
+        _count(applied, told)
+        return self._reply("callback processed", applied)
+
+    async def _read(self, request: web.Request, model: type[Body]) -> tuple[PodIdentity, Body]:
+        pod = await self.verifier.verify(request.headers.get("Authorization"))
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                raw = await request.read()
+            body = json.loads(raw)
+        except (ValueError, RecursionError) as exc:
+            raise BadBody("The body is not JSON.") from exc
+        except TimeoutError as exc:
+            raise web.HTTPRequestTimeout(text=f"The body took longer than {BODY_TIMEOUT_S} s.") from exc
+        if not isinstance(body, dict):
+            raise BadBody
+        return pod, model.model_validate(body)
+
+    async def _apply(self, pod: PodIdentity, told: Report) -> Applied:
+        async with self.database.transaction() as connection:
+            await _own(connection, pod, told.connection_id)
+            applied = await transitions.report(connection, told)
+        _count(applied, told)
+        return applied
+
+    async def _heal(self, pod: PodIdentity, body: Heartbeat) -> Applied:
+        assert body.status is not None  # noqa: S101 - only a view that is ahead is healed
+        reason = {Status.STARTING: Reason.STARTED, Status.ACTIVE: Reason.JOINED}.get(body.status, Reason.LEAVING)
+        told = _report(pod, body, body.status, reason=reason, stage=body.stage)
+        return await self._apply(pod, told)
+
+    async def _note(self, pod: PodIdentity, body: Heartbeat | StatusUpdate) -> Bot:
+        beat = body if isinstance(body, Heartbeat) else None
+        async with self.database.transaction() as connection:
+            await heartbeats.note_details(
+                connection,
+                body.connection_id,
+                pod_uid=pod.pod_uid,
+                stage=body.stage,
+                applied_generation=beat.applied_generation if beat else None,
+                participants=beat.participants if beat else None,
+            )
+            return await _known(connection, body.connection_id)
+
+    def _reply(self, status: str, applied: Applied) -> web.Response:
+        reply = Reply.model_validate(
+            {
+                "status": status,
+                "meeting_id": applied.bot.meeting_id,
+                "new_status": applied.bot.status,
+                "applied": applied.applied,
+                "commands": pending(applied.bot),
+                "next_beat_s": self.heartbeat_interval_s,
+            }
+        )
+        return web.Response(text=reply.model_dump_json(exclude_none=True), content_type="application/json")
+
+
+def _report(
+    pod: PodIdentity,
+    body: Started | Joined | Heartbeat | StatusUpdate,
+    target: Status,
+    *,
+    reason: str,
+    stage: Stage | None,
+) -> Report:
+    return Report(
+        connection_id=body.connection_id,
+        target=target,
+        reason=reason,
+        pod_uid=pod.pod_uid,
+        event_id=body.event_id,
+        stage=stage,
+    )
+
+
+async def _known(connection: AsyncConnection, connection_id: str) -> Bot:
+    bot = await meetings.bot_by_connection(connection, connection_id)
+    if bot is None:
+        raise UnknownConnection(f"No meeting has the connection id {connection_id!r}.")
+    return bot
+
+
+async def _own(connection: AsyncConnection, pod: PodIdentity, connection_id: str) -> Bot:
+    """The meeting, when the pod is one of its Job's. Raises UnknownConnection or Forbidden."""
+    bot = await _known(connection, connection_id)
+    pod.require_job(bot.request_namespace, bot.job_name)
+    return bot
+
+
+_RANK = {Status.RESERVED: 0, Status.STARTING: 1, Status.ACTIVE: 2, Status.STOPPING: 3}
+
+
+def _ahead(reported: Status | None, actual: Status) -> bool:
+    return reported is not None and _RANK[reported] > _RANK[actual]
+
+
+def _news(body: Heartbeat, bot: Bot) -> bool:
+    return (
+        (body.stage is not None and body.stage != bot.stage)
+        or (body.applied_generation or 0) > bot.applied_generation
+        or (body.participants is not None and body.participants != bot.participants)
+    )
+
+
+def _exit_reason(code: int, bot: Bot) -> str:
+    if code != 0:
+        return exit_code_reason(code) if code > 0 else Reason.JOB_FAILED
+    return (bot.leave_reason or Reason.STOPPED) if bot.desired is Desired.LEAVE else Reason.LEFT
+
+
+def _count(applied: Applied, told: Report) -> None:
+    if applied.applied:
+        TRANSITIONS.labels(target=told.target, source=Source.BOT, reason=told.reason).inc()
+
+
+@web.middleware
+async def _measured(request: web.Request, handler: object) -> web.StreamResponse:
+    kind = request.path.rpartition("/")[2] if request.match_info.route.resource else "unknown"
+    with CALLBACK_SECONDS.labels(kind=kind).time():
+        response: web.StreamResponse = await handler(request)  # type: ignore[operator]
+    CALLBACKS.labels(kind=kind, code=response.status).inc()
+    return response

@@ -1,0 +1,90 @@
+"""Errors at the HTTP boundary: each becomes a stable code, a sentence, and the status code that fits.
+
+`started` and unknown things are logged with their traceback and answered without it.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from usher_models.errors import (
+    AnotherPodSpeaks,
+    DuplicateMeeting,
+    Forbidden,
+    IllegalMove,
+    MeetingOver,
+    Unauthorized,
+    Unavailable,
+    UnknownConnection,
+    UsherError,
+)
+from usher_models.wire import Problem
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 2
+
+_STATUS: dict[type[UsherError], int] = {
+    Unauthorized: 401,
+    Forbidden: 403,
+    UnknownConnection: 404,
+    IllegalMove: 409,
+    AnotherPodSpeaks: 409,
+    DuplicateMeeting: 409,
+    MeetingOver: 410,
+    Unavailable: 503,
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class BadBody(UsherError):
+    """The body is not a JSON object."""
+
+    code = "bad_body"
+
+
+def status_of(error: UsherError) -> int:
+    """The HTTP status of an error: that of the nearest class in its tree."""
+    return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every error with a Problem."""
+    try:
+        return await handler(request)
+    except web.HTTPException as exc:
+        if exc.status < 400:
+            raise
+        return respond(exc.status, Problem(code=exc.reason.lower().replace(" ", "_"), detail=exc.text or exc.reason))
+    except ValidationError as exc:
+        errors = [
+            {"loc": list(error["loc"]), "msg": error["msg"], "type": error["type"]}
+            for error in exc.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        return respond(422, Problem(code="invalid_body", detail=errors))
+    except BadBody as exc:
+        return respond(400, Problem(code=exc.code, detail=str(exc)))
+    except UsherError as exc:
+        return _refuse(exc)
+    except Exception:
+        logger.exception("A request failed.", extra={"action": "request_failed", "path": request.path})
+        return respond(500, Problem(code="internal", detail="Something went wrong inside Usher."))
+
+
+def _refuse(error: UsherError) -> web.Response:
+    status = status_of(error)
+    # A bot that is told so exits: its meeting is over, or another pod's.
+    terminate = isinstance(error, MeetingOver | AnotherPodSpeaks)
+    response = respond(status, Problem(code=error.code, detail=str(error), terminate=terminate))
+    if status == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+def respond(status: int, problem: Problem) -> web.Response:
+    """A Problem as a response."""
+    return web.Response(status=status, text=problem.model_dump_json(), content_type="application/json")

@@ -1,0 +1,78 @@
+"""`usher serve`: callbacks of bots on one port, health and metrics on another. Stateless; run as many as you like.
+
+On SIGTERM it turns unready, serves on until nobody sends requests any more, finishes those in flight, and ends.
+"""
+
+import asyncio
+import logging
+import signal
+from contextlib import AsyncExitStack
+
+from aiohttp import web
+
+from usher_models.db.engine import Database
+from usher_operator.api.health import Health
+from usher_operator.callbacks.identity import KeyRing, TokenVerifier
+from usher_operator.callbacks.server import Callbacks
+from usher_operator.commands import RedisPublisher
+from usher_operator.http import listening
+from usher_operator.kube.adapter import KubeAdapter
+from usher_operator.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+JWKS_PATH = "/openid/v1/jwks"
+DISCOVERY_PATH = "/.well-known/openid-configuration"
+
+
+async def verifier(kube: KubeAdapter, settings: Settings) -> TokenVerifier:
+    """A verifier for this cluster's tokens; the issuer is asked from the API server unless it is set."""
+    issuer = settings.token_issuer or str((await kube.get_raw(DISCOVERY_PATH))["issuer"])
+    keys = KeyRing(lambda: kube.get_raw(JWKS_PATH))
+    await keys.refresh()
+    return TokenVerifier(
+        keys,
+        issuer=issuer,
+        audience=settings.token_audience,
+        namespaces=settings.namespaces,
+        service_account=settings.bot_service_account,
+    )
+
+
+async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
+    """Serve until `stop`, SIGTERM or SIGINT. Raises KubernetesUnavailable when the cluster's keys cannot be fetched."""
+    stop = stop or stop_on_signals()
+    async with AsyncExitStack() as stack:
+        database = Database.connect(
+            settings.database_url.get_secret_value(),
+            pool_size=settings.database_pool_size,
+            application_name="usher-serve",
+        )
+        stack.push_async_callback(database.close)
+        publisher = RedisPublisher.connect(settings.redis_url.get_secret_value())
+        stack.push_async_callback(publisher.close)
+        kube = await stack.enter_async_context(KubeAdapter.connect())
+        callbacks = Callbacks(
+            database=database,
+            verifier=await verifier(kube, settings),
+            heartbeat_interval_s=settings.heartbeat_interval_s,
+        )
+        health = Health(database=database, publisher=publisher)
+        api = web.Application()
+        health.add_routes(api)
+        await stack.enter_async_context(listening(callbacks.application(), settings.callback_port, settings=settings))
+        await stack.enter_async_context(listening(api, settings.api_port, settings=settings))
+        logger.info("Serving callbacks on port %d.", settings.callback_port, extra={"action": "serving"})
+        await stop.wait()
+        health.draining = True
+        logger.info("Draining for %g s.", settings.drain_s, extra={"action": "draining"})
+        await asyncio.sleep(settings.drain_s)
+    logger.info("Stopped.", extra={"action": "stopped"})
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
