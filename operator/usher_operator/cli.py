@@ -20,7 +20,12 @@ from usher_models.errors import UsherError
 from usher_operator.settings import Settings, SettingsInvalid, load
 from usher_operator.telemetry import configure_logging
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Usher runs meeting bots on Kubernetes.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Usher runs meeting bots on Kubernetes.",
+)
 db = typer.Typer(no_args_is_help=True, help="Prepare and check the database.")
 user = typer.Typer(no_args_is_help=True, help="Users and their limits.")
 app.add_typer(db, name="db")
@@ -172,8 +177,20 @@ def _run(work: Coroutine[Any, Any, Result]) -> Result:
         _fail(str(exc))
     except SQLAlchemyError as exc:
         _fail(f"The database refused: {str(getattr(exc, 'orig', exc)).strip()}")
+    except OSError as exc:
+        _fail(f"The operating system refused: {exc}")
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+    except BaseExceptionGroup as group:
+        expected = group.subgroup(UsherError)
+        if expected is None:
+            raise
+        _fail(str(_first(expected)))
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
 
 
 def _fail(message: str) -> NoReturn:

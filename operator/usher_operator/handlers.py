@@ -28,6 +28,11 @@ def registry(ensurer: Ensurer, finished_job: FinishedJob) -> kopf.OperatorRegist
     """The handlers, bound to what they work with."""
     handlers = kopf.OperatorRegistry()
 
+    @kopf.on.login(registry=handlers)
+    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        # Said explicitly, so that no client library's idea of a login gets in between.
+        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
     async def request_seen(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
         request = BotRequest.from_object(dict(body))
