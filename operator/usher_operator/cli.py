@@ -4,19 +4,19 @@ Settings come from the environment (`USHER_…`). Exit codes: 0 done, 1 it faile
 """
 
 import asyncio
-import json
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from usher_models.db import accounts, meetings, schema
 from usher_models.db.engine import Database
 from usher_models.errors import UsherError
+from usher_operator import views
 from usher_operator.settings import Settings, SettingsInvalid, load
 from usher_operator.telemetry import configure_logging
 
@@ -32,6 +32,9 @@ app.add_typer(db, name="db")
 app.add_typer(user, name="user")
 
 Result = TypeVar("Result")
+# How often `usher follow` looks.
+FOLLOW_INTERVAL_S = 0.3
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -110,18 +113,43 @@ def why(
     if bot is None:
         _fail(f"Meeting {meeting_id} is not one of Usher's.")
     if as_json:
-        typer.echo(json.dumps([asdict(line) for line in story], default=str))
-        return
-    table = Table(
-        title=f"Meeting {meeting_id} of user {bot.user_id}: {bot.status}. {bot.message}", title_justify="left"
-    )
-    for column in ("at (UTC)", "from", "to", "source", "reason", "detail"):
-        table.add_column(column)
-    for line in story:
-        detail = ", ".join(f"{key}={value}" for key, value in line.detail.items())
-        at = line.at.strftime("%H:%M:%S.%f")[:-3]
-        table.add_row(at, line.origin or "", line.target, line.source, line.reason, detail)
-    Console().print(table)
+        views.print_json([asdict(line) for line in story])
+    else:
+        views.print_story(bot, story)
+
+
+@app.command()
+def follow(
+    request: Annotated[list[str], typer.Argument(help="Names of BotRequests.")],
+    until: Annotated[
+        str, typer.Option(help="Stop when each has reached this status; `ended` is completed or failed.")
+    ] = "ended",
+    timeout_s: Annotated[float, typer.Option("--timeout", help="Give up after this many seconds; exit 1.")] = 600,
+) -> None:
+    """Print where bots are, a line for each change, as it happens."""
+
+    async def watch(database: Database) -> bool:
+        shown: dict[str, str] = {}
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            async with database.transaction() as connection:
+                found = await meetings.newest_bots_by_request(connection, request)
+            for name, bot in found.items():
+                line = views.progress_line(bot)
+                if shown.get(name) != line:
+                    typer.echo(f"{datetime.now(UTC):%H:%M:%S.%f}"[:-3] + f"  {line}")
+                    shown[name] = line
+            if len(found) == len(set(request)) and all(_reached(bot, until) for bot in found.values()):
+                return True
+            await asyncio.sleep(FOLLOW_INTERVAL_S)
+        return False
+
+    if not _run(_with_database(watch)):
+        _fail(f"Not every bot was {until} within {timeout_s:g} s.")
+
+
+def _reached(bot: meetings.Bot, until: str) -> bool:
+    return not bot.live or (until != "ended" and bot.status == until)
 
 
 @app.command()
@@ -134,22 +162,9 @@ def bots(as_json: AsJson = False) -> None:
 
     live = _run(_with_database(read))
     if as_json:
-        typer.echo(json.dumps([_public(bot) for bot in live], default=str))
-        return
-    table = Table()
-    for column in ("meeting", "user", "platform", "native id", "status", "stage", "request", "since (UTC)"):
-        table.add_column(column)
-    for bot in live:
-        since = bot.status_changed_at.strftime("%Y-%m-%d %H:%M:%S")
-        request = f"{bot.request_namespace}/{bot.request_name}" if bot.request_name else ""
-        cells = (bot.meeting_id, bot.user_id, bot.platform, bot.native_id, bot.status, bot.stage or "", request, since)
-        table.add_row(*map(str, cells))
-    Console().print(table)
-
-
-def _public(bot: meetings.Bot) -> dict[str, Any]:
-    """A bot without what nobody needs to see: its configuration may hold a passcode."""
-    return {key: value for key, value in asdict(bot).items() if key not in ("config", "spec")}
+        views.print_json([views.public(bot) for bot in live])
+    else:
+        views.print_bots(live)
 
 
 async def _with_database(work: Callable[[Database], Awaitable[Result]]) -> Result:

@@ -1,5 +1,6 @@
 """Reading what is: one bot, its story, and what its mirror still owes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -89,6 +90,7 @@ def to_bot(row: Row[Any]) -> Bot:
 _BY_CONNECTION = text(SELECT_BOT + "WHERE b.connection_id = :connection_id")
 _BY_ID = text(SELECT_BOT + "WHERE b.meeting_id = :meeting_id")
 _BY_JOBS = text(SELECT_BOT + "WHERE b.meeting_id = ANY(:ids)")
+_BY_REQUEST = text(SELECT_BOT + "WHERE b.request_name = ANY(:names) ORDER BY b.meeting_id")
 _LIVE = text(SELECT_BOT + "WHERE b.ended_at IS NULL ORDER BY b.meeting_id")
 
 # Reserved is shown together with the Job, active and the end at once; what passes quickly is not worth a write.
@@ -118,6 +120,12 @@ async def bots_by_id(connection: AsyncConnection, meeting_ids: list[int]) -> dic
     """The bots among those meetings."""
     rows = await connection.execute(_BY_JOBS, {"ids": meeting_ids})
     return {row.meeting_id: to_bot(row) for row in rows}
+
+
+async def newest_bots_by_request(connection: AsyncConnection, names: Sequence[str]) -> dict[str, Bot]:
+    """The newest bot of each of those BotRequests, by their names, that has one."""
+    rows = await connection.execute(_BY_REQUEST, {"names": list(names)})
+    return {row.request_name: to_bot(row) for row in rows}
 
 
 async def live_bots(connection: AsyncConnection) -> list[Bot]:
