@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
             return _run(options, settings=settings, progress=progress)
     except DevError as error:
         print(f"dev.cluster: {error}", file=sys.stderr)
-        return 1
+        return error.exit_code
     except KeyboardInterrupt:
         print("dev.cluster: interrupted; the same command takes up where it stopped", file=sys.stderr)
         return 130
@@ -77,6 +77,7 @@ def _add_views(commands: Commands) -> None:
     logs.add_argument("-f", "--follow", action="store_true", help="and go on printing")
     commands.add_parser("kubeconfig", help="print the path of the administrator's kubeconfig")
     commands.add_parser("env", help='print KUBECONFIG and PATH: eval "$(python3 -m dev.cluster env)"')
+    commands.add_parser("which", help="print which kind of cluster is used: kind, current or local")
     commands.add_parser("audit-log", help="print the path of the API server's audit log")
 
 
@@ -105,6 +106,8 @@ def _run(options: argparse.Namespace, *, settings: Settings, progress: Progress)
     elif options.command == "down":
         cluster.down(purge=options.purge)
         provider.forget(settings)
+    elif options.command == "which":
+        print(name)
     else:
         _run_small(options, cluster)
     return 0

@@ -1,0 +1,1 @@
+"""Usher on the development cluster: installing it there, and showing what it does."""
