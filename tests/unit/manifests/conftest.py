@@ -1,5 +1,6 @@
 """The files under test, read once."""
 
+import functools
 import os
 import shutil
 import subprocess
@@ -68,6 +69,7 @@ def kubectl() -> str:
 def build(kubectl: str) -> Any:
     """Build a folder with kustomize: its objects, by kind and name."""
 
+    @functools.cache
     def built(folder: str) -> dict[tuple[str, str], dict[str, Any]]:
         done = subprocess.run(
             [kubectl, "kustomize", str(REPOSITORY / folder)], capture_output=True, text=True, check=False

@@ -1,5 +1,6 @@
 """The manifests: what is deployed, with which rights, and under which restrictions."""
 
+import base64
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from usher_operator.settings import load
 
 Objects = dict[tuple[str, str], dict[str, Any]]
 Build = Callable[[str], Objects]
@@ -174,7 +177,26 @@ def test_everything_that_an_overlay_refers_to_exists(build: Build, folder: str) 
 
 
 @pytest.mark.timeout(30)
-def test_an_overlay_keeps_the_settings_of_the_base_and_names_its_own_bot(build: Build) -> None:
+@pytest.mark.parametrize("folder", FOLDERS[1:])
+def test_an_overlay_keeps_the_settings_of_the_base_and_names_its_own_bot(build: Build, folder: str) -> None:
     base = build("manifests/base")["ConfigMap", "usher"]["data"]
-    local = build("manifests/overlays/local")["ConfigMap", "usher"]["data"]
-    assert local == base | {"USHER_BOT_IMAGE": "usher.dev/bot:dev"}
+    overlay = build(folder)["ConfigMap", "usher"]["data"]
+    own = {"USHER_BOT_IMAGE", "USHER_ALLOWED_IMAGES"}
+    assert base.items() - overlay.items() <= {(name, base[name]) for name in own}
+    assert overlay["USHER_BOT_IMAGE"] == "usher.dev/bot:dev"
+    assert all(name.endswith("_S") for name in overlay.keys() - base.keys())
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("folder", FOLDERS[1:])
+def test_the_settings_are_ones_that_usher_knows(build: Build, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = build(folder)
+    given = objects["ConfigMap", "usher"]["data"] | {
+        name: base64.b64decode(value).decode() for name, value in objects["Secret", "usher"]["data"].items()
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    settings = load()
+    assert {name.removeprefix("USHER_").lower() for name in given} <= set(type(settings).model_fields)
+    assert (settings.api_port, settings.callback_port, settings.operate_port) == (8080, 8081, 8082)
+    assert settings.drain_s + settings.shutdown_timeout_s < 60
