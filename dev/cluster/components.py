@@ -10,7 +10,7 @@ from dev.cluster import control_plane, dns, node
 from dev.cluster.component import Component
 from dev.cluster.settings import Settings
 from dev.machine import processes, waiting
-from dev.machine.errors import DevError
+from dev.machine.errors import MisuseError
 from dev.machine.progress import Progress
 
 _MAKERS: dict[str, Callable[[Settings], Component]] = {
@@ -28,7 +28,7 @@ NAMES = tuple(_MAKERS)
 
 def component(settings: Settings, name: str) -> Component:
     if name not in _MAKERS:
-        raise DevError(f"There is no component {name!r}; the components are {', '.join(NAMES)}.")
+        raise MisuseError(f"There is no component {name!r}; the components are {', '.join(NAMES)}.")
     return _MAKERS[name](settings)
 
 

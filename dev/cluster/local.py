@@ -6,13 +6,25 @@ them again on the data they kept, and the pods are made anew.
 
 import os
 import shutil
-import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dev.cluster import binaries, buildah, cleanup, components, control_plane, dns, kubectl, network, node, pki, staging
-from dev.cluster.settings import FILES, PACKAGES, REPOSITORY, Settings
+from dev.cluster import (
+    binaries,
+    buildah,
+    cleanup,
+    components,
+    control_plane,
+    dns,
+    images,
+    kubectl,
+    network,
+    node,
+    pki,
+    staging,
+)
+from dev.cluster.settings import FILES, PACKAGES, Settings
 from dev.machine import debian, processes, waiting
 from dev.machine.errors import DevError
 from dev.machine.progress import Progress
@@ -45,6 +57,7 @@ class Local:
     def down(self, *, purge: bool) -> None:
         _refuse_unless_root()
         settings = self._settings
+        self._progress.say("stopping the components, and every pod with them")
         components.stop(settings, *STOPPING)
         cleanup.remove_pods(settings, progress=self._progress)
         cleanup.remove_rules(settings)
@@ -65,15 +78,12 @@ class Local:
     def load_images(self, tags: list[str]) -> None:
         self._refuse_unless_containerd()
         for tag in tags:
-            with self._progress.step(f"loading {tag}", usually="3 s"):
+            with self._progress.step(f"loading {tag}", usually="3 to 20 s"):
                 buildah.load(self._settings, tag)
 
     def build_images(self, only: str | None) -> None:
         self._refuse_unless_containerd()
-        chosen = staging.chosen(only)
-        base = buildah.ensure_base(self._settings, progress=self._progress)
-        for image in chosen:
-            self._build_image(image, base=base)
+        images.ensure(self._settings, staging.chosen(only), progress=self._progress)
 
     def logs(self, name: str | None, *, follow: bool) -> None:
         names = [name] if name else components.NAMES
@@ -119,19 +129,9 @@ class Local:
         components.stop_outdated(settings, *STOPPING, progress=progress)
         components.start(settings, "containerd", "etcd", progress=progress)
         components.start(settings, *CONTROL_PLANE, progress=progress)
-        self._load_pause_image()
+        images.ensure_pause(settings, progress=progress)
         kubectl.kubectl(settings, "apply", "--filename", str(FILES / "coredns-rbac.yaml"))
         components.start(settings, "kubelet", "kube-proxy", "coredns", progress=progress)
-
-    def _load_pause_image(self) -> None:
-        settings = self._settings
-        if node.PAUSE_IMAGE in buildah.loaded(settings):
-            return
-        with self._progress.step("building the pause image"), tempfile.TemporaryDirectory() as folder:
-            shutil.copy(binaries.program(settings, "pause"), folder)
-            shutil.copy(REPOSITORY / "images" / "pause" / "Dockerfile", folder)
-            buildah.build_from_scratch(node.PAUSE_IMAGE, context=Path(folder), log=settings.builds / "pause-image.log")
-            buildah.load(settings, node.PAUSE_IMAGE)
 
     def _wait(self) -> None:
         with self._progress.step("waiting for the node and the first ServiceAccount", usually="3 to 12 s"):
@@ -157,19 +157,6 @@ class Local:
         pid, age = (str(running.pid), f"{running.age_s:.0f} s") if running else ("-", "-")
         print(f"{name:20}{pid:>8}  {state:10}{age:>10}  {component.process.log}")
         return state == "healthy"
-
-    def _build_image(self, image: staging.Image, *, base: str) -> None:
-        settings = self._settings
-        digest, record = staging.digest(image, base), settings.state / "images" / image.name
-        if image.tag in buildah.loaded(settings) and record.exists() and record.read_text() == digest:
-            self._progress.say(f"{image.tag} is unchanged")
-            return
-        with self._progress.step(f"building {image.tag}", usually="20 to 60 s, 5 s when only code changed"):
-            buildah.build(image, base=base, log=settings.builds / f"{image.name}-image.log")
-        with self._progress.step(f"loading {image.tag}", usually="3 s"):
-            buildah.load(settings, image.tag)
-        record.parent.mkdir(parents=True, exist_ok=True)
-        record.write_text(digest)
 
     def _refuse_unless_containerd(self) -> None:
         if not node.containerd(self._settings).healthy():

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from dev.cluster.settings import Settings
 from dev.machine.commands import attempt
-from dev.machine.errors import DevError
+from dev.machine.errors import MisuseError
 
 KINDS = ("kind", "current", "local")
 
@@ -63,7 +63,7 @@ def choose(settings: Settings, *, flag: str | None) -> str:
     if not asked:
         return "kind" if shutil.which("kind") and _docker_answers() else "local"
     if asked not in KINDS:
-        raise DevError(f"There is no kind of cluster {asked!r}; CLUSTER and --cluster take {', '.join(KINDS)}.")
+        raise MisuseError(f"There is no kind of cluster {asked!r}; CLUSTER and --cluster take {', '.join(KINDS)}.")
     return asked
 
 

@@ -54,6 +54,11 @@ class Settings:
         return self.home / "builds"
 
     @property
+    def image_store(self) -> Path:
+        """buildah's storage: our own, so that leftovers of a killed build can be removed without asking whose."""
+        return self.home / "images"
+
+    @property
     def pki(self) -> Path:
         return self.state / "pki"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dev.cluster.settings import REPOSITORY
-from dev.machine.errors import DevError
+from dev.machine.errors import DevError, MisuseError
 
 IGNORED = ("__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache")
 PROJECT = ("pyproject.toml", "README.md", "LICENSE", "locks/build.txt", "models")
@@ -46,7 +46,7 @@ def chosen(only: str | None) -> list[Image]:
     names = [name.strip() for name in only.split(",")] if only else list(known)
     for name in names:
         if name not in known:
-            raise DevError(f"There is no image {name!r}; the images are {', '.join(known)}.")
+            raise MisuseError(f"There is no image {name!r}; the images are {', '.join(known)}.")
     return [known[name] for name in names]
 
 

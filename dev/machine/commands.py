@@ -9,12 +9,13 @@ from pathlib import Path
 
 from dev.machine.errors import DevError
 
-TAIL_LINES = 15
+TAIL_LINES = 8
+TAIL_WIDTH = 240
 
 
 def tail(text: str, *, lines: int = TAIL_LINES) -> str:
     """The last lines of a text, indented, for the end of an error message."""
-    return "\n".join(f"    {line}" for line in text.strip().splitlines()[-lines:])
+    return "\n".join(f"    {line[:TAIL_WIDTH]}" for line in text.strip().splitlines()[-lines:])
 
 
 def run(

@@ -7,3 +7,11 @@ and keeps its traceback.
 
 class DevError(Exception):
     """Says in a sentence what is wrong and what is right."""
+
+    exit_code = 1
+
+
+class MisuseError(DevError):
+    """What was asked for does not exist; asking differently helps, trying again does not."""
+
+    exit_code = 2

@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         return int(_run(command, settings=settings, progress=progress))
     except DevError as error:
         print(f"dev.stores: {error}", file=sys.stderr)
-        return 1
+        return error.exit_code
 
 
 def _parser() -> argparse.ArgumentParser:
