@@ -7,7 +7,7 @@ or `time.monotonic` by itself.
 import asyncio
 import time
 from collections.abc import Awaitable
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 
 class Clock(Protocol):
@@ -49,6 +49,7 @@ async def within(task: asyncio.Future[Any], seconds: float, *, clock: Clock) -> 
     return task.done()
 
 
-async def never() -> None:
+async def never() -> NoReturn:
     """Wait until cancelled."""
-    await asyncio.Event().wait()
+    while True:
+        await asyncio.Event().wait()

@@ -121,3 +121,12 @@ def program_ended(code: int, *, reason: str | None = None, detail: str | None = 
         sentence=f"The bot's program ended with exit code {code}.",
         detail=detail,
     )
+
+
+def program_silent(silence_s: float) -> Outcome:
+    """The program under the exec driver sent heartbeats and stopped."""
+    return Outcome(
+        exit_code=ExitCode.FAILED,
+        reason=BotReason.BOT_SILENT,
+        sentence=f"The bot's program sent no heartbeat for {silence_s:g} s.",
+    )

@@ -172,7 +172,9 @@ class Life:
     async def _leave(self, outcome: Outcome) -> None:
         if outcome.leaves:
             self._visit.announce_leaving()
-        if not await self._grace.for_leaving(self._tasks.spawn(self._visit.leave())):
+        leaving = self._tasks.spawn(self._visit.leave())
+        if not await self._grace.for_leaving(leaving):
+            leaving.cancel()
             logger.error("The driver did not leave in time and is abandoned.", extra={"action": "driver_abandoned"})
 
     async def _say_goodbye(self, outcome: Outcome) -> None:

@@ -37,7 +37,7 @@ def run(signals: Signals) -> int:
         return ExitCode.FAILED
     redactor = Redactor(settings.secrets)
     configure_logging(settings, redactor=redactor)
-    return asyncio.run(_live(settings, signals=signals, redactor=redactor))
+    return asyncio.run(live(settings, signals=signals, redactor=redactor))
 
 
 def _settings() -> Settings | None:
@@ -50,7 +50,7 @@ def _settings() -> Settings | None:
     return settings
 
 
-async def _live(settings: Settings, *, signals: Signals, redactor: Redactor) -> int:
+async def live(settings: Settings, *, signals: Signals, redactor: Redactor) -> int:
     """One life. From its end on nothing holds the process up for long."""
     code, sentence = int(ExitCode.FAILED), "The bot failed unexpectedly."
     try:

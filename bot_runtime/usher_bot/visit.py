@@ -6,6 +6,7 @@ outcome whose detail is bounded and free of secrets. Made with the life; `make` 
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from usher_bot.commands import Inbox
 from usher_bot.drivers.base import Driver, NotJoined
@@ -45,6 +46,12 @@ class Visit:
 
     async def make(self) -> Outcome:
         """Join and stay; how it ended when nobody interfered."""
+        outcome = await self._make()
+        if outcome.detail is None:
+            return outcome
+        return replace(outcome, detail=self._redactor.clean(outcome.detail)[:DETAIL_LENGTH])
+
+    async def _make(self) -> Outcome:
         try:
             await self._driver.join(self._report_stage)
             self._report_joined()
@@ -53,7 +60,7 @@ class Visit:
             return exc.outcome
         except Exception as exc:
             logger.exception("The driver failed.", extra={"action": "driver_failed"})
-            return driver_error(self._redactor.clean(f"{type(exc).__name__}: {exc}")[:DETAIL_LENGTH])
+            return driver_error(f"{type(exc).__name__}: {exc}")
 
     def announce_leaving(self) -> None:
         """From here on the bot is on its way out, and nothing the driver reports brings it back."""

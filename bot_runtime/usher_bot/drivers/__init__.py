@@ -3,6 +3,8 @@
 A driver's module is imported when it is chosen, so that a bot pays only for the one it runs.
 """
 
+import os
+
 from pydantic import BaseModel, ValidationError
 
 from usher_bot.clock import Clock
@@ -25,12 +27,21 @@ def check_options(settings: Settings) -> None:
 
 def build_driver(settings: Settings, *, clock: Clock, faults: Faults) -> Driver:
     """The driver that the settings name; its options were checked before."""
+    if settings.driver == "exec":
+        from usher_bot.drivers.exec import ExecDriver, ExecOptions
+
+        options = ExecOptions.model_validate(settings.driver_options)
+        return ExecDriver(options, settings=settings, clock=clock, is_init=os.getpid() == 1)
     from usher_bot.drivers.simulated import SimulatedDriver, SimulatedOptions
 
     return SimulatedDriver(SimulatedOptions.model_validate(settings.driver_options), clock=clock, faults=faults)
 
 
 def _options_model(settings: Settings) -> type[BaseModel]:
+    if settings.driver == "exec":
+        from usher_bot.drivers.exec import ExecOptions
+
+        return ExecOptions
     from usher_bot.drivers.simulated import SimulatedOptions
 
     return SimulatedOptions

@@ -1,0 +1,89 @@
+"""The program under the exec driver: one child in a session of its own, and whatever it starts.
+
+As PID 1 the bot inherits every orphan of the container, so one SIGCHLD handler waits for all of them; elsewhere only
+for the child, because other children are not ours. That handler is the only one who waits: `subprocess` and asyncio
+would steal its news. The child is started once, and nothing of its group survives `kill`.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping
+from contextlib import suppress
+
+from usher_bot.clock import Clock
+
+POLL_S = 0.1
+
+
+class Child:
+    """One program; its standard output and error are the bot's own."""
+
+    def __init__(self, command: list[str], *, clock: Clock, is_init: bool) -> None:
+        self._command = command
+        self._clock = clock
+        self._is_init = is_init
+        self._pid: int | None = None
+        self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    @property
+    def lives(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._pid is not None and not self._ended.done()
+
+    def start(self, *, environment: Mapping[str, str]) -> None:
+        """Start it. Raises OSError when there is no such program."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._reap)
+        self._pid = os.posix_spawnp(
+            self._command[0],
+            self._command,
+            environment,
+            file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)],
+            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
+            setsid=True,
+        )
+        self._reap()
+
+    async def ended(self) -> int:
+        """Its exit code once it ended; 128 and the signal when a signal ended it."""
+        return await asyncio.shield(self._ended)
+
+    def terminate(self) -> None:
+        """Ask the program itself to end: a wrapper may forward that, and a browser must outlive its bot."""
+        if self._pid is not None and self.lives:
+            os.kill(self._pid, signal.SIGTERM)
+
+    async def terminate_rest(self) -> None:
+        """Ask what the program left behind to end, and return when it did."""
+        self._signal_group(signal.SIGTERM)
+        while self._signal_group(0):
+            await self._clock.sleep(POLL_S)
+
+    def kill(self) -> None:
+        """End everything that is left, at once."""
+        self._signal_group(signal.SIGKILL)
+
+    def _signal_group(self, number: int) -> bool:
+        """Whether there was anybody to signal."""
+        if self._pid is None:
+            return False
+        try:
+            os.killpg(self._pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def _reap(self) -> None:
+        if self._pid is None:
+            return
+        with suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1 if self._is_init else self._pid, os.WNOHANG)
+                if pid == 0:
+                    return
+                if pid == self._pid:
+                    self._note_end(os.waitstatus_to_exitcode(status))
+
+    def _note_end(self, code: int) -> None:
+        if not self._ended.done():
+            self._ended.set_result(code if code >= 0 else 128 - code)

@@ -1,0 +1,177 @@
+"""One try over a real socket: what is sent, and what each answer means."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer, unused_port
+
+from usher_bot.errors import (
+    AnotherPodSpeaks,
+    BotError,
+    ConnectionUnknown,
+    MeetingOver,
+    NotApplied,
+    TokenRefused,
+    Unreachable,
+)
+from usher_bot.transport import Answer, Transport
+from usher_models.wire import leave_command
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Say = Callable[[Handler], Awaitable[Answer]]
+GOOD = {"status": "callback processed", "meeting_id": 42, "new_status": "active", "applied": True, "next_beat_s": 30}
+
+
+@pytest.fixture
+async def say(session: aiohttp.ClientSession, token_file: Path) -> AsyncIterator[Say]:
+    """Send one `joined` to a server that answers with the given handler."""
+    servers: list[TestServer] = []
+
+    async def send(handler: Handler) -> Answer:
+        application = web.Application()
+        application.router.add_post("/bots/internal/callback/joined", handler)
+        servers.append(TestServer(application))
+        await servers[-1].start_server()
+        url = str(servers[-1].make_url("")).rstrip("/")
+        transport = Transport(session=session, base_url=url, token_file=token_file)
+        return await transport.send("POST", "joined", body={"connection_id": "c"}, timeout_s=0.2)
+
+    yield send
+    for server in servers:
+        await server.close()
+
+
+def answering(status: int, document: object = None, *, headers: dict[str, str] | None = None) -> Handler:
+    async def handler(_request: web.Request) -> web.Response:
+        return web.Response(status=status, text=json.dumps(document), headers=headers)
+
+    return handler
+
+
+def rotate(token_file: Path, content: bytes | None) -> None:
+    """What the kubelet does; None takes the file away."""
+    token_file.unlink()
+    if content is not None:
+        token_file.write_bytes(content)
+
+
+async def test_the_body_and_the_token_are_sent(say: Say) -> None:
+    seen: list[tuple[object, str]] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append((await request.json(), request.headers["Authorization"]))
+        return web.json_response(GOOD)
+
+    await say(handler)
+    assert seen == [({"connection_id": "c"}, "Bearer first-token")]
+
+
+async def test_the_token_is_read_again_for_each_try(say: Say, token_file: Path) -> None:
+    tokens: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        tokens.append(request.headers["Authorization"])
+        return web.json_response(GOOD)
+
+    await say(handler)
+    rotate(token_file, b"second-token")
+    await say(handler)
+    assert tokens == ["Bearer first-token", "Bearer second-token"]
+
+
+@pytest.mark.parametrize("content", [None, b"two\nlines", b"\xff\xfe"])
+async def test_a_token_that_cannot_be_used_is_worth_another_try(
+    say: Say, token_file: Path, content: bytes | None
+) -> None:
+    rotate(token_file, content)
+    with pytest.raises(Unreachable):
+        await say(answering(200, GOOD))
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "meaning"),
+    [
+        (410, "meeting_over", MeetingOver),
+        (409, "another_pod_speaks", AnotherPodSpeaks),
+        (409, "illegal_move", NotApplied),
+        (409, "something_new", NotApplied),
+        (401, "unauthorized", TokenRefused),
+        (403, "forbidden", TokenRefused),
+        (404, "unknown_connection", ConnectionUnknown),
+        (400, "bad_body", NotApplied),
+        (413, "too_large", NotApplied),
+        (422, "bad_body", NotApplied),
+        (302, "", Unreachable),
+        (408, "", Unreachable),
+        (425, "", Unreachable),
+        (429, "", Unreachable),
+        (500, "internal", Unreachable),
+        (503, "database_unavailable", Unreachable),
+    ],
+)
+async def test_each_status_means_one_thing(say: Say, status: int, code: str, meaning: type[BotError]) -> None:
+    with pytest.raises(meaning) as raised:
+        await say(answering(status, {"code": code, "detail": "No."}))
+    assert type(raised.value) is meaning
+
+
+@pytest.mark.parametrize("document", [None, [], "text", {}, {"status": "error"}])
+async def test_an_answer_that_makes_no_sense_is_worth_another_try(say: Say, document: object) -> None:
+    with pytest.raises(Unreachable):
+        await say(answering(200, document))
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7), ("soon", None), ("-1", None), ("Wed, 21 Oct 2026", None)])
+async def test_retry_after_is_read_when_it_is_a_number(say: Say, header: str, seconds: float | None) -> None:
+    with pytest.raises(Unreachable) as raised:
+        await say(answering(503, headers={"Retry-After": header}))
+    assert raised.value.retry_after_s == seconds
+
+
+async def test_commands_and_the_pace_are_read_from_a_reply(say: Say) -> None:
+    leave = leave_command(42)
+    answer = await say(answering(200, {**GOOD, "commands": [leave.model_dump(), {"action": "dance"}, 7]}))
+    assert answer == Answer(commands=[leave], next_beat_s=30)
+
+
+@pytest.mark.parametrize("extra", [{"commands": None}, {"commands": {}}, {"next_beat_s": True}, {"next_beat_s": "3"}])
+async def test_a_reply_from_another_version_is_understood(say: Say, extra: dict[str, object]) -> None:
+    answer = await say(answering(200, {**GOOD, "new_status": "dancing", **extra}))
+    assert answer.commands == []
+
+
+async def test_a_server_that_does_not_answer_in_time_is_unreachable(say: Say) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        await asyncio.Event().wait()
+        return web.Response()
+
+    with pytest.raises(Unreachable):
+        await say(handler)
+
+
+async def test_a_connection_that_breaks_is_unreachable(say: Say) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        assert request.transport
+        request.transport.abort()
+        return web.Response()
+
+    with pytest.raises(Unreachable):
+        await say(handler)
+
+
+async def test_nobody_listening_is_unreachable(session: aiohttp.ClientSession, token_file: Path) -> None:
+    transport = Transport(session=session, base_url=f"http://127.0.0.1:{unused_port()}", token_file=token_file)
+    with pytest.raises(Unreachable):
+        await transport.send("POST", "joined", body={}, timeout_s=1)
+
+
+async def test_an_error_never_carries_the_token(say: Say, token_file: Path) -> None:
+    rotate(token_file, b"secret-token\r\nX-Other: 1")
+    with pytest.raises(Unreachable) as raised:
+        await say(answering(200, GOOD))
+    assert "secret-token" not in str(raised.value)
