@@ -5,7 +5,8 @@
     ├── Refused                                            a request that gets no slot; no row stays behind
     │   ├── UnknownUser         unknown_user
     │   ├── CapReached          cap_reached
-    │   └── DuplicateMeeting    duplicate_meeting
+    │   ├── DuplicateMeeting    duplicate_meeting
+    │   └── ConnectionTaken     connection_taken           the connection id belongs to another user's bot
     ├── CallbackRejected                                   what a bot said could not be applied
     │   ├── UnknownConnection   unknown_connection
     │   ├── IllegalMove         illegal_move
@@ -74,6 +75,12 @@ class DuplicateMeeting(Refused):
         which = f"meeting {meeting_id}" if meeting_id is not None else "another meeting row"
         super().__init__(f"The user already has a live bot in this meeting ({which}).")
         self.meeting_id = meeting_id
+
+
+class ConnectionTaken(Refused):
+    """The connection id belongs to a bot of another user."""
+
+    code = "connection_taken"
 
 
 class CallbackRejected(UsherError):

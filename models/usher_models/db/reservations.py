@@ -14,9 +14,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db.tables import ACTIVE_MEETING_INDEX
-from usher_models.errors import CapReached, DuplicateMeeting, UnknownUser
+from usher_models.errors import CapReached, ConnectionTaken, DuplicateMeeting, UnknownUser
 from usher_models.platforms import MeetingRef
 from usher_models.states import HOLDS_SLOT, SENTENCES, Reason, Source, Stage
+
+CONNECTION_KEY = "bots_connection_id_key"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,7 @@ class Reservation:
 
 _LOCK_USER = text("SELECT max_concurrent_bots FROM users WHERE id = :user_id FOR NO KEY UPDATE")
 
-_KNOWN = text("SELECT meeting_id, job_name FROM usher.bots WHERE connection_id = :connection_id")
+_KNOWN = text("SELECT meeting_id, job_name, user_id FROM usher.bots WHERE connection_id = :connection_id")
 
 _USED = text(
     "SELECT count(*) AS used,"
@@ -87,13 +89,15 @@ SELECT id, bot_container_id FROM new
 async def reserve(connection: AsyncConnection, request: Request) -> Reservation:
     """Hold one of the user's slots for `request`, or return the reservation its connection id already has.
 
-    Raises UnknownUser, CapReached or DuplicateMeeting; then nothing was written.
+    Raises UnknownUser, CapReached, DuplicateMeeting or ConnectionTaken; then nothing was written.
     """
     cap = await connection.scalar(_LOCK_USER, {"user_id": request.user_id})
     if cap is None:
         raise UnknownUser(f"No user has the id {request.user_id}.")
     known = (await connection.execute(_KNOWN, {"connection_id": request.connection_id})).one_or_none()
     if known is not None:
+        if known.user_id != request.user_id:
+            raise ConnectionTaken
         return Reservation(meeting_id=known.meeting_id, job_name=known.job_name, created=False)
     await _admit(connection, request, cap=cap)
     return await _insert(connection, request)
@@ -142,5 +146,8 @@ async def _insert(connection: AsyncConnection, request: Request) -> Reservation:
         # A live row of a status that holds no slot (such as `scheduled`) is still one per user and meeting there.
         if ACTIVE_MEETING_INDEX in str(exc.orig):
             raise DuplicateMeeting(meeting_id=None) from exc
+        # Another user's reservation with this connection id was committed since it was looked for.
+        if CONNECTION_KEY in str(exc.orig):
+            raise ConnectionTaken from exc
         raise
     return Reservation(meeting_id=row.id, job_name=row.bot_container_id, created=True)
