@@ -34,7 +34,7 @@ Without a user, `a_bot()` makes one with room for a hundred. Bots speak as the p
 import itertools
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -306,9 +306,19 @@ class BotInTheMaking:
             return await _bot(connection, held.meeting_id)
 
 
+class Named(Protocol):
+    """What a move needs to know of a bot."""
+
+    @property
+    def meeting_id(self) -> int: ...
+
+    @property
+    def connection_id(self) -> str: ...
+
+
 async def move(
     connection: AsyncConnection,
-    bot: Bot,
+    bot: Named,
     target: Status,
     *,
     source: Source,

@@ -1,8 +1,9 @@
-"""Real stores for every test: Postgres with a fresh, migrated database each, and Redis.
+"""Real stores for every test: Postgres with an empty, migrated database, and Redis.
 
-The stores are started when they do not answer. A database is a copy of a template that was migrated once per run, made
-in about 25 ms, and it is dropped with its test. Several runs may share the server: each names its databases after
-itself, and the leftovers of runs that died are dropped by the next one.
+The stores are started when they do not answer. A database is a copy of a template that was migrated once per run.
+Tests share one and find it empty, which costs a few milliseconds; a test that changes the schema or writes very much is
+marked `own_database` and gets a copy of its own, which costs a tenth of a second. Several runs may share the server:
+each names its databases after itself, and the leftovers of runs that died are dropped by the next one.
 """
 
 import asyncio
@@ -18,12 +19,17 @@ import pytest
 from sqlalchemy import make_url
 
 from dev.stores.settings import load
-from tests.scenario import Scenario
+from tests.scenario import TABLES, Scenario
 from usher_models.db import schema
 from usher_models.db.engine import Database
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PREFIX = "usher_test_"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marker."""
+    config.addinivalue_line("markers", "own_database: this test changes the schema, or writes very much")
 
 
 class Server:
@@ -38,12 +44,22 @@ class Server:
     def create(self, *, template: str = "template0") -> str:
         """The URL of a new database."""
         name = f"{self.run}_{uuid4().hex[:8]}"
-        self._admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY'.encode())
+        self._admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY WAL_LOG'.encode())
         return self._url.set(database=name).render_as_string(hide_password=False)
 
     def drop(self, url: str) -> None:
         """Drop a database that `create` made."""
         self._admin.execute(f'DROP DATABASE "{make_url(url).database}" WITH (FORCE)'.encode())
+
+    def empty(self, url: str) -> None:
+        """Cut whatever an earlier test left open in a database, and delete its rows."""
+        dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            connection.execute("; ".join(f"DELETE FROM {table}" for table in reversed(TABLES)).encode())
 
     def close(self) -> None:
         """Close the connection that marks this run as alive."""
@@ -110,20 +126,30 @@ def empty_database_url(server: Server) -> Iterator[str]:
     server.drop(url)
 
 
+@pytest.fixture(scope="session")
+def shared_database_url(server: Server, template: str) -> Iterator[str]:
+    """The URL of the migrated database that most tests share."""
+    url = server.create(template=template)
+    yield url
+    server.drop(url)
+
+
 @pytest.fixture
-def database_url(server: Server, template: str) -> Iterator[str]:
+def own_database_url(server: Server, template: str) -> Iterator[str]:
     """The URL of a migrated database of this test's own."""
     url = server.create(template=template)
     yield url
     server.drop(url)
 
 
-@pytest.fixture(scope="module")
-def shared_database_url(server: Server, template: str) -> Iterator[str]:
-    """The URL of a migrated database for a whole module, for modules of very many small tests."""
-    url = server.create(template=template)
-    yield url
-    server.drop(url)
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, server: Server) -> str:
+    """The URL of a migrated database without any row."""
+    if request.node.get_closest_marker("own_database"):
+        return str(request.getfixturevalue("own_database_url"))
+    url = str(request.getfixturevalue("shared_database_url"))
+    server.empty(url)
+    return url
 
 
 @pytest.fixture
