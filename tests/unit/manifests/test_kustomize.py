@@ -69,6 +69,12 @@ def test_only_operate_and_serve_hold_a_token_of_the_cluster(item: dict[str, Any]
     assert mounted == (item["metadata"]["name"] in ("usher-operate", "usher-serve"))
 
 
+@pytest.mark.parametrize("item", WORKLOADS)
+def test_no_pod_gets_variables_named_after_services(item: dict[str, Any]) -> None:
+    # The Service usher-api would become USHER_API_PORT=tcp://…, which is a setting of Usher's own.
+    assert item["spec"]["template"]["spec"]["enableServiceLinks"] is False
+
+
 def test_no_service_account_hands_out_its_token_unasked() -> None:
     accounts = [item for item in WRITTEN if item["kind"] == "ServiceAccount"]
     assert {item["metadata"]["name"] for item in accounts} == {"usher-operate", "usher-serve", "usher-bot"}
