@@ -27,7 +27,7 @@ from usher_bot.tasks import Tasks
 from usher_bot.transport import Answer
 from usher_bot.visit import Visit
 
-CLEAN_UP_S = 2.0
+CLEAN_UP_S = 1.0
 HEAD_START_S = 1.0
 LAST_DELIVERIES_S = 2.0
 
@@ -125,6 +125,7 @@ class Life:
             return dismissed(str(exc))
         except Unreachable as exc:
             return unreachable(str(exc))
+        logger.info("The control plane knows that the bot started.", extra={"action": "started"})
         self._first_beat_s = answer.next_beat_s
         self._accepted.set()
         if self._inbox.leave_asked.is_set() and not self._faults.deaf:

@@ -19,7 +19,7 @@ from usher_bot.redaction import Redactor
 from usher_bot.settings import Settings, load_settings
 
 # What the event loop may take to shut down, and what a termination may take beyond its grace.
-SHUTDOWN_S = 5.0
+SHUTDOWN_S = 1.0
 TERMINATION_SLACK_S = 15.0
 
 logger = logging.getLogger(__name__)

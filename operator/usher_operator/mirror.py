@@ -1,7 +1,7 @@
 """Showing rows on their BotRequests: conditions, phase, Events. Written, never read.
 
-The budget is six API writes in a bot's life: the Job, the statuses reserved, active and ended, the Event of the end,
-and one for what lies between: a `starting` that lasts is shown, or else the arrival gets an Event.
+The budget is six API writes in a bot's life: the Job, the statuses reserved, active and ended, one for the arrival and
+one for the end. Each of the last two is an Event, unless the status before it lasted and was shown instead.
 """
 
 import asyncio
@@ -79,7 +79,8 @@ def event_for(bot: Bot, *, now: datetime) -> Json | None:
     if bot.mirrored_status == bot.status:
         return None
     joined = bot.status is Status.ACTIVE and bot.mirrored_status != Status.STARTING
-    if not (joined or bot.ended_at):
+    ended = bot.ended_at and bot.mirrored_status != Status.STOPPING
+    if not (joined or ended):
         return None
     return events.event(
         namespace=bot.request_namespace or "",

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import kopf
 from aiohttp import web
+from kopf._core.engines.peering import Identity
 
 from usher_models.db.engine import Database
 from usher_operator import handlers
@@ -93,6 +94,8 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
                 settings=handlers.configure(kopf.OperatorSettings()),
                 namespaces=list(settings.namespaces),
                 standalone=True,
+                # kopf would ask for the user's name, which an unprivileged uid of a container does not have.
+                identity=Identity("usher"),
                 stop_flag=stop,
             )
         finally:
