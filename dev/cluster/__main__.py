@@ -34,6 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     except DevError as error:
         print(f"dev.cluster: {error}", file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print("dev.cluster: interrupted; the same command takes up where it stopped", file=sys.stderr)
         return 130

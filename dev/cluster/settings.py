@@ -1,5 +1,6 @@
 """Where the cluster lives and listens. One frozen object, made when a command begins and passed to everything."""
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,12 @@ class Settings:
 
 
 def load() -> Settings:
-    """The settings of this machine; USHER_CACHE moves everything that is kept."""
-    cache = os.environ.get("USHER_CACHE") or Path.home() / ".cache" / "usher"
-    return Settings(cache=Path(cache).expanduser().resolve())
+    """The settings of this machine; USHER_CACHE moves everything that is kept.
+
+    Another cache is another cluster, with sockets of its own; the addresses are the same, so one runs at a time.
+    """
+    usual = (Path.home() / ".cache" / "usher").resolve()
+    cache = Path(os.environ.get("USHER_CACHE") or usual).expanduser().resolve()
+    if cache == usual:
+        return Settings(cache=cache)
+    return Settings(cache=cache, run=Path(f"/run/usher-{hashlib.sha256(str(cache).encode()).hexdigest()[:8]}"))
