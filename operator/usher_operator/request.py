@@ -6,7 +6,7 @@ older schema or from the REST API.
 
 import re
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -15,8 +15,13 @@ from usher_models.db.reservations import Request
 from usher_models.errors import Refused
 from usher_models.platforms import resolve
 from usher_models.states import Source
+from usher_models.wire import ConnectionId
 
 Json = dict[str, Any]
+
+# What fits into a column of the database.
+Id = Annotated[int, Field(ge=1, lt=2**31)]
+Seconds = Annotated[int, Field(ge=1, lt=2**31)]
 
 
 class InvalidRequest(Refused):
@@ -57,7 +62,7 @@ class SimulationSpec(_Spec):
 class BotRequestSpec(_Spec):
     """spec of a BotRequest; `crds/botrequests.yaml` describes each field."""
 
-    user_id: int | None = None
+    user_id: Id | None = None
     user_email: str | None = None
     platform: str | None = None
     native_meeting_id: str | None = None
@@ -67,10 +72,10 @@ class BotRequestSpec(_Spec):
     language: str | None = None
     task: str | None = None
     desired_state: Literal["Running", "Left"] = "Running"
-    connection_id: str | None = None
-    lobby_timeout_seconds: int = Field(default=900, ge=1)
-    max_duration_seconds: int = Field(default=14_400, ge=1)
-    ttl_seconds_after_finished: int = Field(default=600, ge=0)
+    connection_id: ConnectionId | None = None
+    lobby_timeout_seconds: Seconds = 900
+    max_duration_seconds: Seconds = 14_400
+    ttl_seconds_after_finished: int = Field(default=600, ge=0, lt=2**31)
     driver: Literal["simulated", "exec"] | None = None
     image: str | None = None
     command: list[str] = []
@@ -129,20 +134,35 @@ class BotRequest:
             condition.get("type") == "Accepted"
             and condition.get("status") == "False"
             and condition.get("observedGeneration") == self.generation
-            for condition in self.status.get("conditions", [])
+            for condition in self.status.get("conditions") or []
         )
 
     def spec(self) -> BotRequestSpec:
         """The parsed spec. Raises InvalidRequest, which names the field."""
+        nul = _path_of_nul(self.raw_spec, path="spec")
+        if nul is not None:
+            raise InvalidRequest(f"{nul}: A NUL character cannot be stored.")
         try:
-            return BotRequestSpec.model_validate(self.raw_spec)
+            spec = BotRequestSpec.model_validate(self.raw_spec)
         except ValidationError as exc:
             first = exc.errors(include_url=False)[0]
             raise InvalidRequest(f"spec.{'.'.join(map(str, first['loc']))}: {first['msg']}.") from exc
+        if spec.user_id is None and not spec.user_email:
+            raise InvalidRequest("spec.userId: Name the user by userId or userEmail.")
+        return spec
 
     def log_fields(self) -> Json:
         """What names this request in a log line."""
         return {"request": f"{self.namespace}/{self.name}", "connection_id": self.connection_id}
+
+
+def _path_of_nul(value: object, *, path: str) -> str | None:
+    """Where in `value` the one character is that Postgres cannot store."""
+    if isinstance(value, str):
+        return path if "\0" in value else None
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    paths = (_path_of_nul(part, path=f"{path}.{key}") for key, part in inner)
+    return next((found for found in paths if found), None)
 
 
 def to_reservation(request: BotRequest, spec: BotRequestSpec, *, user_id: int) -> Request:
