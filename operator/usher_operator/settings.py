@@ -4,6 +4,7 @@ A wrong or missing one stops the start with a sentence that names the variable. 
 never reach a log. Durations are seconds.
 """
 
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 ENV_PREFIX = "USHER_"
 
@@ -23,7 +24,9 @@ class SettingsInvalid(Exception):
 class Settings(BaseSettings):
     """Field by field: what it means, and why its default is what it is."""
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="ignore", use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, extra="ignore", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
     database_url: SecretStr
     """SQLAlchemy URL of the Postgres database: postgresql+psycopg://user:password@host:5432/name."""
@@ -112,7 +115,7 @@ class Settings(BaseSettings):
     bind_host: str = "0.0.0.0"  # noqa: S104 - a pod's address is not known beforehand
     """The address to listen on."""
 
-    drain_s: Annotated[float, Field(ge=0)] = 5
+    drain_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5
     """serve: after SIGTERM it goes on serving this long, until no load balancer sends it requests any more."""
 
     shutdown_timeout_s: Seconds = 30
@@ -139,14 +142,14 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _psycopg(cls, value: SecretStr) -> SecretStr:
-        if urlsplit(value.get_secret_value()).scheme != "postgresql+psycopg":
+        if _scheme(value) != "postgresql+psycopg":
             raise ValueError("must look like postgresql+psycopg://user:password@host:5432/name")
         return value
 
     @field_validator("redis_url", "bot_redis_url")
     @classmethod
     def _redis(cls, value: SecretStr) -> SecretStr:
-        if value.get_secret_value() and urlsplit(value.get_secret_value()).scheme not in ("redis", "rediss", "unix"):
+        if value.get_secret_value() and _scheme(value) not in ("redis", "rediss", "unix"):
             raise ValueError("must look like redis://host:6379/0, or be empty")
         return value
 
@@ -162,6 +165,13 @@ class Settings(BaseSettings):
     def allows_image(self, image: str) -> bool:
         """Whether a BotRequest may name that image."""
         return image == self.bot_image or any(fnmatchcase(image, glob) for glob in self.allowed_images)
+
+
+def _scheme(url: SecretStr) -> str:
+    # urlsplit repeats what it does not understand, and that may be a password.
+    with suppress(ValueError):
+        return urlsplit(url.get_secret_value()).scheme
+    return ""
 
 
 def load() -> Settings:
