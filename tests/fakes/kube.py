@@ -1,0 +1,220 @@
+"""Kubernetes in memory: what `KubePort` promises, every write on record, and every way it is known to fail.
+
+    kube = FakeKube()
+    kube.apply(a_request_object(...))        a BotRequest, as kubectl would
+    kube.away = True                         nobody answers any more
+    kube.fail("create_job", KubernetesUnavailable())            the next call fails, and nothing happened
+    kube.fail("create_job", KubernetesUnavailable(), late=True)     it happened, but the reply is lost
+    kube.writes                              what the API server was asked to write, in order
+
+Deleting a Job leaves its pod behind with a deletion timestamp until `pod_gone`, as the kubelet does.
+"""
+
+import copy
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.fakes.objects import a_pod
+from usher_models.errors import KubernetesUnavailable
+
+Json = dict[str, Any]
+Key = tuple[str, str]
+
+DELETED_AT = "2026-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True)
+class Write:
+    """One request that changes something on the API server."""
+
+    verb: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
+class _Fault:
+    error: Exception
+    late: bool
+
+
+class FakeKube:
+    """Implements KubePort. Objects go in and out as copies."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.requests: dict[Key, Json] = {}
+        self.jobs: dict[Key, Json] = {}
+        self.pods: dict[Key, Json] = {}
+        self.events: list[Json] = []
+        self.events_of_pods: dict[str, list[Json]] = {}
+        self.writes: list[Write] = []
+        self.reads = 0
+        self._faults: dict[str, list[_Fault]] = {}
+        self._numbers = itertools.count(1)
+
+    def fail(self, method: str, error: Exception, *, late: bool = False) -> None:
+        """Let the next call of `method` raise `error`; `late`: after it did its work."""
+        self._faults.setdefault(method, []).append(_Fault(error, late))
+
+    def apply(self, body: Json) -> Json:
+        """Create or change a BotRequest as its owner: metadata and spec count, a changed spec is a new generation."""
+        key = (body["metadata"]["namespace"], body["metadata"]["name"])
+        old = self.requests.get(key)
+        new = copy.deepcopy(body)
+        if old is not None:
+            changed = old["spec"] != new["spec"]
+            new["metadata"] = old["metadata"] | {"generation": old["metadata"]["generation"] + changed}
+            new["status"] = old["status"]
+        new.setdefault("status", {})
+        self.requests[key] = new
+        return copy.deepcopy(new)
+
+    def delete_request(self, namespace: str, name: str) -> None:
+        """Delete a BotRequest as its owner; its Jobs are collected with it."""
+        uid = self.requests.pop((namespace, name))["metadata"]["uid"]
+        for key, job in list(self.jobs.items()):
+            if any(owner["uid"] == uid for owner in job["metadata"].get("ownerReferences", [])):
+                self._drop_job(key)
+
+    def status(self, name: str, namespace: str = "bots") -> Json:
+        """The status that a BotRequest shows."""
+        shown: Json = self.requests[namespace, name]["status"]
+        return shown
+
+    def condition(self, kind: str, name: str, namespace: str = "bots") -> Json:
+        """One condition of a BotRequest."""
+        return next(found for found in self.status(name, namespace)["conditions"] if found["type"] == kind)
+
+    def run_pod(self, job_name: str, namespace: str = "bots", **fields: Any) -> Json:
+        """The Job's pod, as the Job controller would make it; `fields` go to `objects.a_pod`."""
+        job = self.jobs[namespace, job_name]
+        defaults = {"namespace": namespace, "annotations": job["metadata"].get("annotations")}
+        self.pods[namespace, job_name] = a_pod(job_name, **defaults | fields)
+        return self.pods[namespace, job_name]
+
+    def pod_gone(self, job_name: str, namespace: str = "bots") -> None:
+        """The kubelet has removed the pod."""
+        self.pods.pop((namespace, job_name), None)
+
+    def finish(self, job_name: str, namespace: str = "bots", *, condition: Json, **pod: Any) -> Json:
+        """The Job has ended with `condition`, and its pod as `pod` says; without `pod`, the pod is gone."""
+        job = self.jobs[namespace, job_name]
+        job["status"] = {"conditions": [{"status": "True"} | condition]}
+        if pod:
+            self.run_pod(job_name, namespace, **pod)
+        else:
+            self.pod_gone(job_name, namespace)
+        return copy.deepcopy(job)
+
+    def writes_of(self, kind: str) -> list[str]:
+        """The verbs of all writes to objects of `kind`."""
+        return [write.verb for write in self.writes if write.kind == kind]
+
+    async def create_job(self, namespace: str, job: Json) -> bool:
+        """See KubePort."""
+        fault = self._call("create_job")
+        key = (namespace, job["metadata"]["name"])
+        self.writes.append(Write("create", "Job", key[1]))
+        created = key not in self.jobs
+        if created:
+            new = copy.deepcopy(job)
+            new["metadata"] |= {"namespace": namespace, "uid": f"job-uid-{next(self._numbers)}"}
+            self.jobs[key] = new
+        _raise(fault)
+        return created
+
+    async def get_job(self, namespace: str, name: str) -> Json | None:
+        """See KubePort."""
+        self._read("get_job")
+        return copy.deepcopy(self.jobs.get((namespace, name)))
+
+    async def delete_job(self, namespace: str, name: str) -> bool:
+        """See KubePort."""
+        fault = self._call("delete_job")
+        self.writes.append(Write("delete", "Job", name))
+        found = (namespace, name) in self.jobs
+        if found:
+            self._drop_job((namespace, name))
+        _raise(fault)
+        return found
+
+    async def list_jobs(self, namespace: str) -> list[Json]:
+        """See KubePort."""
+        self._read("list_jobs")
+        return _inside(namespace, self.jobs)
+
+    async def list_pods(self, namespace: str, *, job_name: str | None = None) -> list[Json]:
+        """See KubePort."""
+        self._read("list_pods")
+        return [
+            copy.deepcopy(pod)
+            for (inside, job), pod in self.pods.items()
+            if inside == namespace and job_name in (None, job)
+        ]
+
+    async def list_requests(self, namespace: str) -> list[Json]:
+        """See KubePort."""
+        self._read("list_requests")
+        return _inside(namespace, self.requests)
+
+    async def patch_request_status(self, namespace: str, name: str, status: Json) -> bool:
+        """See KubePort."""
+        fault = self._call("patch_request_status")
+        self.writes.append(Write("patch", "BotRequest", name))
+        found = self.requests.get((namespace, name))
+        if found is not None:
+            _merge(found["status"], copy.deepcopy(status))
+        _raise(fault)
+        return found is not None
+
+    async def create_event(self, namespace: str, event: Json) -> None:
+        """See KubePort."""
+        self.writes.append(Write("create", "Event", event["involvedObject"]["name"]))
+        if not self.away:
+            self.events.append(copy.deepcopy(event))
+
+    async def pod_events(self, namespace: str, pod_name: str) -> list[Json]:
+        """See KubePort."""
+        self._read("pod_events")
+        return copy.deepcopy(self.events_of_pods.get(pod_name, []))
+
+    def _drop_job(self, key: Key) -> None:
+        del self.jobs[key]
+        if key in self.pods:
+            self.pods[key]["metadata"]["deletionTimestamp"] = DELETED_AT
+
+    def _read(self, method: str) -> None:
+        self.reads += 1
+        _raise(self._call(method))
+
+    def _call(self, method: str) -> _Fault | None:
+        if self.away:
+            raise KubernetesUnavailable("The fake API server is away.")
+        waiting = self._faults.get(method)
+        fault = waiting.pop(0) if waiting else None
+        if fault is not None and not fault.late:
+            raise fault.error
+        return fault
+
+
+def _raise(fault: _Fault | None) -> None:
+    if fault is not None:
+        raise fault.error
+
+
+def _inside(namespace: str, objects: Mapping[Key, Json]) -> list[Json]:
+    return [copy.deepcopy(found) for (inside, _), found in objects.items() if inside == namespace]
+
+
+def _merge(old: Json, patch: Json) -> None:
+    """RFC 7396: null removes, an object merges, anything else replaces."""
+    for name, value in patch.items():
+        if value is None:
+            old.pop(name, None)
+        elif isinstance(value, dict) and isinstance(old.get(name), dict):
+            _merge(old[name], value)
+        else:
+            old[name] = value

@@ -1,0 +1,180 @@
+"""Settings: what is wrong is told at once, in lines that name the variable and what is right, without any secret."""
+
+import traceback
+
+import pytest
+
+from usher_operator.settings import ENV_PREFIX, Settings, SettingsInvalid, load
+
+URL = "postgresql+psycopg://usher:hunter22@db:5432/usher"
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment with the one variable that has no default."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(ENV_PREFIX + name.upper(), raising=False)
+    monkeypatch.setenv("USHER_DATABASE_URL", URL)
+    return monkeypatch
+
+
+def wrong(environment: pytest.MonkeyPatch, **variables: str) -> list[str]:
+    for name, value in variables.items():
+        environment.setenv(ENV_PREFIX + name, value)
+    with pytest.raises(SettingsInvalid) as refused:
+        load()
+    return str(refused.value).splitlines()
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_database_is_all_that_must_be_set() -> None:
+    settings = load()
+    assert settings.database_url.get_secret_value() == URL
+    assert (settings.namespaces, settings.redis_url.get_secret_value()) == (("usher-bots",), "")
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_defaults_are_those_of_the_design() -> None:
+    settings = load()
+    limits = (settings.reserved_timeout_s, settings.starting_timeout_s, settings.heartbeat_timeout_s)
+    assert limits == (300, 600, 120)
+    assert settings.stopping_timeout_s == 300
+    assert (settings.api_port, settings.callback_port, settings.token_audience) == (8080, 8081, "usher-callback")
+
+
+def test_a_missing_database_is_named_with_what_it_must_be(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("USHER_DATABASE_URL")
+    (line,) = wrong(environment)
+    assert line.startswith("USHER_DATABASE_URL: is not set (SQLAlchemy URL of the Postgres database: ")
+    assert "postgresql+psycopg://user:password@host:5432/name" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "right"),
+    [
+        ("DATABASE_URL", "postgres://usher:hunter22@db/usher", "must look like postgresql+psycopg://"),
+        ("DATABASE_URL", "", "must look like postgresql+psycopg://"),
+        ("DATABASE_POOL_SIZE", "1", "greater than or equal to 2"),
+        ("DATABASE_POOL_SIZE", "many", "valid integer"),
+        ("REDIS_URL", "http://:hunter22@redis", "must look like redis://host:6379/0, or be empty"),
+        ("BOT_REDIS_URL", "redis", "must look like redis://host:6379/0, or be empty"),
+        ("NAMESPACES", " , ", "name at least one namespace"),
+        ("BOT_IMAGE_PULL_POLICY", "Sometimes", "'Always', 'IfNotPresent' or 'Never'"),
+        ("DEFAULT_DRIVER", "browser", "'simulated' or 'exec'"),
+        ("HEARTBEAT_INTERVAL_S", "0", "greater than 0"),
+        ("HEARTBEAT_INTERVAL_S", "soon", "valid number"),
+        ("RESERVED_TIMEOUT_S", "-1", "greater than 0"),
+        ("STARTING_TIMEOUT_S", "0", "greater than 0"),
+        ("STOPPING_TIMEOUT_S", "0", "greater than 0"),
+        ("LEAVE_GRACE_S", "0", "greater than 0"),
+        ("TERMINATION_GRACE_S", "601", "less than or equal to 600"),
+        ("DURATION_GRACE_S", "29", "greater than or equal to 30"),
+        ("RECONCILE_INTERVAL_S", "0", "greater than 0"),
+        ("ORPHAN_GRACE_S", "0", "greater than 0"),
+        ("MIRROR_INTERVAL_S", "0", "greater than 0"),
+        ("MIRROR_HOLD_S", "0", "greater than 0"),
+        ("API_PORT", "65536", "less than or equal to 65535"),
+        ("CALLBACK_PORT", "http", "valid integer"),
+        ("OPERATE_PORT", "-1", "greater than or equal to 0"),
+        ("DRAIN_S", "-1", "greater than or equal to 0"),
+        ("SHUTDOWN_TIMEOUT_S", "0", "greater than 0"),
+        ("LOG_FORMAT", "xml", "'json' or 'text'"),
+        ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_right(
+    environment: pytest.MonkeyPatch, name: str, value: str, right: str
+) -> None:
+    (line,) = wrong(environment, **{name: value})
+    assert line.startswith(f"USHER_{name}: ")
+    assert right in line
+
+
+def test_every_number_that_is_no_number_is_named(environment: pytest.MonkeyPatch) -> None:
+    numbers = [name for name, field in Settings.model_fields.items() if field.annotation in (int, float)]
+    assert len(numbers) > 15
+    for name in numbers:
+        environment.setenv(ENV_PREFIX + name.upper(), "x")
+    assert [line.partition(":")[0] for line in wrong(environment)] == [ENV_PREFIX + name.upper() for name in numbers]
+
+
+def test_all_problems_are_told_at_once(environment: pytest.MonkeyPatch) -> None:
+    assert len(wrong(environment, DATABASE_URL="mysql://x", API_PORT="x", LOG_FORMAT="xml")) == 3
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_a_duration_is_a_number_of_seconds_that_ends(environment: pytest.MonkeyPatch, value: str) -> None:
+    (line,) = wrong(environment, RECONCILE_INTERVAL_S=value)
+    assert line.startswith("USHER_RECONCILE_INTERVAL_S: ")
+
+
+def test_a_heartbeat_timeout_that_one_lost_beat_would_reach_is_refused(environment: pytest.MonkeyPatch) -> None:
+    (line,) = wrong(environment, HEARTBEAT_INTERVAL_S="30", HEARTBEAT_TIMEOUT_S="59")
+    assert "USHER_HEARTBEAT_TIMEOUT_S must be at least twice USHER_HEARTBEAT_INTERVAL_S" in line
+
+
+def test_lists_are_written_with_commas(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("USHER_NAMESPACES", "bots, more-bots,")
+    environment.setenv("USHER_ALLOWED_IMAGES", "example.org/*,usher.dev/bot:v?")
+    settings = load()
+    assert settings.namespaces == ("bots", "more-bots")
+    assert settings.allowed_images == ("example.org/*", "usher.dev/bot:v?")
+
+
+@pytest.mark.parametrize(
+    ("image", "allowed"),
+    [
+        ("usher.dev/bot:dev", True),
+        ("example.org/bots/scribe:1", True),
+        ("example.org.evil/bots/scribe:1", False),
+        ("EXAMPLE.org/bots/scribe:1", False),
+        ("usher.dev/bot:dev2", False),
+    ],
+)
+def test_an_image_is_allowed_by_name_or_glob(environment: pytest.MonkeyPatch, image: str, allowed: bool) -> None:
+    environment.setenv("USHER_ALLOWED_IMAGES", "example.org/bots/*")
+    assert load().allows_image(image) is allowed
+
+
+@pytest.mark.usefixtures("environment")
+def test_without_globs_only_the_installations_own_image_is_allowed() -> None:
+    settings = load()
+    assert settings.allows_image(settings.bot_image)
+    assert not settings.allows_image("example.org/bot:1")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgres://usher:hunter22@db/usher"),
+        ("DATABASE_URL", "hunter22"),
+        ("DATABASE_URL", "postgresql+psycopg://usher:hunter22@[db/usher"),
+        ("DATABASE_URL", "postgresql+psycopg://usher:hunter22\u2100@db/usher"),
+        ("REDIS_URL", "http://:hunter22@redis"),
+        ("BOT_REDIS_URL", "hunter22\u2100://:hunter22\u2100@redis"),
+    ],
+)
+def test_a_wrong_secret_is_not_repeated_even_in_the_traceback(
+    environment: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    environment.setenv(ENV_PREFIX + name, value)
+    with pytest.raises(SettingsInvalid) as refused:
+        load()
+    assert "hunter22" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_another_wrong_variable_does_not_show_the_database(environment: pytest.MonkeyPatch) -> None:
+    lines = wrong(environment, HEARTBEAT_TIMEOUT_S="1")
+    assert "hunter22" not in "\n".join(lines)
+
+
+def test_settings_do_not_show_their_secrets(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("USHER_REDIS_URL", "redis://:hunter22@redis:6379/0")
+    environment.setenv("USHER_BOT_REDIS_URL", "redis://bot:hunter22@redis:6379/0")
+    settings = load()
+    assert "hunter22" not in repr(settings) + str(settings) + settings.model_dump_json()
+
+
+def test_every_setting_says_what_it_means() -> None:
+    undescribed = [name for name, field in Settings.model_fields.items() if not (field.description or "").strip()]
+    assert undescribed == []
