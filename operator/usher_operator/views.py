@@ -16,6 +16,7 @@ from usher_models.db.meetings import Bot, Transition
 
 # Wide enough for a story; a pipe has no width of its own.
 PIPE_WIDTH = 160
+DETAIL_MAX_LENGTH = 200
 
 
 def print_table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -59,7 +60,13 @@ def print_story(bot: Bot, story: Sequence[Transition]) -> None:
 
 
 def _detail(line: Transition) -> str:
-    return ", ".join(f"{key}={value}" for key, value in line.detail.items())
+    """What goes with a transition, short enough for a table; `--json` has all of it."""
+    return "\n".join(f"{key}: {_short(value)}" for key, value in line.detail.items())
+
+
+def _short(value: object) -> str:
+    said = "; ".join(map(str, value)) if isinstance(value, list) else str(value).strip().rpartition("\n")[2]
+    return said if len(said) <= DETAIL_MAX_LENGTH else f"{said[:DETAIL_MAX_LENGTH]}…"
 
 
 def public(bot: Bot) -> dict[str, Any]:

@@ -97,9 +97,10 @@ _LIVE = text(SELECT_BOT + "WHERE b.ended_at IS NULL ORDER BY b.meeting_id")
 _UNMIRRORED = text(
     SELECT_BOT
     + """WHERE b.revision > b.mirrored_revision AND b.request_name IS NOT NULL
-    AND (b.joined_at IS NOT NULL AND m.status = 'active' OR b.ended_at IS NOT NULL
-         OR m.status = 'reserved' AND b.job_created_at IS NOT NULL
-         OR b.status_changed_at < now() - make_interval(secs => :hold_s))
+    AND (b.status_changed_at < now() - make_interval(secs => :hold_s)
+         OR m.status IS DISTINCT FROM b.mirrored_status
+            AND (m.status IN ('active', 'completed', 'failed')
+                 OR m.status = 'reserved' AND b.job_created_at IS NOT NULL))
     ORDER BY b.status_changed_at LIMIT :limit"""
 )
 

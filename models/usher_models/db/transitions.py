@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from usher_models.db.meetings import Bot, bot_by_connection, last_transition
 from usher_models.errors import AnotherPodSpeaks, IllegalMove, MeetingOver, UnknownConnection
 from usher_models.states import (
+    LIVE,
     TERMINAL,
     Source,
     Stage,
@@ -99,15 +100,22 @@ WITH given AS (
 """
 
 _NOTE_LATE = text("""
-WITH bot AS (
-    UPDATE usher.bots SET transition_seq = transition_seq + 1
-    WHERE connection_id = :connection_id
-      AND NOT EXISTS (SELECT FROM usher.transitions t WHERE t.event_id = :event_id)
-    RETURNING meeting_id, transition_seq
+WITH picked AS (
+    SELECT m.id, m.status
+    FROM usher.bots b JOIN meetings m ON m.id = b.meeting_id
+    WHERE b.connection_id = :connection_id AND m.status = ANY(:live)
+    FOR UPDATE OF m, b
+), bot AS (
+    UPDATE usher.bots b SET transition_seq = b.transition_seq + 1 FROM picked WHERE b.meeting_id = picked.id
+    RETURNING b.meeting_id, b.transition_seq
 )
 INSERT INTO usher.transitions (meeting_id, seq, from_status, to_status, source, reason, event_id)
-SELECT meeting_id, transition_seq, :status, :status, 'bot', 'late_started', :event_id FROM bot
+SELECT bot.meeting_id, bot.transition_seq, picked.status, picked.status, 'bot', 'late_started', :event_id
+FROM bot JOIN picked ON picked.id = bot.meeting_id
+RETURNING seq
 """)
+
+EVENT_KEY = "transitions_event_id_key"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,11 +184,16 @@ async def _move_one(connection: AsyncConnection, told: Report) -> bool:
         "detail": json.dumps(told.detail),
         "stage": told.stage,
     }
+    return await _once(connection, _ONE, values)
+
+
+async def _once(connection: AsyncConnection, statement: TextClause, values: dict[str, Any]) -> bool:
+    """Whether the statement wrote its row; False when the meeting knows the event already."""
     try:
         async with connection.begin_nested():
-            return (await connection.execute(_ONE, values)).one_or_none() is not None
+            return (await connection.execute(statement, values)).one_or_none() is not None
     except IntegrityError as exc:
-        if "transitions_event_id_key" in str(exc.orig):
+        if EVENT_KEY in str(exc.orig):
             return False
         raise
 
@@ -202,8 +215,8 @@ async def _explain(connection: AsyncConnection, told: Report, *, bot: Bot) -> No
             return
         raise MeetingOver(meeting_id=bot.meeting_id, status=bot.status)
     if told.target == Status.STARTING != bot.status and told.event_id:
-        values = {"connection_id": bot.connection_id, "status": bot.status, "event_id": told.event_id}
-        await connection.execute(_NOTE_LATE, values)
+        values = {"connection_id": bot.connection_id, "live": sorted(LIVE), "event_id": told.event_id}
+        await _once(connection, _NOTE_LATE, values)
     elif told.target not in (bot.status, Status.STARTING):
         raise IllegalMove(f"The meeting is {bot.status}; it cannot become {told.target}.")
 

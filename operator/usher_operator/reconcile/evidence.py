@@ -102,7 +102,7 @@ def last_words(pod: Json | None, events: list[Json] | None = None) -> dict[str, 
         "events": [f"{event.get('reason')}: {event.get('message')}"[:500] for event in (events or [])[-10:]],
     }
     return {
-        key: value[:LAST_WORDS_MAX_LENGTH] if isinstance(value, str) else value
+        key: value[-LAST_WORDS_MAX_LENGTH:] if isinstance(value, str) else value
         for key, value in said.items()
         if value not in (None, "", [])
     }

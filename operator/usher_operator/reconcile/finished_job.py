@@ -13,6 +13,7 @@ from usher_operator.reconcile.evidence import Verdict, verdict
 from usher_operator.reconcile.snapshot import connection_id_of, finished, meeting_id_of
 
 MODE = "finished_job"
+SENTENCE_MAX_LENGTH = 300
 
 
 async def repair(sweep: Sweep) -> None:
@@ -58,7 +59,13 @@ async def _close(closer: Closer, bot: Bot, found: Verdict | None) -> None:
     if reason == Reason.EXITED_ZERO:
         # Exit code 0 is a success only of a bot that was in its meeting.
         target, reason = (Status.COMPLETED, reason) if bot.joined_at else (Status.FAILED, Reason.EXITED_SILENTLY)
-    said = str(found.detail.get("termination_message", ""))
-    message = f"{sentence(reason)} Last words: {said}" if said else sentence(reason)
-    closing = Closing(meeting_id=bot.meeting_id, reason=reason, message=message, detail=found.detail)
+    closing = Closing(meeting_id=bot.meeting_id, reason=reason, message=_message(reason, found), detail=found.detail)
     await closer.close([closing], mode=MODE, target=target, source=Source.EVIDENCE)
+
+
+def _message(reason: str, found: Verdict) -> str:
+    """The reason's sentence, and the bot's own last one; the tail of a log is no sentence and stays in the detail."""
+    said = str(found.detail.get("termination_message", "")).strip()
+    if not said or "\n" in said or len(said) > SENTENCE_MAX_LENGTH:
+        return sentence(reason)
+    return f"{sentence(reason)} Its last words: {said}"

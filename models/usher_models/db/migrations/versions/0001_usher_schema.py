@@ -64,10 +64,11 @@ CREATE TABLE usher.transitions (
     to_status   varchar(16) NOT NULL,
     source      varchar(16) NOT NULL,
     reason      varchar(64) NOT NULL,
-    event_id    varchar(255) CONSTRAINT transitions_event_id_key UNIQUE,
+    event_id    varchar(255),
     detail      jsonb NOT NULL DEFAULT '{}',
     at          timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (meeting_id, seq)
+    PRIMARY KEY (meeting_id, seq),
+    CONSTRAINT transitions_event_id_key UNIQUE (meeting_id, event_id)
 );
 COMMENT ON TABLE usher.transitions IS 'Append-only: one row per change of status, written in its transaction';
 
