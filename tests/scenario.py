@@ -386,6 +386,8 @@ def _copy(table: str, key: str, *suffixed: str, **changed: str) -> str:
 
 _NEXT_SESSION = "nextval(pg_get_serial_sequence('meeting_sessions', 'id'))"
 _JOB_NAME = "'bot-' || new.id"
+# As `pod_of` says, once there was a pod.
+_POD = "CASE WHEN old.pod_uid IS NOT NULL THEN left('pod-' || old.connection_id || '-' || new.id, 36) END"
 
 _COPY = text(f"""
 WITH new AS (
@@ -395,7 +397,17 @@ WITH new AS (
 ), session AS (
     {_copy("meeting_sessions", "meeting_id", "session_uid", id=_NEXT_SESSION)}
 ), bot AS (
-    {_copy("usher.bots", "meeting_id", "connection_id", "request_name", "request_uid", job_name=_JOB_NAME)}
+    {
+    _copy(
+        "usher.bots",
+        "meeting_id",
+        "connection_id",
+        "request_name",
+        "request_uid",
+        job_name=_JOB_NAME,
+        pod_uid=_POD,
+    )
+}
 ), beat AS (
     {_copy("usher.heartbeats", "meeting_id")}
 ), story AS (

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
-from tests.scenario import Scenario
+from tests.scenario import Scenario, pod_of
 from usher_models.states import Desired, Source, Status
 
 
@@ -59,8 +59,9 @@ async def test_copies_have_the_same_past_and_their_own_names(given: Scenario) ->
     bot = await given.a_bot().active().with_last_beat(ago=50)
     copies = await given.copies_of(bot, 3)
     everyone = [bot, *copies]
-    for name in ("meeting_id", "connection_id", "job_name", "native_id", "request_uid"):
+    for name in ("meeting_id", "connection_id", "job_name", "native_id", "request_uid", "pod_uid"):
         assert len({getattr(each, name) for each in everyone}) == 4
+    assert [each.pod_uid for each in copies] == [pod_of(each.connection_id) for each in copies]
     assert {each.status for each in copies} == {Status.ACTIVE}
     assert [len(await given.story(each)) for each in copies] == [2, 2, 2]
     async with given.database.transaction() as connection:
