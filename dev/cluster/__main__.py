@@ -17,7 +17,7 @@ from dev.machine.locking import exclusive
 from dev.machine.progress import Progress
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-CHANGING = ("up", "down", "load-image", "build-images", "kill", "start")
+CHANGING = ("up", "down", "kill", "start")  # building images has a lock of its own: faults must not wait for it
 EPILOG = """exit codes: 0 done, 1 failed (status: not all is well), 2 misused
 environment: CLUSTER chooses the kind of cluster like --cluster; USHER_CACHE moves ~/.cache/usher"""
 

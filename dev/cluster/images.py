@@ -16,6 +16,7 @@ from dev.cluster.pip_settings import gathered
 from dev.cluster.settings import REPOSITORY, Settings
 from dev.cluster.staging import Image, digest, stage
 from dev.machine.commands import run_logged
+from dev.machine.locking import exclusive
 from dev.machine.progress import Progress
 
 BASE_PACKAGES = ("ca-certificates", "python3", "python3-venv")
@@ -26,19 +27,24 @@ CERTIFICATES = Path("/etc/ssl/certs")
 
 def ensure(settings: Settings, images: list[Image], *, progress: Progress) -> None:
     """Build and load those images whose files changed or that the node has lost."""
-    base = _ensure_base(settings, progress=progress)
-    for image in images:
-        if _is_current(settings, image, base=base):
-            progress.say(f"{image.tag} is unchanged")
-        else:
-            _build_and_load(settings, image, base=base, progress=progress)
+    with exclusive(settings.home / "images.lock", progress=progress):
+        base = _ensure_base(settings, progress=progress)
+        for image in images:
+            if _is_current(settings, image, base=base):
+                progress.say(f"{image.tag} is unchanged")
+            else:
+                _build_and_load(settings, image, base=base, progress=progress)
 
 
 def ensure_pause(settings: Settings, *, progress: Progress) -> None:
     """Give the node the image that every pod needs."""
     if node.PAUSE_IMAGE in buildah.loaded(settings):
         return
-    with progress.step("building the pause image"), tempfile.TemporaryDirectory(prefix="usher-image-") as folder:
+    with (
+        exclusive(settings.home / "images.lock", progress=progress),
+        progress.step("building the pause image"),
+        tempfile.TemporaryDirectory(prefix="usher-image-") as folder,
+    ):
         shutil.copy(binaries.program(settings, "pause"), folder)
         shutil.copy(REPOSITORY / "images" / "pause" / "Dockerfile", folder)
         log = settings.builds / "pause-image.log"
