@@ -48,7 +48,7 @@ class KeyRing:
         self._fetch = fetch
         self._clock = clock
         self._keys: dict[str, jwt.PyJWK] = {}
-        self._fetched_at = float("-inf")
+        self._tried_at = float("-inf")
         self._lock = asyncio.Lock()
 
     async def key(self, kid: str) -> jwt.PyJWK:
@@ -60,10 +60,11 @@ class KeyRing:
         return self._keys[kid]
 
     async def refresh(self) -> None:
-        """Fetch the keys, at most every few seconds; with the API server away, the old ones stay."""
+        """Fetch the keys, but for the first ones at most every few seconds; with the API server away, the old stay."""
         async with self._lock:
-            if self._clock() - self._fetched_at < REFRESH_AT_MOST_EVERY_S:
+            if self._keys and self._clock() - self._tried_at < REFRESH_AT_MOST_EVERY_S:
                 return
+            self._tried_at = self._clock()
             try:
                 document = await self._fetch()
             except KubernetesUnavailable:
@@ -72,7 +73,6 @@ class KeyRing:
                 logger.warning("The cluster's keys could not be fetched anew.", extra={"action": "keys_stale"})
                 return
             self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(dict(document)).keys if key.key_id}
-            self._fetched_at = self._clock()
 
 
 class TokenVerifier:
@@ -114,16 +114,22 @@ class TokenVerifier:
             raise Unauthorized("The token has expired; read the token file again.") from exc
         except jwt.InvalidAudienceError as exc:
             raise Unauthorized(f"The token is not meant for {self._audience}.") from exc
-        except jwt.PyJWTError as exc:
+        except (jwt.PyJWTError, UnicodeError) as exc:
             raise Unauthorized from exc
 
     def _identity(self, claims: Mapping[str, Any]) -> PodIdentity:
         bound = claims.get("kubernetes.io")
-        bound = bound if isinstance(bound, dict) else {}
-        pod, account = bound.get("pod") or {}, bound.get("serviceaccount") or {}
-        namespace = bound.get("namespace")
-        if namespace not in self._namespaces or account.get("name") != self._service_account:
+        namespace = _text(bound, "namespace")
+        if namespace not in self._namespaces or _text(bound, "serviceaccount", "name") != self._service_account:
             raise Forbidden("The token does not belong to a bot's ServiceAccount.")
-        if not pod.get("name") or not pod.get("uid"):
+        pod_name, pod_uid = _text(bound, "pod", "name"), _text(bound, "pod", "uid")
+        if not pod_name or not pod_uid:
             raise Forbidden("The token is not bound to a pod.")
-        return PodIdentity(namespace=namespace, pod_name=pod["name"], pod_uid=pod["uid"])
+        return PodIdentity(namespace=namespace, pod_name=pod_name, pod_uid=pod_uid)
+
+
+def _text(claim: object, *path: str) -> str:
+    """The text at `path` inside a claim; empty when there is none, whatever the claim's shape."""
+    for name in path:
+        claim = claim.get(name) if isinstance(claim, dict) else None
+    return claim if isinstance(claim, str) else ""
