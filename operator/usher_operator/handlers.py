@@ -54,7 +54,7 @@ async def _guarded(work: Any, fields: dict[str, Any]) -> None:
             await work
     except (Unavailable, TimeoutError) as exc:
         logger.warning(
-            "Left to the next sweep: %s", exc or type(exc).__name__, extra={"action": "left_to_sweep", **fields}
+            "Left to the next sweep: %s", str(exc) or type(exc).__name__, extra={"action": "left_to_sweep", **fields}
         )
 
 

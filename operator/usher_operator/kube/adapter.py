@@ -149,7 +149,7 @@ class KubeAdapter:
             async with answer.response as response:
                 status, text = response.status, await response.text()
         except (TimeoutError, aiohttp.ClientError, OSError) as exc:
-            raise KubernetesUnavailable(f"{method} {path}: {exc or type(exc).__name__}") from exc
+            raise KubernetesUnavailable(f"{method} {path}: {str(exc) or type(exc).__name__}") from exc
         parsed = _parse(text)
         if status in _TRANSIENT:
             raise KubernetesUnavailable(f"{method} {path}: {status} {parsed.get('message', '')}")
