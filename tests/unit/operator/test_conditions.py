@@ -17,6 +17,7 @@ from usher_operator.kube.conditions import camel, refusal_of, status_of
 from usher_operator.request import ImageNotAllowed, InvalidRequest
 
 NOW = datetime(2026, 1, 1, 13, 0, tzinfo=UTC)
+SPEC = {"userId": 7, "platform": "zoom", "nativeMeetingId": "85123456789"}
 KINDS = ["Accepted", "SlotReserved", "JobCreated", "Joined", "Finished"]
 
 
@@ -155,16 +156,17 @@ REFUSALS = [
 
 @pytest.mark.parametrize("error", REFUSALS, ids=lambda error: error.code)
 def test_a_refusal_is_shown_with_its_reason_and_sentence(schema: dict[str, Any], error: Refused) -> None:
-    status = refusal_of(error, generation=3, now=NOW)
+    status = refusal_of(error, spec=SPEC, generation=3, now=NOW)
     assert (status["phase"], status["reason"], status["message"]) == ("refused", camel(error.code), str(error))
     shown = {condition["type"]: condition for condition in status["conditions"]}
     assert shown["Accepted"]["status"] == shown["SlotReserved"]["status"] == "False"
     assert shown["Accepted"]["observedGeneration"] == 3
+    assert {key: status[key] for key in SPEC} == SPEC
     Draft202012Validator(schema["properties"]["status"]).validate(without_null(status))
 
 
 def test_a_long_refusal_is_cut() -> None:
-    assert len(refusal_of(UsherError("x" * 5000), generation=1, now=NOW)["message"]) == 1024
+    assert len(refusal_of(UsherError("x" * 5000), spec=SPEC, generation=1, now=NOW)["message"]) == 1024
 
 
 def test_a_reason_is_spelt_as_kubernetes_spells_it() -> None:

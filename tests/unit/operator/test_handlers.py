@@ -1,0 +1,152 @@
+"""What kopf calls: the right thing, with a failure that waits for the next sweep, and settings of our own name."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import kopf
+import pytest
+
+from tests.fakes.objects import COMPLETE, a_botrequest, a_job
+from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable
+from usher_operator import handlers
+from usher_operator.request import BotRequest
+
+Handler = Callable[..., Awaitable[None]]
+
+
+class Ensurer:
+    """Records what it is asked for; raises `error`, or hangs, when told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.error: Exception | None = None
+        self.hangs = False
+
+    async def ensure(self, request: BotRequest) -> None:
+        await self._note("ensure", request)
+
+    async def withdraw(self, request: BotRequest) -> None:
+        await self._note("withdraw", request)
+
+    async def _note(self, what: str, request: BotRequest) -> None:
+        self.asked.append((what, request.name))
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.error is not None:
+            raise self.error
+
+
+class FinishedJob:
+    """Records the Jobs it is shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    async def close(self, job: dict[str, Any]) -> None:
+        self.shown.append(job["metadata"]["name"])
+
+
+@pytest.fixture
+def ensurer() -> Ensurer:
+    return Ensurer()
+
+
+@pytest.fixture
+def finished_job() -> FinishedJob:
+    return FinishedJob()
+
+
+@pytest.fixture
+def registered(ensurer: Ensurer, finished_job: FinishedJob) -> dict[str, Handler]:
+    """The plain functions, by name: kopf's decorators return and keep them as they are."""
+    registry = handlers.registry(ensurer, finished_job)  # type: ignore[arg-type]
+    return {str(handler.id).rpartition(".")[2]: handler.fn for handler in registry._watching.get_all_handlers()}  # type: ignore[misc]
+
+
+def event(kind: str | None, body: Any) -> dict[str, Any]:
+    return {"event": {"type": kind, "object": body}, "body": kopf.Body(body)}
+
+
+@pytest.mark.parametrize("kind", [None, "ADDED", "MODIFIED"])
+async def test_a_request_that_is_there_is_ensured(
+    registered: dict[str, Handler], ensurer: Ensurer, kind: str | None
+) -> None:
+    await registered["request_seen"](**event(kind, a_botrequest("standup")))
+    assert ensurer.asked == [("ensure", "standup")]
+
+
+async def test_a_request_that_is_gone_is_withdrawn(registered: dict[str, Handler], ensurer: Ensurer) -> None:
+    await registered["request_seen"](**event("DELETED", a_botrequest("standup")))
+    assert ensurer.asked == [("withdraw", "standup")]
+
+
+@pytest.mark.parametrize("error", [DatabaseUnavailable(), KubernetesUnavailable()])
+async def test_what_cannot_be_done_now_is_logged_and_left_to_the_sweep(
+    registered: dict[str, Handler], ensurer: Ensurer, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    ensurer.error = error
+    await registered["request_seen"](**event("ADDED", a_botrequest("standup", uid="u-1")))
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert (record.__dict__["action"], record.__dict__["request"]) == ("left_to_sweep", "bots/standup")
+    assert str(error) in record.getMessage()
+
+
+async def test_a_handler_that_hangs_lets_go_of_its_object(
+    registered: dict[str, Handler],
+    ensurer: Ensurer,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(handlers, "HANDLER_TIMEOUT_S", 0.01)
+    ensurer.hangs = True
+    await registered["request_seen"](**event("ADDED", a_botrequest()))
+    assert caplog.records[0].getMessage() == "Left to the next sweep: TimeoutError"
+
+
+async def test_a_mistake_in_the_program_is_not_hidden(registered: dict[str, Handler], ensurer: Ensurer) -> None:
+    ensurer.error = KeyError("a mistake")
+    with pytest.raises(KeyError):
+        await registered["request_seen"](**event("ADDED", a_botrequest()))
+
+
+@pytest.mark.parametrize("kind", [None, "ADDED", "MODIFIED"])
+async def test_a_job_that_changed_is_looked_at(
+    registered: dict[str, Handler], finished_job: FinishedJob, kind: str | None
+) -> None:
+    await registered["job_seen"](**event(kind, a_job(condition=COMPLETE)))
+    assert finished_job.shown == ["bot-1"]
+
+
+async def test_a_job_that_is_gone_proves_nothing(registered: dict[str, Handler], finished_job: FinishedJob) -> None:
+    await registered["job_seen"](**event("DELETED", a_job(condition=COMPLETE)))
+    assert finished_job.shown == []
+
+
+def test_only_ushers_own_objects_are_watched(ensurer: Ensurer, finished_job: FinishedJob) -> None:
+    registry = handlers.registry(ensurer, finished_job)  # type: ignore[arg-type]
+    watched = {
+        str(handler.id).rpartition(".")[2]: (handler.selector, handler.labels)
+        for handler in registry._watching.get_all_handlers()
+    }
+    assert watched.keys() == {"request_seen", "job_seen"}
+    selector, labels = watched["job_seen"]
+    assert selector is not None
+    assert (selector.group, selector.version, selector.any_name) == ("batch", "v1", "jobs")
+    assert labels == {"app.kubernetes.io/managed-by": "usher"}
+
+
+def test_nothing_is_registered_that_costs_a_write_per_object(ensurer: Ensurer, finished_job: FinishedJob) -> None:
+    registry = handlers.registry(ensurer, finished_job)  # type: ignore[arg-type]
+    for costly in (registry._spawning, registry._changing, registry._indexing, registry._webhooks):
+        assert list(costly.get_all_handlers()) == []
+
+
+def test_kopf_leaves_no_name_but_ours_and_needs_no_right_on_the_cluster() -> None:
+    settings = handlers.configure(kopf.OperatorSettings())
+    assert settings.persistence.finalizer.startswith("usher.dev/")
+    assert (settings.peering.standalone, settings.scanning.disabled) == (True, True)
+    assert (settings.networking.request_timeout, settings.watching.server_timeout) == (30, 300)
+    assert settings.queueing.worker_limit is None
