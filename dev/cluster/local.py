@@ -30,8 +30,9 @@ from dev.machine.errors import DevError
 from dev.machine.progress import Progress
 
 CONTROL_PLANE = ("apiserver", "controller-manager", "scheduler")
-# Whoever tells others what to do stops first.
-STOPPING = ("coredns", "kube-proxy", "kubelet", "scheduler", "controller-manager", "apiserver", "etcd", "containerd")
+NODE = ("coredns", "kube-proxy", "kubelet", "containerd")
+# The node first: the API server takes leave of everyone who still watches, and pods would only watch again.
+STOPPING = (*NODE, "scheduler", "controller-manager", "apiserver", "etcd")
 
 
 class Local:
@@ -58,8 +59,9 @@ class Local:
         _refuse_unless_root()
         settings = self._settings
         self._progress.say("stopping the components, and every pod with them")
-        components.stop(settings, *STOPPING)
+        components.stop(settings, *NODE)
         cleanup.remove_pods(settings, progress=self._progress)
+        components.stop(settings, *STOPPING)
         cleanup.remove_rules(settings)
         network.down(settings)
         if purge:
