@@ -9,16 +9,17 @@ UV := $(USHER_CACHE)/tools/uv/bin/uv
 PY := .venv/bin/python
 # The project's own tools run from the root, which PYTHONSAFEPATH keeps off the path.
 RUN := PYTHONPATH=. $(PY) -m
-
-LOCKS := locks/dev.txt locks/operator.txt locks/bot.txt locks/build.txt
+# What needs nothing but a Python.
+RUN_ANYWHERE := PYTHONPATH=. python3 -m
 
 .PHONY: help
 help: ## Show this help
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(UV):
 	@echo "==> installing uv into $(USHER_CACHE)/tools (about 10 s)"
-	@python3 -m venv $(USHER_CACHE)/tools/uv && $(USHER_CACHE)/tools/uv/bin/pip install --quiet uv
+	@python3 -c 'import ensurepip' 2>/dev/null || $(RUN_ANYWHERE) dev.machine.debian python3-venv
+	@python3 -m venv --clear $(USHER_CACHE)/tools/uv && $(USHER_CACHE)/tools/uv/bin/pip install --quiet uv
 
 .venv/.installed: $(UV) locks/dev.txt pyproject.toml
 	@echo "==> installing the Python environment into .venv (about 20 s)"
@@ -40,24 +41,64 @@ lock: $(UV) ## Lock every dependency anew, by hash (locks/*.txt)
 	echo 'hatchling>=1.27' | compile - --constraint locks/dev.txt --output-file locks/build.txt
 
 .PHONY: check
-check: install lint types layers unit ## Lint, types, layers and unit tests: what to run while working
+check: lint types layers unit ## Lint, types, layers and unit tests: what to run while working
 
 .PHONY: lint
 lint: install
-	$(RUN) ruff check . && $(RUN) ruff format --check .
+	@$(RUN) ruff check . && $(RUN) ruff format --check .
+
+.PHONY: format
+format: install ## Format the code
+	@$(RUN) ruff check --fix-only . && $(RUN) ruff format .
 
 .PHONY: types
 types: install
-	$(RUN) mypy
+	@$(RUN) mypy
 
 .PHONY: layers
 layers: install
-	.venv/bin/lint-imports
+	@.venv/bin/lint-imports
 
 .PHONY: unit
-unit: install ## Unit tests
-	$(RUN) pytest tests/unit --timeout 2
+unit: install ## Unit tests (seconds)
+	@$(RUN) pytest tests/unit --timeout 2
 
 .PHONY: integration
-integration: install ## Tests on real Postgres and Redis (started privately, without root's system services)
-	$(RUN) dev.stores up
+integration: install ## Tests on a real Postgres and Redis of their own (about 2 minutes)
+	@$(RUN) dev.stores up
+	@$(RUN) pytest tests/integration
+
+.PHONY: e2e
+e2e: install ## Tests on a real cluster (about 7 minutes; the first time about 15 more for building it)
+	@$(RUN) pytest tests/e2e --timeout 300 --durations 10
+
+.PHONY: test
+test: ## Everything above, in the order of what fails fastest
+	@$(call timed,check) && $(call timed,integration) && $(call timed,e2e)
+	@echo "==> make test: all passed in $$SECONDS s"
+
+# Runs a target of this Makefile and says how long it took.
+define timed
+began=$$SECONDS; echo "==> make $(1)"; $(MAKE) --no-print-directory $(1); echo "==> make $(1): passed in $$((SECONDS - began)) s"
+endef
+
+.PHONY: demo
+demo: ## Show the main job on a real cluster: CLUSTER=kind|current|local (about 15 minutes at first, then 2)
+	@$(RUN_ANYWHERE) dev.demo
+
+.PHONY: up
+up: ## Bring up the development cluster with Usher in it
+	@$(RUN_ANYWHERE) dev.demo.installation
+
+.PHONY: down
+down: ## Stop the development cluster and keep its data
+	@$(RUN_ANYWHERE) dev.cluster down
+
+.PHONY: purge
+purge: ## Remove the development cluster with its data, and the test stores
+	@$(RUN_ANYWHERE) dev.cluster down --purge
+	@$(RUN_ANYWHERE) dev.stores down
+
+.PHONY: status
+status: ## What of the development cluster runs
+	@$(RUN_ANYWHERE) dev.cluster status

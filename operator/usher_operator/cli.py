@@ -12,10 +12,11 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from sqlalchemy.exc import SQLAlchemyError
+from tenacity import RetryCallState, retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from usher_models.db import accounts, meetings, schema
 from usher_models.db.engine import Database
-from usher_models.errors import UsherError
+from usher_models.errors import DatabaseUnavailable, UsherError
 from usher_operator import views
 from usher_operator.settings import Settings, SettingsInvalid, load
 from usher_operator.telemetry import configure_logging
@@ -66,9 +67,27 @@ def run_both() -> None:
 
 
 @db.command("upgrade")
-def db_upgrade() -> None:
+def db_upgrade(
+    wait_s: Annotated[float, typer.Option("--wait", min=0, help="Wait this many seconds for the server.")] = 60,
+) -> None:
     """Create what is missing; an existing Vexa database is adopted without altering it."""
-    for line in _run(_with_database(schema.upgrade)):
+
+    def progress(state: RetryCallState) -> None:
+        typer.echo(
+            f"The database does not answer yet ({state.seconds_since_start or 0:.0f} s); trying again.", err=True
+        )
+
+    async def upgrade(database: Database) -> list[str]:
+        patiently = retry(
+            retry=retry_if_exception_type(DatabaseUnavailable),
+            stop=stop_after_delay(wait_s),
+            wait=wait_fixed(2),
+            before_sleep=progress,
+            reraise=True,
+        )
+        return await patiently(schema.upgrade)(database)
+
+    for line in _run(_with_database(upgrade)):
         typer.echo(line)
 
 

@@ -91,7 +91,7 @@ class Ensurer:
             "Refused a request: %s", error, extra={"action": "refused", "reason": error.code, **request.log_fields()}
         )
         now = self._now()
-        status = conditions.refusal_of(error, generation=request.generation, now=now)
+        status = conditions.refusal_of(error, spec=request.raw_spec, generation=request.generation, now=now)
         await self._kube.patch_request_status(request.namespace, request.name, status)
         told = events.event(
             namespace=request.namespace,
@@ -112,6 +112,9 @@ class Ensurer:
             return
         if bot.request_uid is None or request.generation > bot.request_generation:
             bot = await self._take_over(request, bot)
+        if request.wants_leave and bot.live and bot.desired is Desired.RUN:
+            await self._commander.leave([bot], reason=Reason.STOPPED)
+            bot = await self._read(bot)
         if bot.live and bot.job_created_at is None:
             await self._start(bot)
 
@@ -120,8 +123,6 @@ class Ensurer:
         if bot.live:
             wanted = {key: value for key, value in spec.mutable_config.items() if value is not None}
             await self._commander.configure(bot, wanted)
-            if spec.desired_state == "Left":
-                await self._commander.leave([bot], reason=Reason.STOPPED)
         async with self._database.transaction() as connection:
             await desires.note_request(
                 connection,
@@ -131,6 +132,10 @@ class Ensurer:
                 uid=request.uid,
                 generation=request.generation,
             )
+        return await self._read(bot)
+
+    async def _read(self, bot: Bot) -> Bot:
+        async with self._database.transaction() as connection:
             return await meetings.bot_by_id(connection, bot.meeting_id) or bot
 
     async def _start(self, bot: Bot) -> None:

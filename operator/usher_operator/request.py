@@ -124,6 +124,11 @@ class BotRequest:
         return str(self.raw_spec.get("connectionId") or self.uid)
 
     @property
+    def wants_leave(self) -> bool:
+        """Whether the bot shall leave, or never come."""
+        return bool(self.raw_spec.get("desiredState") == "Left")
+
+    @property
     def refused(self) -> bool:
         """Whether this generation was refused before.
 

@@ -40,8 +40,8 @@ def status_of(bot: Bot) -> Json:
     }
 
 
-def refusal_of(error: UsherError, *, generation: int, now: datetime) -> Json:
-    """The status of a request that was refused and has no row."""
+def refusal_of(error: UsherError, *, spec: Json, generation: int, now: datetime) -> Json:
+    """The status of a request that was refused and has no row; who and where are shown as its spec says them."""
     reason, message = camel(error.code), str(error)[:MESSAGE_MAX_LENGTH]
 
     def condition(kind: str) -> Json:
@@ -56,6 +56,9 @@ def refusal_of(error: UsherError, *, generation: int, now: datetime) -> Json:
 
     return {
         "phase": "refused",
+        "userId": spec.get("userId"),
+        "platform": spec.get("platform"),
+        "nativeMeetingId": spec.get("nativeMeetingId"),
         "reason": reason,
         "message": message,
         "observedGeneration": generation,

@@ -2,7 +2,9 @@
 
 import logging
 
-from usher_models.errors import Unavailable
+from usher_models.db.meetings import Bot
+from usher_models.errors import UsherError
+from usher_models.states import Desired
 from usher_operator.reconcile.context import Sweep
 from usher_operator.request import BotRequest
 from usher_operator.telemetry import REPAIRS
@@ -11,15 +13,22 @@ logger = logging.getLogger(__name__)
 
 
 async def repair(sweep: Sweep) -> None:
-    """Ensure every request that has no row, no Job yet, or a newer spec than its row."""
+    """Ensure every request that has no row, no Job yet, or a spec that its row has not taken over."""
     if sweep.snapshot is None:
         return
     live = {bot.connection_id: bot for bot in sweep.live}
     for request in sweep.snapshot.requests:
         bot = live.get(request.connection_id)
-        behind = bot is not None and (bot.job_created_at is None or bot.request_generation < request.generation)
-        if behind or (bot is None and not _settled(request)):
+        if (bot is None and not _settled(request)) or (bot is not None and _behind(bot, request)):
             await _ensure(sweep, request)
+
+
+def _behind(bot: Bot, request: BotRequest) -> bool:
+    return (
+        bot.job_created_at is None
+        or bot.request_generation < request.generation
+        or (request.wants_leave and bot.desired is Desired.RUN)
+    )
 
 
 def _settled(request: BotRequest) -> bool:
@@ -34,7 +43,7 @@ async def _ensure(sweep: Sweep, request: BotRequest) -> None:
     try:
         await sweep.ensurer.ensure(request)
         REPAIRS.labels(mode="missed_request").inc()
-    except Unavailable as exc:
+    except UsherError as exc:
         logger.warning(
             "A request is ensured later: %s", exc, extra={"action": "ensure_postponed", **request.log_fields()}
         )
