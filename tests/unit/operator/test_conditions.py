@@ -156,7 +156,7 @@ REFUSALS = [
 
 @pytest.mark.parametrize("error", REFUSALS, ids=lambda error: error.code)
 def test_a_refusal_is_shown_with_its_reason_and_sentence(schema: dict[str, Any], error: Refused) -> None:
-    status = refusal_of(error, spec=SPEC, spec={}, generation=3, now=NOW)
+    status = refusal_of(error, spec=SPEC, generation=3, now=NOW)
     assert (status["phase"], status["reason"], status["message"]) == ("refused", camel(error.code), str(error))
     shown = {condition["type"]: condition for condition in status["conditions"]}
     assert shown["Accepted"]["status"] == shown["SlotReserved"]["status"] == "False"
@@ -166,7 +166,7 @@ def test_a_refusal_is_shown_with_its_reason_and_sentence(schema: dict[str, Any],
 
 
 def test_a_long_refusal_is_cut() -> None:
-    assert len(refusal_of(UsherError("x" * 5000), spec=SPEC, spec={}, generation=1, now=NOW)["message"]) == 1024
+    assert len(refusal_of(UsherError("x" * 5000), spec=SPEC, generation=1, now=NOW)["message"]) == 1024
 
 
 def test_a_reason_is_spelt_as_kubernetes_spells_it() -> None:
