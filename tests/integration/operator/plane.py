@@ -1,0 +1,119 @@
+"""The parts of `usher operate` wired as in production, and a bot's counterpart in Kubernetes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.fakes.clock import FakeClock
+from tests.fakes.kube import FakeKube
+from tests.fakes.objects import a_botrequest, running
+from tests.fakes.publisher import RecordingPublisher
+from tests.scenario import Scenario, User, a_meeting, pod_of
+from usher_models.db import meetings
+from usher_models.db.engine import Database
+from usher_models.db.meetings import Bot
+from usher_operator.commands import Commander
+from usher_operator.ensure import Ensurer
+from usher_operator.kube.job_spec import build_job
+from usher_operator.mirror import Mirror
+from usher_operator.operate import job_settings
+from usher_operator.reconcile.closing import Closer
+from usher_operator.reconcile.finished_job import FinishedJob
+from usher_operator.reconcile.reconciler import Reconciler
+from usher_operator.request import BotRequest
+from usher_operator.settings import Settings
+
+Json = dict[str, Any]
+
+
+@dataclass(kw_only=True)
+class Plane:
+    """One `usher operate`."""
+
+    given: Scenario
+    kube: FakeKube
+    publisher: RecordingPublisher
+    clock: FakeClock
+    settings: Settings
+    database: Database = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.use(self.given.database)
+
+    def use(self, database: Database) -> None:
+        """Wire everything to `database`."""
+        self.database = database
+        self.commander = Commander(database, self.publisher)
+        self.closer = Closer(database=database, kube=self.kube)
+        self.finished_job = FinishedJob(database=database, kube=self.kube, closer=self.closer)
+        self.ensurer = Ensurer(
+            database=database,
+            kube=self.kube,
+            commander=self.commander,
+            job_settings=job_settings(self.settings),
+            allows_image=self.settings.allows_image,
+            now=self.clock.now,
+        )
+        self.mirror = Mirror(database=database, kube=self.kube, hold_s=self.settings.mirror_hold_s, now=self.clock.now)
+        self.reconciler = self.a_reconciler()
+
+    def a_reconciler(self, *, clock: Callable[[], float] | None = None) -> Reconciler:
+        """One more reconciler, as after a restart."""
+        return Reconciler(
+            settings=self.settings,
+            database=self.database,
+            kube=self.kube,
+            commander=self.commander,
+            ensurer=self.ensurer,
+            closer=self.closer,
+            clock=clock or self.clock,
+        )
+
+    async def tick(self, *, after: float = 0) -> None:
+        """Let `after` seconds pass on the reconciler's clock, then sweep once; the sweep must have been done."""
+        self.clock.advance(after)
+        assert await self.reconciler.tick()
+
+    async def ensure(self, body: Json) -> None:
+        """Handle a BotRequest as it stands in Kubernetes now."""
+        key = (body["metadata"]["namespace"], body["metadata"]["name"])
+        await self.ensurer.ensure(BotRequest.from_object(self.kube.requests[key]))
+
+    async def bot_of(self, body: Json) -> Bot | None:
+        """The bot that a BotRequest got."""
+        meeting_id = await self.given.scalar(
+            "SELECT meeting_id FROM usher.bots WHERE connection_id = :id",
+            id=BotRequest.from_object(body).connection_id,
+        )
+        if meeting_id is None:
+            return None
+        async with self.database.transaction() as connection:
+            return await meetings.bot_by_id(connection, meeting_id)
+
+    def a_request_of(self, user: User, name: str = "standup", **fields: Any) -> Json:
+        """A BotRequest of that user in Kubernetes, for a meeting of its own unless `fields` name one."""
+        meeting = a_meeting()
+        spec: Json = {"userId": user.id, "platform": str(meeting.platform), "nativeMeetingId": meeting.native_id}
+        return self.kube.apply(a_botrequest(name, **spec | fields))
+
+    def in_kubernetes(self, bot: Bot, *, pod: Json | None = None) -> Bot:
+        """Make a bot's BotRequest, Job and running pod, as they are when all is well."""
+        assert bot.request_name is not None
+        assert bot.request_namespace is not None
+        self.kube.apply(
+            a_botrequest(
+                bot.request_name,
+                namespace=bot.request_namespace,
+                uid=bot.request_uid,
+                generation=max(1, bot.request_generation),
+            )
+        )
+        job = build_job(bot, job_settings(self.settings))
+        job["metadata"] |= {"namespace": bot.request_namespace, "uid": f"job-uid-of-{bot.job_name}"}
+        self.kube.jobs[bot.request_namespace, bot.job_name] = job
+        self.kube.run_pod(
+            bot.job_name,
+            bot.request_namespace,
+            **{"uid": bot.pod_uid or pod_of(bot.connection_id), "state": running()} | (pod or {}),
+        )
+        return bot
