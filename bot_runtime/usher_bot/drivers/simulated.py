@@ -7,7 +7,6 @@ takes the process down and a hang blocks the event loop.
 import asyncio
 import logging
 import os
-import sys
 import time
 from collections.abc import Callable
 from typing import Annotated, Literal, NoReturn
@@ -58,7 +57,6 @@ def eat_memory() -> NoReturn:
     chunks = []
     while True:
         chunks.append(b"x" * (16 * 1024 * 1024))
-        sys.stderr.flush()
 
 
 class SimulatedDriver:

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Callable
 
 ROUNDS = 40
+PATIENCE = 2000
 
 
 class FakeClock:
@@ -50,10 +51,13 @@ class FakeClock:
         """Let everything happen that needs no time."""
         for _ in range(ROUNDS):
             await asyncio.sleep(0)
-        while self.busy():
+        for _ in range(PATIENCE):
+            if not self.busy():
+                return
             await asyncio.sleep(0.001)
             for _ in range(ROUNDS):
                 await asyncio.sleep(0)
+        raise AssertionError("A call is still under way after seconds of real time.")
 
     async def _step(self) -> None:
         self._now, _, wakes = heapq.heappop(self._sleepers)
