@@ -102,3 +102,7 @@ purge: ## Remove the development cluster with its data, and the test stores
 .PHONY: status
 status: ## What of the development cluster runs
 	@$(RUN_ANYWHERE) dev.cluster status
+
+.PHONY: docs
+docs: install ## Write the pages that are made from code
+	@$(RUN) dev.settings_page
