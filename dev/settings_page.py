@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from pydantic_core import PydanticUndefined
+
 from usher_operator.settings import ENV_PREFIX, Settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
