@@ -4,8 +4,10 @@ Safe to repeat: what is up to date is left as it is. A Postgres that came back e
 gets its tables again, because the pods that create them are restarted then.
 """
 
+import json
 import sys
 
+from dev.cluster.staging import chosen, digest
 from dev.demo.kubectl import BOTS, SYSTEM, Kubectl, cluster
 from dev.machine.errors import DevError
 from dev.machine.progress import Progress
@@ -35,6 +37,11 @@ def _apply(kubectl: Kubectl, *, overlay: str) -> None:
     said = kubectl("apply", "--kustomize", f"manifests/overlays/{overlay}")
     if "configmap/usher configured" in said:
         kubectl("--namespace", SYSTEM, "rollout", "restart", *USHER)
+    # The image's name stays the same when its content changes; what it is made of is written on the pods.
+    made_of = {"usher.dev/made-of": digest(chosen("operator")[0])}
+    patch = {"spec": {"template": {"metadata": {"annotations": made_of}}}}
+    for workload in USHER:
+        kubectl("--namespace", SYSTEM, "patch", workload, "--patch", json.dumps(patch))
 
 
 def _restart(kubectl: Kubectl) -> None:

@@ -11,7 +11,12 @@ from dev.demo.screen import command, heading, say, show, streaming
 from dev.machine.errors import DevError
 
 SAMPLES = "manifests/samples"
-CONDITIONS = "jsonpath={.status.phase}: {range .status.conditions[*]}{.type}={.status} ({.reason})  {end}{'\\n'}"
+CONDITIONS = "custom-columns=PHASE:.status.phase," + ",".join(
+    f'{kind.upper()}:.status.conditions[?(@.type=="{kind}")].reason'
+    for kind in ("Accepted", "SlotReserved", "JobCreated", "Joined", "Finished")
+)
+# Every BotRequest of the samples that are shown: what an earlier run left is withdrawn, and nothing else.
+NAMES = ("standup", "over-cap-1", "over-cap-2", "over-cap-3", "unknown-user", "bad-id", "crash", "silent")
 
 
 def run_all(kubectl: Kubectl) -> None:
@@ -26,11 +31,11 @@ def run_all(kubectl: Kubectl) -> None:
 
 
 def _tidy(kubectl: Kubectl) -> None:
-    if kubectl("get", "br", "--output", "name").strip():
+    if kubectl("get", "br", *NAMES, "--ignore-not-found", "--output", "name").strip():
         heading("Withdrawing what an earlier run left")
-        command("kubectl delete br --all")
-        kubectl("delete", "br", "--all")
-    _wait_for("every bot to be gone", lambda: _live(kubectl) == [], timeout_s=90)
+        command(f"kubectl delete br {' '.join(NAMES)}")
+        kubectl("delete", "br", *NAMES, "--ignore-not-found")
+    _wait_for("the bots of an earlier run to be gone", lambda: _live(kubectl) == [], timeout_s=90)
 
 
 def _users(kubectl: Kubectl) -> None:
@@ -149,7 +154,7 @@ def _expect_phase(kubectl: Kubectl, name: str, phase: str) -> None:
 
 def _live(kubectl: Kubectl) -> list[dict[str, Any]]:
     live: list[dict[str, Any]] = json.loads(kubectl.usher("bots", "--json"))
-    return live
+    return [bot for bot in live if bot["request_name"] in NAMES]
 
 
 def _wait_for(what: str, true: Callable[[], bool], *, timeout_s: float) -> None:
