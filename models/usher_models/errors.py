@@ -14,6 +14,7 @@
     │   └── MeetingOver         meeting_over               the bot must exit
     ├── Unauthorized            unauthorized               no valid token
     ├── Forbidden               forbidden                  a valid token of somebody else
+    ├── DatabaseForbids         database_forbids           the database role lacks a privilege
     └── Unavailable                                        worth another try
         ├── DatabaseUnavailable database_unavailable
         └── KubernetesUnavailable kubernetes_unavailable
@@ -128,6 +129,12 @@ class Forbidden(UsherError):
     """The token is valid, but not for this meeting."""
 
     code = "forbidden"
+
+
+class DatabaseForbids(UsherError):
+    """The database role lacks a privilege."""
+
+    code = "database_forbids"
 
 
 class Unavailable(UsherError):

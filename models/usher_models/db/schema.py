@@ -4,16 +4,22 @@ Existing tables are never altered. Usher's own lie in the schema `usher`; `DROP 
 back. Two upgrades at once (several pods starting) are serialised by an advisory lock.
 """
 
+from collections.abc import Callable
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import ProgrammingError
 
 from usher_models.db.engine import Database
 from usher_models.db.locks import UPGRADE_LOCK
 from usher_models.db.tables import ACTIVE_MEETING_INDEX, REQUIRED_COLUMNS, vexa
+from usher_models.errors import DatabaseForbids
 from usher_models.states import LEGACY_LIVE
+
+INSUFFICIENT_PRIVILEGE = "42501"
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -27,10 +33,19 @@ def _config(connection: Connection | None = None) -> Config:
 async def upgrade(database: Database) -> list[str]:
     """Create what is missing; returns a sentence for each thing done.
 
-    Raises DatabaseUnavailable; any other database error means that the role may not create the schema or its tables.
+    Raises DatabaseUnavailable, or DatabaseForbids when the role may not create what is missing.
     """
-    async with database.transaction() as connection:
-        return await connection.run_sync(_upgrade)
+    return await _permitted(database, _upgrade)
+
+
+async def _permitted(database: Database, work: Callable[[Connection], list[str]]) -> list[str]:
+    try:
+        async with database.transaction() as connection:
+            return await connection.run_sync(work)
+    except ProgrammingError as exc:
+        if getattr(exc.orig, "sqlstate", None) == INSUFFICIENT_PRIVILEGE:
+            raise DatabaseForbids(f"The database role lacks a privilege: {str(exc.orig).splitlines()[0]}.") from exc
+        raise
 
 
 def _upgrade(connection: Connection) -> list[str]:
@@ -38,7 +53,9 @@ def _upgrade(connection: Connection) -> list[str]:
     before = set(inspect(connection).get_table_names())
     missing = [name for name in vexa.tables if name not in before]
     vexa.create_all(connection, tables=[vexa.tables[name] for name in missing])
-    connection.execute(text("CREATE SCHEMA IF NOT EXISTS usher"))
+    # IF NOT EXISTS asks for the privilege even where nothing is left to create.
+    if "usher" not in inspect(connection).get_schema_names():
+        connection.execute(text("CREATE SCHEMA usher"))
     old = _revision(connection)
     command.upgrade(_config(connection), "head")
     new = _revision(connection)
@@ -54,9 +71,11 @@ def _revision(connection: Connection) -> str | None:
 
 
 async def check(database: Database) -> list[str]:
-    """What keeps Usher from running on this database, a sentence each; empty when nothing does."""
-    async with database.transaction() as connection:
-        return await connection.run_sync(_check)
+    """What keeps Usher from running on this database, a sentence each; empty when nothing does.
+
+    Raises DatabaseUnavailable, or DatabaseForbids when the role may not even look.
+    """
+    return await _permitted(database, _check)
 
 
 def _check(connection: Connection) -> list[str]:
