@@ -7,6 +7,7 @@ Jitsi rooms with an optional host.
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -73,8 +74,8 @@ RULES: dict[Platform, _Rule] = {
         "abc-defg-hij",
         _meet_url,
     ),
-    Platform.TEAMS: _Rule(re.compile(r"\d{10,15}|[0-9a-f]{16}"), "9876543210123", _teams_url),
-    Platform.ZOOM: _Rule(re.compile(r"\d{9,11}"), "85123456789", _zoom_url),
+    Platform.TEAMS: _Rule(re.compile(r"[0-9]{10,15}|[0-9a-f]{16}"), "9876543210123", _teams_url),
+    Platform.ZOOM: _Rule(re.compile(r"[0-9]{9,11}"), "85123456789", _zoom_url),
     Platform.JITSI: _Rule(
         re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,99}}(?:@{_HOST})?"),
         "standup or standup@meet.example.org",
@@ -94,6 +95,7 @@ def resolve(
 
     Raises InvalidMeeting, whose `field` is the field of the request to correct.
     """
+    check_passcode(passcode)
     if url:
         return _from_url(url, platform=platform, native_id=native_id, passcode=passcode)
     if not platform:
@@ -106,6 +108,17 @@ def resolve(
     if built is None:
         raise InvalidMeeting("A Teams meeting known by its 16-digit hash needs its meetingUrl.", field="meetingUrl")
     return MeetingRef(platform=known, native_id=native_id, url=built, passcode=passcode)
+
+
+def _is_typed(value: str) -> bool:
+    """Whether it has no control character and no half of one: neither is stored by Postgres or fits into a URL."""
+    return not any(unicodedata.category(char) in ("Cc", "Cs") for char in value)
+
+
+def check_passcode(passcode: str | None) -> None:
+    """Raise InvalidMeeting when nobody could have typed that passcode."""
+    if passcode is not None and not _is_typed(passcode):
+        raise InvalidMeeting("passcode has control characters.", field="passcode")
 
 
 def parse_platform(platform: str) -> Platform:
@@ -142,7 +155,7 @@ def _from_url(url: str, *, platform: str | None, native_id: str | None, passcode
 
 
 def _split(url: str) -> SplitResult:
-    if len(url) > URL_MAX_LENGTH or any(ord(char) < 33 or ord(char) == 127 for char in url):
+    if len(url) > URL_MAX_LENGTH or not _is_typed(url) or " " in url:
         raise InvalidMeeting(
             f"meetingUrl has spaces or control characters, or over {URL_MAX_LENGTH} characters.", field="meetingUrl"
         )
@@ -170,6 +183,8 @@ def _build(platform: Platform, found: _Found, *, url: str, passcode: str | None)
         check_native_id(platform, found.native_id)
     except InvalidMeeting as exc:
         raise InvalidMeeting(f"meetingUrl: {exc}", field="meetingUrl") from exc
+    if found.passcode and not _is_typed(found.passcode):
+        raise InvalidMeeting("meetingUrl: its passcode has control characters.", field="meetingUrl")
     secret = passcode or found.passcode
     built = None if found.keeps_url else RULES[platform].url(found.native_id, secret)
     return MeetingRef(platform=platform, native_id=found.native_id, url=built or url, passcode=secret)
