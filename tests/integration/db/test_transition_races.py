@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -109,22 +110,20 @@ async def test_whatever_is_said_at_once_each_meeting_ends_once_with_a_whole_stor
     said: list[Act] = []
     for bot in bots:
         for target in (Status.STARTING, Status.ACTIVE, Status.STOPPING, Status.COMPLETED, Status.FAILED):
-            said += [
-                lambda bot=bot, target=target: everybody.tell(bot, target, event_id=f"{bot.meeting_id}-{target}")
-            ] * 2
-            said.append(lambda bot=bot, target=target: everybody.tell(bot, target))
-        said.append(lambda bot=bot: everybody.tell(bot, Status.ACTIVE, pod_uid="another"))
-        said += [lambda bot=bot: everybody.beat(bot)] * 4
-        said.append(lambda bot=bot: everybody.end(bot, source=Source.OPERATOR))
+            said += [partial(everybody.tell, bot, target, event_id=f"{bot.meeting_id}-{target}")] * 2
+            said.append(partial(everybody.tell, bot, target))
+        said.append(partial(everybody.tell, bot, Status.ACTIVE, pod_uid="another"))
+        said += [partial(everybody.beat, bot)] * 4
+        said.append(partial(everybody.end, bot, source=Source.OPERATOR))
     # Close to each other in time, but in no order.
     generator = random.Random(7)
     said = [act for _, act in sorted(enumerate(said), key=lambda item: item[0] + generator.random() * 80)]
     for at in range(0, len(said), 80):
         few = generator.sample(bots, 3)
-        said.insert(at, lambda few=few: everybody.sweep(few, source=Source.RECONCILER))
-        said.insert(at, lambda few=few: everybody.sweep(few[::-1], source=Source.EVIDENCE))
+        said.insert(at, partial(everybody.sweep, few, source=Source.RECONCILER))
+        said.insert(at, partial(everybody.sweep, few[::-1], source=Source.EVIDENCE))
     await all_at_once(said)
-    await all_at_once([lambda bot=bot: everybody.tell(bot, Status.COMPLETED) for bot in bots])
+    await all_at_once([partial(everybody.tell, bot, Status.COMPLETED) for bot in bots])
     for bot in bots:
         await the_story_is_whole(given, bot, changes=everybody.changes[bot.meeting_id])
     query = "SELECT count(*) FROM usher.heartbeats h JOIN usher.bots b USING (meeting_id) WHERE b.ended_at IS NOT NULL"
@@ -143,7 +142,7 @@ async def test_one_move_told_64_fold_is_made_once(given: Scenario, crowd: Databa
     bot = await given.a_bot()
     for target in (Status.STARTING, Status.ACTIVE, Status.STOPPING, Status.FAILED):
         event_id = f"event-{target}"
-        await all_at_once([lambda: everybody.tell(bot, target, event_id=event_id)] * 64)  # noqa: B023 - awaited here
+        await all_at_once([partial(everybody.tell, bot, target, event_id=event_id)] * 64)
     assert everybody.changes[bot.meeting_id] == 4
     await the_story_is_whole(given, bot, changes=4)
 
@@ -153,7 +152,7 @@ async def test_one_late_started_told_16_fold_is_noted_once(given: Scenario, crow
     bots = await given.copies_of(await given.a_bot().active(), 20)
     said: list[Act] = []
     for bot in bots:
-        said += [lambda bot=bot: everybody.tell(bot, Status.STARTING, event_id=f"late-{bot.meeting_id}")] * 16
+        said += [partial(everybody.tell, bot, Status.STARTING, event_id=f"late-{bot.meeting_id}")] * 16
     await all_at_once(said)
     for bot in bots:
         assert [line.reason for line in await given.story(bot)] == ["requested", "joined", "late_started"]
@@ -164,10 +163,10 @@ async def test_a_late_started_never_follows_the_end(given: Scenario, crowd: Data
     bots = await given.copies_of(await given.a_bot().active(), 60)
     said: list[Act] = []
     for bot in bots:
-        said.append(lambda bot=bot: everybody.sweep([bot], source=Source.RECONCILER))
-        said.append(lambda bot=bot: everybody.tell(bot, Status.STARTING, event_id=f"late-{bot.meeting_id}"))
+        said.append(partial(everybody.sweep, [bot], source=Source.RECONCILER))
+        said.append(partial(everybody.tell, bot, Status.STARTING, event_id=f"late-{bot.meeting_id}"))
     await all_at_once(said)
-    await all_at_once([lambda bot=bot: everybody.tell(bot, Status.FAILED) for bot in bots])
+    await all_at_once([partial(everybody.tell, bot, Status.FAILED) for bot in bots])
     for bot in bots:
         await the_story_is_whole(given, bot, changes=2)
 
@@ -186,9 +185,7 @@ async def test_two_pods_that_start_at_once_do_not_both_speak(given: Scenario, cr
         with suppress(CallbackRejected):
             await start(bot, pod_uid)
 
-    await all_at_once(
-        [lambda bot=bot, pod=pod: try_to_start(bot, pod) for bot in bots for pod in ("pod-1", "pod-2", "pod-3")]
-    )
+    await all_at_once([partial(try_to_start, bot, pod) for bot in bots for pod in ("pod-1", "pod-2", "pod-3")])
     assert {answers[bot.meeting_id] for bot in bots} == {1}
 
 
@@ -202,7 +199,7 @@ async def test_two_pods_that_beat_at_once_do_not_both_live(given: Scenario, crow
                 await heartbeats.beat(connection, Beat(connection_id=bot.connection_id, pod_uid=pod_uid))
             answers[bot.meeting_id] += 1
 
-    await all_at_once([lambda bot=bot, pod=pod: beat(bot, pod) for bot in bots for pod in ("pod-1", "pod-2", "pod-3")])
+    await all_at_once([partial(beat, bot, pod) for bot in bots for pod in ("pod-1", "pod-2", "pod-3")])
     assert {answers[bot.meeting_id] for bot in bots} == {1}
 
 
@@ -210,6 +207,6 @@ async def test_two_sweeps_end_each_meeting_once(given: Scenario, crowd: Database
     everybody = Crowd(crowd)
     bots = await given.copies_of(await given.a_bot().active(), 200)
     orders = [bots, bots[::-1], bots[100:] + bots[:100], bots]
-    await all_at_once([lambda order=order: everybody.sweep(order, source=Source.RECONCILER) for order in orders])
+    await all_at_once([partial(everybody.sweep, order, source=Source.RECONCILER) for order in orders])
     await everybody.sweep(bots, source=Source.RECONCILER)
     assert {everybody.changes[bot.meeting_id] for bot in bots} == {1}
