@@ -15,7 +15,7 @@ import pytest
 from dev.demo.installation import install
 from dev.machine.locking import exclusive
 from dev.machine.progress import Progress
-from tests.e2e.kit import Cluster, User
+from tests.e2e.kit import Cluster, User, eventually
 
 HERE = Path(__file__).parent
 LOCK = Path(os.environ.get("USHER_CACHE", Path.home() / ".cache/usher")) / "e2e.lock"
@@ -43,6 +43,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         cluster.tidy()
         yield cluster
         cluster.tidy()
+        eventually("nothing to be left of all the bots of this run", lambda: not cluster.leftovers())
 
 
 @pytest.fixture(scope="module")

@@ -378,6 +378,10 @@ class Cluster:
             self.system("scale", "deployment", deployment, "--replicas", before)
             self.wait_until_ready(deployment)
 
+    def ready(self, deployment: str) -> int:
+        """How many of a deployment's pods are ready."""
+        return int(self.system("get", "deployment", deployment, "--output", "jsonpath={.status.readyReplicas}") or 0)
+
     def wait_until_ready(self, deployment: str) -> None:
         """Wait until a deployment is as it should be."""
         self.system("rollout", "status", f"deployment/{deployment}", "--timeout", "180s")
@@ -392,6 +396,16 @@ class Cluster:
         path = f"/api/v1/namespaces/{SYSTEM}/pods/{pod.removeprefix('pod/')}:8082/proxy/metrics"
         metrics = dict(line.rsplit(" ", 1) for line in self.kubectl("get", "--raw", path).splitlines())
         return float(metrics.get('usher_sweeps_total{outcome="done"}', 0))
+
+    def leftovers(self) -> list[str]:
+        """The live rows and the Jobs that there are of this run's bots."""
+        mine = f"-{self._run}-"
+        rows = self.rows(f"SELECT request_name FROM usher.bots WHERE ended_at IS NULL AND request_name LIKE '%{mine}%'")
+        jobs = self.kubectl.json("get", "jobs")["items"]
+        owners = {job["metadata"]["name"]: owner["name"] for job in jobs for owner in _owners(job)}
+        return [f"row of {row['request_name']}" for row in rows] + [
+            f"{name} of {owner}" for name, owner in owners.items() if mine in owner
+        ]
 
     def tidy(self) -> None:
         """Withdraw every request that a test made, also in an earlier run."""

@@ -1,14 +1,20 @@
 """The callback server dies in the middle of meetings, and no bot is failed for it."""
 
-from tests.e2e.kit import Cluster, Record, User
+import time
+
+from tests.e2e.kit import Cluster, Record, User, eventually
 
 
 def test_bots_outlive_every_callback_server_being_killed(cluster: Cluster, user: User, record_property: Record) -> None:
     in_meeting = cluster.a_bot(user, called="outlives").meeting(35).apply().wait_for("Joined")
     starting = cluster.a_bot(user, called="outlives").boot(3).meeting(10).apply()
     starting.wait_for("JobCreated")
+    began = time.monotonic()
     cluster.kill("serve")
     try:
+        eventually("the servers to be gone", lambda: not cluster.ready("usher-serve"), within=20)
+        eventually("one server to be back", lambda: cluster.ready("usher-serve"))
+        record_property("nobody served for, s", f"{time.monotonic() - began:.1f}")
         endings = [bot.ended(within=120) for bot in (in_meeting, starting)]
         for bot in (in_meeting, starting):
             record_property(f"story of {bot.name}", " ".join(f"{step.target}({step.source})" for step in bot.story()))
