@@ -6,7 +6,8 @@ bot learns it with its next heartbeat.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from redis.asyncio import Redis
@@ -22,6 +23,8 @@ from usher_operator.telemetry import COMMANDS
 logger = logging.getLogger(__name__)
 
 PUBLISH_TIMEOUT_S = 2.0
+# A sweep may have hundreds of commands; they shall not wait for a Redis that is away one after the other.
+REST_AFTER_FAILURE_S = 5.0
 
 
 class Publisher(Protocol):
@@ -34,15 +37,18 @@ class Publisher(Protocol):
 class RedisPublisher:
     """Publishes on Redis; one connection pool per process. Without a Redis it does nothing."""
 
-    def __init__(self, redis: Redis | None) -> None:
+    def __init__(self, redis: Redis | None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
+        self._clock = clock
+        self._rests_until = clock()
 
     @classmethod
-    def connect(cls, url: str) -> "RedisPublisher":
+    def connect(cls, url: str, *, clock: Callable[[], float] = time.monotonic) -> "RedisPublisher":
         """A publisher to the Redis at `url`; an empty one means none. Connects lazily."""
         if not url:
-            return cls(None)
-        return cls(Redis.from_url(url, socket_timeout=PUBLISH_TIMEOUT_S, socket_connect_timeout=PUBLISH_TIMEOUT_S))
+            return cls(None, clock=clock)
+        redis = Redis.from_url(url, socket_timeout=PUBLISH_TIMEOUT_S, socket_connect_timeout=PUBLISH_TIMEOUT_S)
+        return cls(redis, clock=clock)
 
     async def publish(self, bot: Bot, command: Command) -> None:
         """See Publisher."""
@@ -52,12 +58,15 @@ class RedisPublisher:
         COMMANDS.labels(action=command.action, outcome=outcome).inc()
 
     async def _send(self, redis: Redis, bot: Bot, command: Command) -> bool:
+        if self._clock() < self._rests_until:
+            return False
         message = command.model_dump_json(exclude_none=True)
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 for channel in command_channels(meeting_id=bot.meeting_id, connection_id=bot.connection_id):
                     await redis.publish(channel, message)
         except (RedisError, OSError, TimeoutError) as exc:
+            self._rests_until = self._clock() + REST_AFTER_FAILURE_S
             logger.warning(
                 "Redis did not take a command; the bot learns it with its next heartbeat: %s",
                 type(exc).__name__,

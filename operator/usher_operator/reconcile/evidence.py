@@ -40,7 +40,7 @@ def verdict(job: Json, pod: Json | None) -> Verdict | None:
         exit_code = 0
     detail = last_words(pod) | {"job": f"{condition['type']}: {condition.get('reason', '')}".rstrip(": ")}
     if condition.get("message"):
-        detail["job_message"] = str(condition["message"])[:LAST_WORDS_MAX_LENGTH]
+        detail["job_message"] = _kept(str(condition["message"]))
     return Verdict(reason=_reason(condition, pod, ended, exit_code), exit_code=exit_code, detail=detail)
 
 
@@ -99,13 +99,18 @@ def last_words(pod: Json | None, events: list[Json] | None = None) -> dict[str, 
         "exit_code": ended.get("exitCode"),
         "container": ended.get("reason") or waiting_reason(pod),
         "termination_message": (ended.get("message") or waiting.get("message") or _unscheduled(pod)),
-        "events": [f"{event.get('reason')}: {event.get('message')}"[:500] for event in (events or [])[-10:]],
+        "events": [_kept(f"{event.get('reason')}: {event.get('message')}")[:500] for event in (events or [])[-10:]],
     }
     return {
-        key: value[-LAST_WORDS_MAX_LENGTH:] if isinstance(value, str) else value
+        key: _kept(value) if isinstance(value, str) else value
         for key, value in said.items()
         if value not in (None, "", [])
     }
+
+
+def _kept(words: str) -> str:
+    """As much of the end of what was said as is kept, without the one character that Postgres cannot store."""
+    return words.replace("\0", "\ufffd")[-LAST_WORDS_MAX_LENGTH:]
 
 
 def _unscheduled(pod: Json) -> str | None:

@@ -47,3 +47,6 @@ async def _ensure(sweep: Sweep, request: BotRequest) -> None:
         logger.warning(
             "A request is ensured later: %s", exc, extra={"action": "ensure_postponed", **request.log_fields()}
         )
+    except Exception:
+        # One request that breaks must not keep those behind it in the list waiting for ever.
+        logger.exception("A request could not be ensured.", extra={"action": "ensure_failed", **request.log_fields()})

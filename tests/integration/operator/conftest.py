@@ -42,9 +42,13 @@ def publisher() -> RecordingPublisher:
 
 
 @pytest.fixture
-def plane(given: Scenario, kube: FakeKube, publisher: RecordingPublisher, clock: FakeClock) -> Plane:
+async def plane(
+    given: Scenario, kube: FakeKube, publisher: RecordingPublisher, clock: FakeClock
+) -> AsyncIterator[Plane]:
     """Everything that `usher operate` is made of, with short names."""
-    return Plane(given=given, kube=kube, publisher=publisher, clock=clock, settings=some_settings())
+    plane = Plane(given=given, kube=kube, publisher=publisher, clock=clock, settings=some_settings())
+    yield plane
+    await plane.close()
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ class Plane:
     clock: FakeClock
     settings: Settings
     database: Database = field(init=False)
+    _reconcilers: list[Reconciler] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.use(self.given.database)
@@ -59,15 +60,23 @@ class Plane:
 
     def a_reconciler(self, *, clock: Callable[[], float] | None = None) -> Reconciler:
         """One more reconciler, as after a restart."""
-        return Reconciler(
-            settings=self.settings,
-            database=self.database,
-            kube=self.kube,
-            commander=self.commander,
-            ensurer=self.ensurer,
-            closer=self.closer,
-            clock=clock or self.clock,
+        self._reconcilers.append(
+            Reconciler(
+                settings=self.settings,
+                database=self.database,
+                kube=self.kube,
+                commander=self.commander,
+                ensurer=self.ensurer,
+                closer=self.closer,
+                clock=clock or self.clock,
+            )
         )
+        return self._reconcilers[-1]
+
+    async def close(self) -> None:
+        """Let go of the lock, as a process does when it ends."""
+        for reconciler in self._reconcilers:
+            await reconciler._flight.release()
 
     async def tick(self, *, after: float = 0) -> None:
         """Let `after` seconds pass on the reconciler's clock, then sweep once; the sweep must have been done."""
@@ -105,7 +114,10 @@ class Plane:
                 bot.request_name,
                 namespace=bot.request_namespace,
                 uid=bot.request_uid,
-                generation=max(1, bot.request_generation),
+                generation=bot.request_generation,
+                connectionId=bot.connection_id,
+                platform=bot.platform,
+                nativeMeetingId=bot.native_id,
             )
         )
         job = build_job(bot, job_settings(self.settings))

@@ -77,8 +77,18 @@ async def test_a_driver_that_does_not_leave_is_abandoned_in_time_to_report(world
     assert world.clock.now() == settings.leave_grace_s - 10
     outcome = await world.end()
     assert outcome.reason == "stopped"
-    assert "swallowed a cancellation" in world.driver.done
     assert world.clock.now() <= settings.leave_grace_s
+
+
+async def test_an_abandoned_driver_is_cancelled_before_the_bot_says_that_it_is_out(
+    world: World, settings: Settings
+) -> None:
+    world.driver.leaves = False
+    world.control_plane.refuse("exited", 503)
+    await world.begin_in_meeting(settings)
+    world.life.terminate()
+    await world.until(lambda: "exited" in world.control_plane.names())
+    assert world.driver.done[-1] == "swallowed a cancellation"
 
 
 async def test_without_a_signal_a_driver_has_the_whole_grace_to_leave(world: World, settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """The process: signals from its first moment, a last word, and an exit code."""
 
+import asyncio
 import logging
 import os
 import signal
@@ -96,6 +97,8 @@ async def test_a_signal_ends_a_whole_life(
     )
     assert await program.live(settings, signals=signals, redactor=Redactor([])) == 0
     assert control_plane.of("exited")[0].body["reason"] == "stopped"
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.sleep(0)
     assert exits == [(1, 3 + program.TERMINATION_SLACK_S), (0, program.SHUTDOWN_S)]
 
 

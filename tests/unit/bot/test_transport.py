@@ -145,6 +145,18 @@ async def test_a_reply_from_another_version_is_understood(say: Say, extra: dict[
     assert answer.commands == []
 
 
+async def test_a_redirection_is_not_followed_because_the_token_would_go_with_it(say: Say) -> None:
+    asked: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(status=307, headers={"Location": request.path})
+
+    with pytest.raises(Unreachable):
+        await say(handler)
+    assert len(asked) == 1
+
+
 async def test_a_server_that_does_not_answer_in_time_is_unreachable(say: Say) -> None:
     async def handler(request: web.Request) -> web.Response:
         await asyncio.Event().wait()

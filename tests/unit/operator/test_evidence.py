@@ -131,9 +131,16 @@ def test_exit_code_zero_is_a_word_too() -> None:
     assert last_words(a_pod("bot-1", state=terminated(0)))["exit_code"] == 0
 
 
-def test_last_words_are_cut() -> None:
-    words = last_words(a_pod("bot-1", state=terminated(1, message="x" * 5000)))
+def test_of_long_last_words_the_end_is_kept() -> None:
+    words = last_words(a_pod("bot-1", state=terminated(1, message="x" * 5000 + "The end.")))
     assert len(words["termination_message"]) == 2048
+    assert words["termination_message"].endswith("The end.")
+
+
+def test_last_words_hold_nothing_that_cannot_be_stored() -> None:
+    words = last_words(a_pod("bot-1", state=terminated(1, message="a\0b")), [{"reason": "\0", "message": "\0"}])
+    assert words["termination_message"] == "a\ufffdb"
+    assert "\0" not in str(words["events"])
 
 
 def test_last_words_keep_the_newest_ten_events() -> None:

@@ -1,0 +1,188 @@
+"""Judging by silence: each limit from both sides, and never while there is better evidence."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.fakes.objects import FAILED_BY_POLICY, a_pod, terminated, unschedulable, waiting
+from tests.integration.operator.plane import Plane
+from tests.scenario import BotInTheMaking, Scenario
+from usher_models.db.meetings import Bot
+from usher_models.errors import KubernetesUnavailable
+from usher_models.states import Status
+
+Past = Callable[[Scenario, float], BotInTheMaking]
+
+
+def reserved(given: Scenario, seconds: float) -> BotInTheMaking:
+    return given.a_bot().with_job().waited(seconds)
+
+
+def starting(given: Scenario, seconds: float) -> BotInTheMaking:
+    return given.a_bot(lobby_timeout_s=60).with_job().starting().waited(seconds)
+
+
+def in_a_long_lobby(given: Scenario, seconds: float) -> BotInTheMaking:
+    return given.a_bot(lobby_timeout_s=900).with_job().starting().waited(seconds)
+
+
+def active(given: Scenario, seconds: float) -> BotInTheMaking:
+    return given.a_bot().with_job().starting().active().waited(1000).beating().with_last_beat(ago=seconds)
+
+
+def stopping(given: Scenario, seconds: float) -> BotInTheMaking:
+    return given.a_bot().with_job().starting().active().stopping().waited(seconds)
+
+
+LIMITS = [
+    pytest.param(reserved, 300, "never_started", id="reserved"),
+    pytest.param(starting, 600, "never_joined", id="starting"),
+    pytest.param(in_a_long_lobby, 960, "never_joined", id="starting, with a long lobby budget"),
+    pytest.param(active, 120, "heartbeat_lost", id="active"),
+    pytest.param(stopping, 300, "never_exited", id="stopping"),
+]
+
+
+@pytest.mark.parametrize(("past", "limit_s", "reason"), LIMITS)
+async def test_just_before_the_limit_nothing_happens(
+    plane: Plane, given: Scenario, past: Past, limit_s: float, reason: str
+) -> None:
+    bot = plane.in_kubernetes(await past(given, limit_s - 3))
+    before = await given.everything()
+    await plane.tick()
+    assert await given.everything() == before
+    assert ("bots", bot.job_name) in plane.kube.jobs
+
+
+@pytest.mark.parametrize(("past", "limit_s", "reason"), LIMITS)
+async def test_just_after_the_limit_the_meeting_fails_and_its_job_is_deleted(
+    plane: Plane, given: Scenario, past: Past, limit_s: float, reason: str
+) -> None:
+    bot = plane.in_kubernetes(await past(given, limit_s + 1))
+    await plane.tick()
+    failed = await given.fresh(bot)
+    assert (failed.status, failed.reason) == (Status.FAILED, reason)
+    assert failed.message
+    assert (await given.story(bot))[-1].source == "reconciler"
+    assert plane.kube.jobs == {}
+
+
+@pytest.mark.parametrize(("past", "limit_s", "reason"), LIMITS)
+async def test_silence_is_judged_without_the_api_server_too(
+    plane: Plane, given: Scenario, past: Past, limit_s: float, reason: str
+) -> None:
+    bot = plane.in_kubernetes(await past(given, limit_s + 1))
+    plane.kube.away = True
+    await plane.tick()
+    assert (await given.fresh(bot)).reason == reason
+    assert ("bots", bot.job_name) in plane.kube.jobs
+    plane.kube.away = False
+    await plane.tick()
+    await plane.tick(after=plane.settings.orphan_grace_s)
+    assert plane.kube.jobs == {}
+
+
+async def test_the_limits_are_those_of_the_settings(plane: Plane, given: Scenario) -> None:
+    plane.settings = plane.settings.model_copy(update={"heartbeat_timeout_s": 240})
+    plane.use(given.database)
+    bots = [plane.in_kubernetes(await active(given, ago)) for ago in (237, 241)]
+    await plane.tick()
+    assert [(await given.fresh(bot)).status for bot in bots] == [Status.ACTIVE, Status.FAILED]
+
+
+async def test_a_bot_that_never_started_fails_with_its_pods_own_reason(plane: Plane, given: Scenario) -> None:
+    bot = await reserved(given, 301)
+    plane.in_kubernetes(bot, pod={"state": waiting("ImagePullBackOff", "Back-off pulling usher.dev/bot:dev")})
+    plane.kube.events_of_pods[f"{bot.job_name}-abcde"] = [{"reason": "Failed", "message": "no such image"}]
+    await plane.tick()
+    failed = await given.fresh(bot)
+    assert failed.message == "The bot's pod never reported that it started: ImagePullBackOff."
+    detail = (await given.story(bot))[-1].detail
+    assert (detail["container"], detail["events"]) == ("ImagePullBackOff", ["Failed: no such image"])
+    assert detail["termination_message"] == "Back-off pulling usher.dev/bot:dev"
+
+
+async def test_a_pod_that_found_no_node_says_so(plane: Plane, given: Scenario) -> None:
+    bot = await reserved(given, 301)
+    plane.in_kubernetes(bot, pod={"state": None, "phase": "Pending", "conditions": [unschedulable("0/3 nodes.")]})
+    await plane.tick()
+    assert (await given.fresh(bot)).message.endswith(": Unschedulable.")
+    assert (await given.story(bot))[-1].detail["termination_message"] == "0/3 nodes."
+
+
+async def test_events_that_cannot_be_read_do_not_hold_up_the_end(plane: Plane, given: Scenario) -> None:
+    bot = plane.in_kubernetes(await active(given, 121))
+    plane.kube.fail("pod_events", KubernetesUnavailable())
+    await plane.tick()
+    assert (await given.fresh(bot)).reason == "heartbeat_lost"
+
+
+@pytest.mark.parametrize("reason", ["InvalidImageName", "ErrImageNeverPull"])
+async def test_an_image_that_can_never_come_fails_at_once(plane: Plane, given: Scenario, reason: str) -> None:
+    bot = await given.a_bot().with_job()
+    plane.in_kubernetes(bot, pod={"state": waiting(reason)})
+    await plane.tick()
+    failed = await given.fresh(bot)
+    assert (failed.status, failed.reason) == (Status.FAILED, "image_pull_failed")
+    assert reason in failed.message
+    assert plane.kube.jobs == {}
+
+
+async def test_an_image_that_may_still_come_gets_its_time(plane: Plane, given: Scenario) -> None:
+    bot = await reserved(given, 200)
+    plane.in_kubernetes(bot, pod={"state": waiting("ImagePullBackOff")})
+    await plane.tick()
+    assert (await given.fresh(bot)).status is Status.RESERVED
+
+
+async def test_a_bot_that_spoke_is_not_failed_for_what_its_pod_once_was(plane: Plane, given: Scenario) -> None:
+    """The snapshot is older than the callback: the guard looks at the row again."""
+    bot = await given.a_bot().with_job().starting()
+    plane.in_kubernetes(bot, pod={"state": waiting("InvalidImageName")})
+    await plane.tick()
+    assert (await given.fresh(bot)).status is Status.STARTING
+
+
+async def test_evidence_comes_before_silence(plane: Plane, given: Scenario) -> None:
+    bot = plane.in_kubernetes(await active(given, 1000))
+    plane.kube.finish(bot.job_name, condition=FAILED_BY_POLICY, state=terminated(3))
+    await plane.tick()
+    assert (await given.fresh(bot)).reason == "exit_code_3"
+    assert (await given.story(bot))[-1].source == "evidence"
+
+
+async def test_what_a_finished_job_says_is_not_read_while_the_api_server_is_away(plane: Plane, given: Scenario) -> None:
+    bot = plane.in_kubernetes(await active(given, 10))
+    plane.kube.finish(bot.job_name, condition=FAILED_BY_POLICY, state=terminated(3))
+    plane.kube.away = True
+    await plane.tick()
+    assert (await given.fresh(bot)).status is Status.ACTIVE
+    plane.kube.away = False
+    await plane.tick()
+    assert (await given.fresh(bot)).status is Status.FAILED
+
+
+async def test_many_silent_bots_end_in_one_sweep(plane: Plane, given: Scenario) -> None:
+    bot = await active(given, 121)
+    bots = [bot, *await given.copies_of(bot, 29)]
+    for each in bots:
+        plane.in_kubernetes(each)
+    await plane.tick()
+    assert {(await given.fresh(each)).reason for each in bots} == {"heartbeat_lost"}
+    assert plane.kube.jobs == {}
+
+
+async def test_last_words_with_a_character_that_cannot_be_stored_hold_up_nobody(plane: Plane, given: Scenario) -> None:
+    odd, plain = await active(given, 10), await active(given, 10)
+    silent = await active(given, 121)
+    for bot in (odd, plain, silent):
+        plane.in_kubernetes(bot)
+    plane.kube.finish(odd.job_name, condition=FAILED_BY_POLICY, state=terminated(1, message="\x00 core dumped"))
+    plane.kube.finish(plain.job_name, condition=FAILED_BY_POLICY, state=terminated(1))
+    pod = a_pod(silent.job_name, state=terminated(2, message="a\x00"))
+    plane.kube.pods["bots", silent.job_name] = pod
+    plane.kube.events_of_pods[pod["metadata"]["name"]] = [{"reason": "Killing", "message": "\x00"}]
+    await plane.tick()
+    found: list[Bot] = [await given.fresh(bot) for bot in (odd, plain, silent)]
+    assert [bot.reason for bot in found] == ["exit_code_1", "exit_code_1", "heartbeat_lost"]
+    assert (await given.story(odd))[-1].detail["termination_message"] == "\ufffd core dumped"
