@@ -26,17 +26,17 @@ class Brownout:
 
     settings: Settings
     clock: Callable[[], float]
-    _leading_since: float | None = None
-    _holding_since: float | None = None
+    leading_since: float | None = None
+    holding_since: float | None = None
 
     def leads(self) -> None:
         """This process leads; called every sweep, counted from the first."""
-        if self._leading_since is None:
-            self._leading_since = self.clock()
+        if self.leading_since is None:
+            self.leading_since = self.clock()
 
     def follows(self) -> None:
         """Another process leads, or nobody knows."""
-        self._leading_since = self._holding_since = None
+        self.leading_since = self.holding_since = None
 
     def may_judge(self, *, silent: int, live: int) -> bool:
         """Whether silence may be judged, with `silent` of `live` bots beyond their limits."""
@@ -45,19 +45,19 @@ class Brownout:
         return verdict
 
     def _settled(self) -> bool:
-        since = self._leading_since
+        since = self.leading_since
         return since is not None and self.clock() - since >= self.settings.heartbeat_interval_s
 
     def _mass_silence(self, *, silent: int, live: int) -> bool:
         held = silent >= self.settings.hold_from_bots and silent > self.settings.hold_from_share * live
         if not held:
-            if self._holding_since is not None:
+            if self.holding_since is not None:
                 logger.warning("Silence is judged again.", extra={"action": "hold_released"})
-            self._holding_since = None
+            self.holding_since = None
             return False
-        if self._holding_since is None:
-            self._holding_since = self.clock()
-        held_s = self.clock() - self._holding_since
+        if self.holding_since is None:
+            self.holding_since = self.clock()
+        held_s = self.clock() - self.holding_since
         logger.error(
             "%d of %d bots fell silent at once: nothing is judged by silence (held for %.0f s, at most %.0f s).",
             silent,

@@ -74,6 +74,7 @@ class Reconciler:
         ensurer: Ensurer,
         closer: Closer,
         clock: Callable[[], float] = time.monotonic,
+        brownout: Brownout | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -83,7 +84,7 @@ class Reconciler:
         self._closer = closer
         self._clock = clock
         self._flight = SingleFlight(database)
-        self._brownout = Brownout(settings=settings, clock=clock)
+        self._brownout = brownout or Brownout(settings=settings, clock=clock)
         self._patience = Patience(clock)
         self.ticked_at = clock()
 
