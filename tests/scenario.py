@@ -25,6 +25,7 @@ trail included, moves s seconds into the past:
     the request     a_bot(user, connection_id=…, meeting=a_meeting("zoom"), lobby_timeout_s=…, request_name=…, …)
     many            copies_of(bot, 2_000)
     other rows      a_user(cap=…) a_legacy_meeting(user, status="requested") a_replica(silent_for=…)
+                    an_outage(lasted=…, ended_ago=…)
     looking         fresh(bot) story(bot) slots_held(user) everything()
 
 Without a user, `a_bot()` makes one with room for a hundred. Bots speak as the pod `pod_of(connection_id)` unless
@@ -54,6 +55,7 @@ TABLES = (
     "usher.heartbeats",
     "usher.transitions",
     "usher.replicas",
+    "usher.outages",
 )
 
 # What a bot gives as its reason when a scenario does not care.
@@ -125,6 +127,17 @@ class Scenario:
     def a_bot(self, user: User | None = None, *, pod_uid: str | None = None, **request: Any) -> "BotInTheMaking":
         """A bot whose slot is reserved; the words after it tell what happened since. `request`: fields of Request."""
         return BotInTheMaking(self, user, pod_uid=pod_uid, request=request)
+
+    async def an_outage(self, *, lasted: float, ended_ago: float) -> None:
+        """A span of the past in which no replica could take callbacks; seconds."""
+        async with self.database.transaction() as connection:
+            await connection.execute(
+                text(
+                    "INSERT INTO usher.outages (began_at, ended_at)"
+                    " VALUES (now() - make_interval(secs => :began), now() - make_interval(secs => :ended))"
+                ),
+                {"began": ended_ago + lasted, "ended": ended_ago},
+            )
 
     async def a_legacy_meeting(self, user: User, *, status: str, meeting: MeetingRef | None = None) -> int:
         """The id of a meeting row as an older deployment left it: Usher does not own it."""

@@ -6,6 +6,7 @@ On SIGTERM it turns unready, serves on until nobody sends requests any more, fin
 import asyncio
 import logging
 import signal
+import socket
 from contextlib import AsyncExitStack
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from aiohttp import web
 from usher_models.db.engine import Database
 from usher_operator.api.health import Health
 from usher_operator.callbacks.identity import KeyRing, TokenVerifier
+from usher_operator.callbacks.presence import keep_present
 from usher_operator.callbacks.server import Callbacks
 from usher_operator.commands import RedisPublisher
 from usher_operator.http import listening
@@ -62,6 +64,8 @@ async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> Non
         health.add_routes(api)
         await stack.enter_async_context(listening(callbacks.application(), settings.callback_port, settings=settings))
         await stack.enter_async_context(listening(api, settings.api_port, settings=settings))
+        presence = asyncio.create_task(keep_present(database, socket.gethostname()), name="presence")
+        stack.callback(presence.cancel)
         logger.info("Serving callbacks on port %d.", settings.callback_port, extra={"action": "serving"})
         await stop.wait()
         health.draining = True

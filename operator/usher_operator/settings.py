@@ -97,6 +97,21 @@ class Settings(BaseSettings):
     orphan_grace_s: Seconds = 60
     """A Job without a live row, or a row without a Job, gets this long to sort itself out."""
 
+    outage_credit_s: Annotated[float, Field(ge=0)] = 3600
+    """Silence during an outage of Usher's own is not held against a bot, up to this much; beyond it, meetings end."""
+
+    hold_from_bots: Annotated[int, Field(ge=1)] = 5
+    """Nothing is judged by silence when at least this many bots fall silent at once, and more than the share below."""
+
+    hold_from_share: Annotated[float, Field(gt=0, le=1)] = 0.55
+    """The share of live bots above which silence is Usher's fault; Kubernetes' node controller uses 0.55 too."""
+
+    hold_limit_s: Seconds = 900
+    """A hold ends after this long: bots do die together when their nodes do, and every meeting must end."""
+
+    reaps_per_sweep: Annotated[int, Field(ge=1)] = 100
+    """Most meetings that one rule ends by silence in one sweep, so that a wrong verdict is seen in time."""
+
     mirror_interval_s: Seconds = 1
     """How often changed rows are shown on their BotRequests."""
 

@@ -19,6 +19,7 @@ COMMANDS: Final = Counter("usher_commands", "Commands published, by action and o
 SWEEPS: Final = Counter("usher_sweeps", "Sweeps of the reconciler, by outcome.", ["outcome"])
 SWEEP_SECONDS: Final = Histogram("usher_sweep_seconds", "Time of one sweep.")
 REPAIRS: Final = Counter("usher_repairs", "What the reconciler had to repair, by failure mode.", ["mode"])
+SWEEP_HELD: Final = Gauge("usher_sweep_held", "1 while nothing is judged by silence.")
 LAST_SWEEP: Final = Gauge("usher_last_sweep_timestamp_seconds", "When the last sweep ended.")
 LIVE_BOTS: Final = Gauge("usher_live_bots", "Bots that hold a slot, by status.", ["status"])
 MIRRORED: Final = Counter("usher_mirrored", "Status writes to BotRequests, by outcome.", ["outcome"])

@@ -39,11 +39,14 @@ class SingleFlight:
         return bool(taken)
 
     async def release(self) -> None:
-        """Give the lock back by closing its connection for good: a pooled one would keep it."""
+        """Give the lock back, so that another process may take it at once."""
         connection, self._connection = self._connection, None
         if connection is None:
             return
         try:
+            await connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": self._lock})
+        except (SQLAlchemyError, OSError):
+            # A pooled connection would keep the lock for ever; one that is cut loses it.
             await connection.invalidate()
         finally:
             await connection.close()

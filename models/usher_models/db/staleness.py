@@ -1,8 +1,8 @@
 """The stale rules, as conditions on the newest version of a row.
 
 Each rule is asked twice: once to find candidates, so that their pods' last words can be read, and again inside the
-statement that ends them. What lives in between, lives. `credit` seconds are added to every limit: time in which no
-bot could have been heard.
+statement that ends them. What lives in between, lives. Time in which no bot could have been heard (`usher.credit`) is
+not counted, up to `max_credit` seconds.
 """
 
 from dataclasses import dataclass
@@ -20,50 +20,44 @@ LOBBY_MARGIN_S = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """A meeting in `status` that meets `condition` is ended with `reason`."""
+    """A meeting in `status` whose `since` lies more than `limit` seconds and its credit back is ended with `reason`."""
 
     status: Status
     reason: Reason
-    condition: str
+    since: str
+    limit: str = ":limit"
+
+    @property
+    def condition(self) -> str:
+        """The rule in SQL; the credit is looked up only for rows that are late without it."""
+        late = f"{self.since} < now() - make_interval(secs => {self.limit})"
+        credit = f"least(usher.credit({self.since}), make_interval(secs => :max_credit))"
+        return f"{late} AND {late} - {credit}"
 
 
-NEVER_STARTED = Rule(
-    status=Status.RESERVED,
-    reason=Reason.NEVER_STARTED,
-    condition="b.reserved_at < now() - make_interval(secs => :limit + :credit)",
-)
+NEVER_STARTED = Rule(status=Status.RESERVED, reason=Reason.NEVER_STARTED, since="b.reserved_at")
 NEVER_JOINED = Rule(
     status=Status.STARTING,
     reason=Reason.NEVER_JOINED,
-    condition=(
-        "b.started_at < now()"
-        f" - make_interval(secs => greatest(:limit, b.lobby_timeout_s + {LOBBY_MARGIN_S}) + :credit)"
-    ),
+    since="b.started_at",
+    limit=f"greatest(:limit, b.lobby_timeout_s + {LOBBY_MARGIN_S})",
 )
-HEARTBEAT_LOST = Rule(
-    status=Status.ACTIVE,
-    reason=Reason.HEARTBEAT_LOST,
-    condition="h.at < now() - make_interval(secs => :limit + :credit)",
-)
-NEVER_EXITED = Rule(
-    status=Status.STOPPING,
-    reason=Reason.NEVER_EXITED,
-    condition="b.status_changed_at < now() - make_interval(secs => :limit + :credit)",
-)
+HEARTBEAT_LOST = Rule(status=Status.ACTIVE, reason=Reason.HEARTBEAT_LOST, since="h.at")
+NEVER_EXITED = Rule(status=Status.STOPPING, reason=Reason.NEVER_EXITED, since="b.status_changed_at")
 
 
-def guard(rule: Rule, *, limit_s: float, credit_s: float) -> tuple[str, dict[str, Any]]:
+def guard(rule: Rule, *, limit_s: float, max_credit_s: float) -> tuple[str, dict[str, Any]]:
     """The rule as a condition for `close_many`, and its values."""
     return f"m.status = :stale_status AND {rule.condition}", {
         "stale_status": rule.status,
         "limit": limit_s,
-        "credit": credit_s,
+        "max_credit": max_credit_s,
     }
 
 
-async def stale_bots(connection: AsyncConnection, rule: Rule, *, limit_s: float, credit_s: float) -> list[Bot]:
+async def stale_bots(connection: AsyncConnection, rule: Rule, *, limit_s: float, max_credit_s: float) -> list[Bot]:
     """The bots that a rule would end now."""
-    condition, values = guard(rule, limit_s=limit_s, credit_s=credit_s)
+    condition, values = guard(rule, limit_s=limit_s, max_credit_s=max_credit_s)
     query = (
         f"{SELECT_BOT} JOIN usher.heartbeats h ON h.meeting_id = b.meeting_id WHERE b.ended_at IS NULL AND {condition}"
     )

@@ -48,7 +48,7 @@ class Sweep:
     patience: Patience
     live: list[Bot] = field(default_factory=list)
     snapshot: Snapshot | None = None
-    silence_credit_s: float = 0.0
+    may_judge_silence: bool = True
 
     def job_of(self, bot: Bot) -> Json | None:
         """The bot's own Job in the snapshot; None also when there is no snapshot."""

@@ -20,7 +20,6 @@ from usher_operator.commands import Commander
 from usher_operator.ensure import Ensurer
 from usher_operator.kube.port import KubePort
 from usher_operator.reconcile import (
-    brownout,
     deaf_bot,
     finished_job,
     heartbeat_lost,
@@ -32,9 +31,11 @@ from usher_operator.reconcile import (
     orphan_job,
     overrun,
     snapshot,
+    stale,
     unpullable_image,
     vanished_request,
 )
+from usher_operator.reconcile.brownout import Brownout
 from usher_operator.reconcile.closing import Closer
 from usher_operator.reconcile.context import Patience, Sweep
 from usher_operator.settings import Settings
@@ -73,6 +74,7 @@ class Reconciler:
         ensurer: Ensurer,
         closer: Closer,
         clock: Callable[[], float] = time.monotonic,
+        brownout: Brownout | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -82,6 +84,7 @@ class Reconciler:
         self._closer = closer
         self._clock = clock
         self._flight = SingleFlight(database)
+        self._brownout = brownout or Brownout(settings=settings, clock=clock)
         self._patience = Patience(clock)
         self.ticked_at = clock()
 
@@ -98,8 +101,10 @@ class Reconciler:
         """One sweep, if it is this process's turn; whether it was. It never raises."""
         self.ticked_at = self._clock()
         if not await self._flight.acquire():
+            self._brownout.follows()
             SWEEPS.labels(outcome="not_mine").inc()
             return False
+        self._brownout.leads()
         try:
             with SWEEP_SECONDS.time():
                 await self.sweep()
@@ -118,6 +123,7 @@ class Reconciler:
         """Go through every failure mode once. Raises DatabaseUnavailable; anything else is logged and passed over."""
         async with self._database.transaction() as connection:
             live = await meetings.live_bots(connection)
+            silent = await stale.count(connection, self._settings)
         counts = Counter(bot.status for bot in live)
         for status in LIVE:
             LIVE_BOTS.labels(status=status).set(counts[status])
@@ -131,7 +137,7 @@ class Reconciler:
             patience=self._patience,
             live=live,
             snapshot=await snapshot.take(self._kube, self._settings.namespaces),
-            silence_credit_s=await brownout.silence_credit_s(),
+            may_judge_silence=self._brownout.may_judge(silent=silent, live=len(live)),
         )
         for repair in REPAIRS_IN_ORDER:
             try:

@@ -150,7 +150,7 @@ async def crowd(database_url: str) -> AsyncIterator[Database]:
 
 async def swept(database: Database, bots: list[Bot]) -> set[int]:
     """The ids of those that one sweep by the heartbeat rule ended."""
-    condition, values = staleness.guard(staleness.HEARTBEAT_LOST, limit_s=LIMIT_S, credit_s=0)
+    condition, values = staleness.guard(staleness.HEARTBEAT_LOST, limit_s=LIMIT_S, max_credit_s=0)
     async with database.transaction() as connection:
         moved = await transitions.close_many(
             connection,

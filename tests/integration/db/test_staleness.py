@@ -32,12 +32,12 @@ RULES = pytest.mark.parametrize("rule", AGED, ids=[rule.reason for rule in AGED]
 
 async def found(given: Scenario, rule: Rule, *, credit_s: float = 0) -> list[Bot]:
     async with given.database.transaction() as connection:
-        return await staleness.stale_bots(connection, rule, limit_s=LIMIT_S, credit_s=credit_s)
+        return await staleness.stale_bots(connection, rule, limit_s=LIMIT_S, max_credit_s=credit_s)
 
 
 async def closed(given: Scenario, rule: Rule, bots: list[Bot], *, credit_s: float = 0) -> list[int]:
     """The ids of those that the rule ended."""
-    condition, values = staleness.guard(rule, limit_s=LIMIT_S, credit_s=credit_s)
+    condition, values = staleness.guard(rule, limit_s=LIMIT_S, max_credit_s=credit_s)
     async with given.database.transaction() as connection:
         moved = await transitions.close_many(
             connection,
@@ -71,7 +71,10 @@ async def test_beyond_the_limit_a_bot_is_found_and_failed(given: Scenario, rule:
 @RULES
 @pytest.mark.parametrize("beyond", [-1, 1])
 async def test_a_credit_moves_the_limit(given: Scenario, rule: Rule, beyond: int) -> None:
+    """An outage of 90 s that is over for 10 s is not counted against a bot that was silent through all of it."""
     bot = await AGED[rule](given, LIMIT_S + 90 + beyond)
+    await given.an_outage(lasted=90, ended_ago=10)
+    assert await found(given, rule) == [bot]
     assert bool(await found(given, rule, credit_s=90)) == (beyond > 0)
     assert bool(await closed(given, rule, [bot], credit_s=90)) == (beyond > 0)
 

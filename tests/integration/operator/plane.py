@@ -17,6 +17,7 @@ from usher_operator.ensure import Ensurer
 from usher_operator.kube.job_spec import build_job
 from usher_operator.mirror import Mirror
 from usher_operator.operate import job_settings
+from usher_operator.reconcile.brownout import Brownout
 from usher_operator.reconcile.closing import Closer
 from usher_operator.reconcile.finished_job import FinishedJob
 from usher_operator.reconcile.reconciler import Reconciler
@@ -59,7 +60,8 @@ class Plane:
         self.reconciler = self.a_reconciler()
 
     def a_reconciler(self, *, clock: Callable[[], float] | None = None) -> Reconciler:
-        """One more reconciler, as after a restart."""
+        """One more reconciler, as after a restart and the beat for which a new leader waits."""
+        time = clock or self.clock
         self._reconcilers.append(
             Reconciler(
                 settings=self.settings,
@@ -68,7 +70,8 @@ class Plane:
                 commander=self.commander,
                 ensurer=self.ensurer,
                 closer=self.closer,
-                clock=clock or self.clock,
+                clock=time,
+                brownout=Brownout(settings=self.settings, clock=time, leading_since=float("-inf")),
             )
         )
         return self._reconcilers[-1]

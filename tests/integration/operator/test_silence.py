@@ -163,13 +163,50 @@ async def test_what_a_finished_job_says_is_not_read_while_the_api_server_is_away
 
 
 async def test_many_silent_bots_end_in_one_sweep(plane: Plane, given: Scenario) -> None:
-    bot = await active(given, 121)
-    bots = [bot, *await given.copies_of(bot, 29)]
+    silent = await active(given, 130)
+    bots = [silent, *await given.copies_of(silent, 29)]
+    await given.copies_of(await active(given, 0), 30)
     for each in bots:
         plane.in_kubernetes(each)
     await plane.tick()
     assert {(await given.fresh(each)).reason for each in bots} == {"heartbeat_lost"}
     assert plane.kube.jobs == {}
+
+
+async def test_when_most_of_the_fleet_is_silent_nobody_is_failed_until_the_hold_is_over(
+    plane: Plane, given: Scenario
+) -> None:
+    silent = await active(given, 130)
+    bots = [silent, *await given.copies_of(silent, 29)]
+    dead = await active(given, 0)
+    for each in (*bots, dead):
+        plane.in_kubernetes(each)
+    await plane.tick()
+    assert {(await given.fresh(each)).status for each in bots} == {Status.ACTIVE}
+    # A finished Job is evidence all the same.
+    plane.kube.finish(dead.job_name, condition=FAILED_BY_POLICY, state=terminated(1))
+    await plane.tick(after=plane.settings.hold_limit_s - 1)
+    assert (await given.fresh(dead)).status is Status.FAILED
+    assert {(await given.fresh(each)).status for each in bots} == {Status.ACTIVE}
+    await plane.tick(after=1)
+    assert {(await given.fresh(each)).status for each in bots} == {Status.FAILED}
+
+
+async def test_silence_during_an_outage_of_ushers_own_is_forgiven(plane: Plane, given: Scenario) -> None:
+    bot = plane.in_kubernetes(await active(given, 400))
+    await given.an_outage(lasted=300, ended_ago=10)
+    await plane.tick()
+    assert (await given.fresh(bot)).status is Status.ACTIVE
+
+
+async def test_a_new_leader_fails_nobody_for_silence_before_one_beat_has_passed(plane: Plane, given: Scenario) -> None:
+    bot = plane.in_kubernetes(await active(given, 400))
+    plane.reconciler._brownout.follows()
+    await plane.tick()
+    await plane.tick(after=plane.settings.heartbeat_interval_s - 1)
+    assert (await given.fresh(bot)).status is Status.ACTIVE
+    await plane.tick(after=1)
+    assert (await given.fresh(bot)).status is Status.FAILED
 
 
 async def test_last_words_with_a_character_that_cannot_be_stored_hold_up_nobody(plane: Plane, given: Scenario) -> None:

@@ -1,0 +1,87 @@
+"""What is known of Usher's own outages, and the credit it gives."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from tests.scenario import Scenario
+from usher_models.db import outages
+
+
+async def served(given: Scenario, replica: str = "serve-1") -> float | None:
+    async with given.database.transaction() as connection:
+        return await outages.note_served(connection, replica)
+
+
+async def silent_since(given: Scenario, seconds: float) -> None:
+    """Every replica has said nothing for that long."""
+    async with given.database.transaction() as connection:
+        await connection.execute(
+            text("UPDATE usher.replicas SET served_until = now() - make_interval(secs => :seconds)"),
+            {"seconds": seconds},
+        )
+
+
+async def credit(given: Scenario, since_ago: float) -> float:
+    """The credit in seconds of a bot that was last heard `since_ago` seconds ago."""
+    async with given.database.transaction() as connection:
+        query = text("SELECT extract(epoch FROM usher.credit(now() - make_interval(secs => :ago)))")
+        return float(await connection.scalar(query, {"ago": since_ago}) or 0)
+
+
+async def test_a_replica_that_speaks_in_time_notes_no_outage(given: Scenario) -> None:
+    assert await served(given) is None
+    await silent_since(given, outages.TOLERANCE_S - 1)
+    assert await served(given) is None
+    assert await credit(given, 1000) == 0
+
+
+async def test_the_first_replica_that_is_back_notes_the_outage_and_says_how_long_it_was(given: Scenario) -> None:
+    await served(given)
+    await silent_since(given, 300)
+    assert await served(given) == pytest.approx(300, abs=1)
+    assert await served(given) is None
+    assert await credit(given, 1000) == pytest.approx(300, abs=1)
+
+
+async def test_one_replica_that_serves_is_enough(given: Scenario) -> None:
+    await served(given, "serve-1")
+    await silent_since(given, 300)
+    await served(given, "serve-2")
+    assert await served(given, "serve-1") is None
+    assert await credit(given, 1000) == pytest.approx(300, abs=1)
+
+
+async def test_replicas_that_come_back_at_once_note_one_outage(given: Scenario) -> None:
+    await served(given)
+    await silent_since(given, 300)
+    noted = await asyncio.gather(*(served(given, f"serve-{number}") for number in range(8)))
+    assert len([lasted for lasted in noted if lasted is not None]) <= 1
+    assert await credit(given, 1000) == pytest.approx(300, abs=1)
+
+
+async def test_an_outage_that_goes_on_gives_credit_already(given: Scenario) -> None:
+    await served(given)
+    await silent_since(given, 200)
+    assert await credit(given, 1000) == pytest.approx(200, abs=1)
+
+
+async def test_only_the_part_of_an_outage_after_the_last_sign_of_life_is_credited(given: Scenario) -> None:
+    await given.an_outage(lasted=100, ended_ago=50)
+    await given.an_outage(lasted=10, ended_ago=400)
+    assert await credit(given, 40) == 0
+    assert await credit(given, 90) == pytest.approx(40, abs=1)
+    assert await credit(given, 1000) == pytest.approx(110, abs=1)
+
+
+async def test_old_outages_and_replicas_are_forgotten_but_never_the_last_replica(given: Scenario) -> None:
+    week = outages.FORGET_AFTER_DAYS * 86_400
+    await served(given, "serve-1")
+    await given.an_outage(lasted=10, ended_ago=week + 60)
+    await given.an_outage(lasted=10, ended_ago=week - 60)
+    await silent_since(given, week + 60)
+    async with given.database.transaction() as connection:
+        await outages.forget_old(connection)
+        assert await connection.scalar(text("SELECT count(*) FROM usher.outages")) == 1
+        assert await connection.scalar(text("SELECT count(*) FROM usher.replicas")) == 1
