@@ -161,6 +161,7 @@ async def test_the_second_takes_over_when_the_first_dies(
     # Its connections are cut, as when its node is gone.
     await given.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     )
     assert await plane.reconciler.tick()
     assert not await first.tick()
