@@ -1,15 +1,16 @@
 """Judging by silence: each limit from both sides, and never while there is better evidence."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from tests.fakes.objects import FAILED_BY_POLICY, a_pod, terminated, unschedulable, waiting
 from tests.integration.operator.plane import Plane
-from tests.scenario import BotInTheMaking, Scenario
+from tests.scenario import BotInTheMaking, Scenario, move
+from usher_models.db.heartbeats import Beat, beat
 from usher_models.db.meetings import Bot
 from usher_models.errors import KubernetesUnavailable
-from usher_models.states import Status
+from usher_models.states import Source, Status
 
 Past = Callable[[Scenario, float], BotInTheMaking]
 
@@ -141,6 +142,62 @@ async def test_a_bot_that_spoke_is_not_failed_for_what_its_pod_once_was(plane: P
     plane.in_kubernetes(bot, pod={"state": waiting("InvalidImageName")})
     await plane.tick()
     assert (await given.fresh(bot)).status is Status.STARTING
+
+
+def speaks_meanwhile(plane: Plane, say: Callable[[], Awaitable[object]]) -> None:
+    """Let the bot speak after the sweep chose it and before it is ended: while its pod's last words are read."""
+    read = plane.kube.pod_events
+
+    async def reading(namespace: str, pod_name: str) -> list[dict[str, object]]:
+        await say()
+        return await read(namespace, pod_name)
+
+    plane.kube.pod_events = reading  # type: ignore[method-assign]
+
+
+async def test_a_beat_that_comes_while_last_words_are_read_saves_the_bot(plane: Plane, given: Scenario) -> None:
+    bot = plane.in_kubernetes(await active(given, 121))
+
+    async def beats() -> None:
+        async with given.database.transaction() as connection:
+            await beat(connection, Beat(connection_id=bot.connection_id, pod_uid=bot.pod_uid))
+
+    speaks_meanwhile(plane, beats)
+    await plane.tick()
+    assert (await given.fresh(bot)).status is Status.ACTIVE
+    assert ("bots", bot.job_name) in plane.kube.jobs
+
+
+@pytest.mark.parametrize(
+    ("past", "limit_s"), [(reserved, 300), (starting, 600), (stopping, 300)], ids=["reserved", "starting", "stopping"]
+)
+async def test_a_move_that_comes_while_last_words_are_read_has_the_last_word(
+    plane: Plane, given: Scenario, past: Past, limit_s: float
+) -> None:
+    bot = plane.in_kubernetes(await past(given, limit_s + 1))
+    target = {Status.RESERVED: Status.STARTING, Status.STARTING: Status.ACTIVE}.get(bot.status, Status.COMPLETED)
+
+    async def moves() -> None:
+        async with given.database.transaction() as connection:
+            await move(connection, bot, target, source=Source.BOT, reason="in_time", pod_uid=bot.pod_uid or "pod")
+
+    speaks_meanwhile(plane, moves)
+    await plane.tick()
+    found = await given.fresh(bot)
+    assert (found.status, found.reason) == (target, "in_time")
+
+
+async def test_a_start_that_comes_while_an_image_is_given_up_has_the_last_word(plane: Plane, given: Scenario) -> None:
+    bot = await given.a_bot().with_job()
+    plane.in_kubernetes(bot, pod={"state": waiting("InvalidImageName")})
+
+    async def starts() -> None:
+        async with given.database.transaction() as connection:
+            await move(connection, bot, Status.STARTING, source=Source.BOT, reason="in_time", pod_uid="pod")
+
+    speaks_meanwhile(plane, starts)
+    await plane.tick()
+    assert (await given.fresh(bot)).reason == "in_time"
 
 
 async def test_evidence_comes_before_silence(plane: Plane, given: Scenario) -> None:
