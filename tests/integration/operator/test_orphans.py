@@ -1,6 +1,7 @@
 """No Job without a live row, no live row without a Job or a request: with patience, for one sight proves nothing."""
 
 import pytest
+from prometheus_client import REGISTRY
 
 from tests.fakes.objects import COMPLETE, DEADLINE, a_botrequest, terminated
 from tests.fakes.publisher import RecordingPublisher
@@ -17,6 +18,10 @@ def grace(plane: Plane) -> float:
 
 def interval(plane: Plane) -> float:
     return plane.settings.reconcile_interval_s
+
+
+def requests_repaired() -> float:
+    return REGISTRY.get_sample_value("usher_repairs_total", {"mode": "missed_request"}) or 0
 
 
 async def gone(plane: Plane, making: Bot) -> Bot:
@@ -233,10 +238,11 @@ async def test_a_change_that_the_watch_missed_is_taken_over(
 async def test_a_request_that_was_refused_is_left_alone(plane: Plane, given: Scenario) -> None:
     plane.a_request_of(await given.a_user(cap=0))
     await plane.tick()
-    writes = list(plane.kube.writes)
+    writes, repairs = list(plane.kube.writes), requests_repaired()
     assert writes
     await plane.tick(after=interval(plane))
     assert plane.kube.writes == writes
+    assert requests_repaired() == repairs
 
 
 async def test_a_request_that_breaks_does_not_keep_the_others_waiting(

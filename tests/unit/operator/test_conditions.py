@@ -82,6 +82,7 @@ def test_the_definition_allows_every_status_that_a_row_can_have(shape: Draft2020
     assert [error.message for error in shape.iter_errors(without_null(status_of(bot)))] == []
 
 
+@settings(max_examples=50)
 @given(bot=bots())
 def test_every_field_that_is_shown_is_defined_and_would_not_be_pruned(schema: dict[str, Any], bot: Bot) -> None:
     status = schema["properties"]["status"]["properties"]
@@ -90,6 +91,7 @@ def test_every_field_that_is_shown_is_defined_and_would_not_be_pruned(schema: di
         assert condition.keys() <= status["conditions"]["items"]["properties"].keys()
 
 
+@settings(max_examples=50)
 @given(bot=bots())
 def test_every_condition_has_a_reason_and_a_sentence(bot: Bot) -> None:
     for kind, condition in conditions(bot).items():
