@@ -1,16 +1,16 @@
 """What every test shares: how hypothesis works here, and the table of figures at the end of a run."""
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 # A deadline per example fails on a busy machine for no fault of the code; pytest's timeout guards the whole test.
-settings.register_profile("usher", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# CI repeats the same examples, so that a failure there is one of the change; everybody else explores.
+settings.register_profile(
+    "usher", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
 settings.load_profile("usher")
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Give each async fixture the loop of its test; pytest-asyncio warns while that is not said, and warnings fail."""
-    parser.addini("asyncio_default_fixture_loop_scope", "the loop of async fixtures", default="function")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
