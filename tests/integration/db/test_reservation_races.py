@@ -12,7 +12,7 @@ ending bots race the locking and the counting of those that are being reserved.
 does prove the reverse: a bot was live at least from the moment its client saw the commit until its end began, and even
 these certain spans must not overlap too often. That is swept too, as a check by other means.
 
-`USHER_RACE_ATTEMPTS` sets the size of the large race.
+`USHER_RACE_ATTEMPTS` sets the size of the large race; below a thousand or so it may not reach every cap.
 """
 
 import asyncio
@@ -34,13 +34,13 @@ from usher_models.db.reservations import Request, Reservation, reserve
 from usher_models.errors import CapReached, ConnectionTaken, DatabaseUnavailable, DuplicateMeeting
 from usher_models.states import HOLDS_SLOT, TERMINAL, Source, Status
 
-ATTEMPTS = int(os.environ.get("USHER_RACE_ATTEMPTS", "2400"))
+ATTEMPTS = int(os.environ.get("USHER_RACE_ATTEMPTS", "2000"))
 CLIENTS = 64
 CAPS = (0, 1, 2, 3, 4, 5)
 USERS = 20
 
 # The share of clients that die, and how. Few lose their connection: each time, the pool empties itself.
-LOSES_ITS_CONNECTION = 0.004
+LOSES_ITS_CONNECTION = 0.002
 CANCELLED = 0.04
 DIES = 0.12
 
