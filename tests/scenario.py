@@ -54,6 +54,8 @@ TABLES = (
     "usher.heartbeats",
     "usher.transitions",
     "usher.replicas",
+    "usher.webhook_deliveries",
+    "usher.webhook_endpoints",
 )
 
 # What a bot gives as its reason when a scenario does not care.
