@@ -71,8 +71,8 @@ class Server:
 
     def _drop_leftovers(self) -> None:
         dead = self._admin.execute(
-            "SELECT datname FROM pg_database WHERE starts_with(datname, %(prefix)s) AND NOT EXISTS ("
-            " SELECT FROM pg_stat_activity WHERE application_name = left(datname, length(%(prefix)s) + 8))",
+            "SELECT d.datname FROM pg_database d WHERE starts_with(d.datname, %(prefix)s) AND NOT EXISTS ("
+            " SELECT FROM pg_stat_activity a WHERE a.application_name = left(d.datname, length(%(prefix)s) + 8))",
             {"prefix": PREFIX},
         ).fetchall()
         for (name,) in dead:
