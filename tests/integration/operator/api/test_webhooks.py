@@ -44,14 +44,12 @@ async def test_a_delivery_is_sent_once_more_for_its_owner_only(
 
 async def test_setting_a_webhook_again_resumes_it(given: Scenario, me: Client, user: User, admin: Client) -> None:
     await me.send("PUT", "/user/webhook", json={"webhook_url": URL})
-    for resuming in (
-        lambda: me.send("PUT", "/user/webhook", json={"webhook_url": URL}),
-        lambda: admin.send("PATCH", f"/admin/users/{user.id}", json={"data": {"webhook_url": URL}}),
-    ):
+    patch = (admin, "PATCH", f"/admin/users/{user.id}", {"data": {"webhook_url": URL}})
+    for client, method, path, body in ((me, "PUT", "/user/webhook", {"webhook_url": URL}), patch):
         await given.execute("INSERT INTO usher.webhook_endpoints VALUES (:id, 20, now())", id=user.id)
         await given.a_bot(user).completed()
         assert (await ledger(given, user))[-1].state == "paused"
-        assert (await resuming()).code == 200
+        assert (await client.send(method, path, json=body)).code == 200
         assert (await ledger(given, user))[-1].state == "pending"
 
 
