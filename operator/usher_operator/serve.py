@@ -75,15 +75,20 @@ async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> Non
     logger.info("Stopped.", extra={"action": "stopped"})
 
 
-def public_api(settings: Settings, *, database: Database, publisher: Publisher, kube: KubePort) -> web.Application:
-    """The application of the public API."""
+def api_of(settings: Settings, *, database: Database, publisher: Publisher, kube: KubePort) -> Api:
+    """The public API of these settings."""
     return Api(
         database=database,
         commander=Commander(database, publisher),
         requester=Requester(database=database, kube=kube),
         namespace=settings.namespaces[0],
         admin_key=settings.admin_api_key,
-    ).application()
+    )
+
+
+def public_api(settings: Settings, *, database: Database, publisher: Publisher, kube: KubePort) -> web.Application:
+    """The application of the public API."""
+    return api_of(settings, database=database, publisher=publisher, kube=kube).application()
 
 
 def stop_on_signals() -> asyncio.Event:

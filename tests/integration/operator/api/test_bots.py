@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,7 @@ async def test_a_requested_bot_gets_its_job(me: Client, kube: FakeKube, plane: P
         ({"dry_run": True}, ["body", "dry_run"]),
     ],
 )
-async def test_a_wrong_field_is_named(me: Client, given: Scenario, body: dict[str, object], where: list[str]) -> None:
+async def test_a_wrong_field_is_named(me: Client, given: Scenario, body: dict[str, Any], where: list[str]) -> None:
     before = await given.everything()
     answer = await me.ask(**body)
     assert answer.code == 422
