@@ -122,7 +122,9 @@ class WebhookPut(Input):
 
     webhook_url: Url | None
     webhook_secret: Annotated[str, Field(min_length=8, max_length=255, pattern=PRINTABLE)] | None = None
-    webhook_events: Annotated[list[Line], Field(max_length=20)] | None = None
+    webhook_events: (
+        Annotated[list[Line], Field(max_length=20)] | Annotated[dict[Line, bool], Field(max_length=20)] | None
+    ) = None
 
 
 class UserCreate(Input):

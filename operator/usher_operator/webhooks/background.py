@@ -30,11 +30,12 @@ async def sending(database: Database, settings: Settings) -> AsyncIterator[None]
     sender, stop = Sender(database=database, transport=transport), asyncio.Event()
     try:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(sender.run(stop), name="webhooks")
+            tasks.create_task(sender.run(), name="webhooks")
             tasks.create_task(_prune(database, stop), name="webhooks-prune")
             try:
                 yield
             finally:
+                sender.stop()
                 stop.set()
     finally:
         await transport.close()

@@ -50,21 +50,30 @@ class Sender:
         self._now = now
         self._busy: Counter[int] = Counter()
         self._turns = asyncio.Semaphore(CONNECTIONS)
+        self._woken = asyncio.Event()
+        self._stopped = False
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self) -> None:
         """Send until `stop`, then finish what is under way."""
         async with asyncio.TaskGroup() as sending:
-            while not stop.is_set():
-                try:
-                    found = await self._claim_and_send(sending)
-                except Unavailable as exc:
-                    logger.warning("Webhooks are sent later: %s", exc, extra={"action": "webhooks_postponed"})
-                    found = 0
-                except Exception:
-                    logger.exception("Webhooks could not be claimed.", extra={"action": "webhooks_failed"})
-                    found = 0
-                if not found:
-                    await wait(stop, POLL_S)
+            while not self._stopped:
+                self._woken.clear()
+                if not await self._claim_safely(sending):
+                    await wait(self._woken, POLL_S)
+
+    def stop(self) -> None:
+        """Let `run` end."""
+        self._stopped = True
+        self._woken.set()
+
+    async def _claim_safely(self, sending: asyncio.TaskGroup) -> int:
+        try:
+            return await self._claim_and_send(sending)
+        except Unavailable as exc:
+            logger.warning("Webhooks are sent later: %s", exc, extra={"action": "webhooks_postponed"})
+        except Exception:
+            logger.exception("Webhooks could not be claimed.", extra={"action": "webhooks_failed"})
+        return 0
 
     async def _claim_and_send(self, sending: asyncio.TaskGroup) -> int:
         if self._busy.total() + PER_USER > CONCURRENCY:
@@ -114,6 +123,7 @@ class Sender:
         self._busy[user_id] -= 1
         if self._busy[user_id] <= 0:
             del self._busy[user_id]
+        self._woken.set()
 
     async def _attempt(self, claimed: Claim) -> Answer:
         if claimed.url is None:
@@ -128,10 +138,10 @@ class Sender:
         return await self._transport.post(claimed.url, claimed.body, signed)
 
 
-async def wait(stop: asyncio.Event, seconds: float) -> None:
-    """Until `stop`, at most that long."""
+async def wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, at most that long."""
     try:
         async with asyncio.timeout(seconds):
-            await stop.wait()
+            await event.wait()
     except TimeoutError:
         return

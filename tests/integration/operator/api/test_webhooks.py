@@ -26,6 +26,13 @@ async def test_a_webhook_that_is_set_is_told(given: Scenario, me: Client, user: 
     assert {key: shown[key] for key in same} == {key: told[key] for key in same}
 
 
+async def test_events_may_be_chosen_as_vexa_does(given: Scenario, me: Client, user: User) -> None:
+    body = {"webhook_url": URL, "webhook_events": {"meeting.started": True}}
+    assert (await me.send("PUT", "/user/webhook", json=body)).code == 200
+    await given.a_bot(user).active().completed()
+    assert [each.event_type for each in await ledger(given, user)] == ["meeting.started", "meeting.completed"]
+
+
 async def test_a_delivery_is_sent_once_more_for_its_owner_only(
     given: Scenario, me: Client, user: User, as_user: Callable[[User], Awaitable[Client]]
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections import defaultdict
 from typing import Any
 
@@ -10,6 +11,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 from standardwebhooks import Webhook
 
+from tests.fakes.settings import some_settings
 from tests.integration.operator.webhooks.outbox import (
     EVERY_EVENT,
     a_subscriber,
@@ -22,9 +24,12 @@ from tests.integration.operator.webhooks.receiver import Received, Receiver
 from tests.scenario import Scenario
 from usher_models.db import webhooks
 from usher_models.db.engine import Database
+from usher_models.db.transitions import Closing, close_many
+from usher_models.states import Source, Status
+from usher_operator.webhooks.background import sending
 from usher_operator.webhooks.backoff import DELAYS_S, JITTER
 from usher_operator.webhooks.guard import Guard
-from usher_operator.webhooks.sender import LEASE_S, PER_USER, Sender
+from usher_operator.webhooks.sender import LEASE_S, PER_USER, POLL_S, Sender, wait
 from usher_operator.webhooks.transport import TIMEOUT_S, Transport
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -301,27 +306,66 @@ async def test_one_users_backlog_leaves_room_for_others(given: Scenario, sender:
 async def test_the_loop_sends_and_finishes_what_is_under_way(
     given: Scenario, sender: Sender, receiver: Receiver
 ) -> None:
-    stop = asyncio.Event()
-
     def stopping(_received: Received) -> web.Response:
-        stop.set()
+        sender.stop()
         return web.Response()
 
     receiver.answer = stopping
     user = await a_subscriber(given, receiver.url)
     await given.a_bot(user).completed()
     async with asyncio.timeout(20):
-        await sender.run(stop)
+        await sender.run()
     assert [each.state for each in await ledger(given, user)] == ["delivered"]
 
 
+@pytest.mark.own_database
+async def test_a_burst_of_one_user_does_not_wait_for_the_next_look(
+    given: Scenario, sender: Sender, receiver: Receiver, record_property: Any
+) -> None:
+    user = await a_subscriber(given, receiver.url)
+    bots = await given.copies_of(await given.a_bot(user).active(), 200)
+    async with given.database.transaction() as connection:
+        ended = [Closing(meeting_id=bot.meeting_id, reason="exited_zero") for bot in bots]
+        await close_many(connection, ended, target=Status.COMPLETED, source=Source.EVIDENCE)
+
+    def counting(_received: Received) -> web.Response:
+        if len(receiver.got) == len(bots):
+            sender.stop()
+        return web.Response()
+
+    receiver.answer = counting
+    began = time.monotonic()
+    await sender.run()
+    took = time.monotonic() - began
+    assert len(receiver.taken) == len(bots)
+    record_property("deliveries a second, one user", round(len(bots) / took))
+    assert took < len(bots) / PER_USER * POLL_S / 2
+
+
 async def test_the_loop_outlives_the_database(no_database: Database, transport: Transport) -> None:
-    stop = asyncio.Event()
-    running = asyncio.create_task(Sender(database=no_database, transport=transport).run(stop))
+    sender = Sender(database=no_database, transport=transport)
+    running = asyncio.create_task(sender.run())
     await asyncio.sleep(0.2)
     assert not running.done()
-    stop.set()
+    sender.stop()
     await running
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_serving_sends_unless_it_is_switched_off(given: Scenario, receiver: Receiver, enabled: bool) -> None:
+    user = await a_subscriber(given, receiver.url)
+    await given.a_bot(user).completed()
+    arrived = asyncio.Event()
+
+    def arriving(_received: Received) -> web.Response:
+        arrived.set()
+        return web.Response()
+
+    receiver.answer = arriving
+    settings = some_settings(webhooks_enabled=enabled, webhook_allowed_hosts=("127.0.0.0/8",))
+    async with sending(given.database, settings):
+        await wait(arrived, 10 if enabled else 0.2)
+    assert [each.state for each in await ledger(given, user)] == ["delivered" if enabled else "pending"]
 
 
 async def test_old_deliveries_are_forgotten(given: Scenario, sender: Sender, receiver: Receiver) -> None:
