@@ -172,13 +172,18 @@ WITH meeting AS (
     UPDATE meetings SET platform_specific_id = NULL, data = '{"redacted": true}', updated_at = now() AT TIME ZONE 'utc'
     WHERE id = :id AND status IN ('completed', 'failed')
     RETURNING id
+), told AS (
+    DELETE FROM usher.webhook_deliveries d USING meeting
+    WHERE d.meeting_id = meeting.id AND d.state IN ('delivered', 'failed')
 )
 UPDATE usher.bots b SET config = '{}', spec = '{}' FROM meeting WHERE b.meeting_id = meeting.id
 """
 
 
 async def forget(connection: AsyncConnection, record: Record) -> None:
-    """Take what is private out of an ended meeting: its id, its data and its transcript. The audit trail stays.
+    """Take what is private out of an ended meeting: its id, its data, its transcript and what was told of it.
+
+    The audit trail stays, and so does what is still to be told.
 
     Raises MeetingLive while it holds a slot or is planned.
     """

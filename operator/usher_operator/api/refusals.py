@@ -1,6 +1,6 @@
 """How the public API answers errors: like every server of Usher's, plus what Vexa's clients expect to read."""
 
-import logging
+import json
 from typing import Any
 
 from aiohttp import web
@@ -12,8 +12,6 @@ from usher_operator.problems import Handler, problems, respond, status_of
 
 # When a slot may be free again nobody knows; a bot that is asked to leave takes about this long.
 RETRY_AFTER_S = 30
-
-logger = logging.getLogger(__name__)
 
 _FIELDS = {
     "nativeMeetingId": "native_meeting_id",
@@ -31,7 +29,16 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
         except (CapReached, DuplicateMeeting, InvalidInput, InvalidMeeting, RequestRefused) as exc:
             return _refuse(exc)
 
-    return await problems(request, refusing)
+    return _without_terminate(await problems(request, refusing))
+
+
+def _without_terminate(answer: web.StreamResponse) -> web.StreamResponse:
+    """`terminate` is a word for bots."""
+    if isinstance(answer, web.Response) and answer.status >= 400 and answer.content_type == "application/json":
+        body = json.loads(answer.text or "{}")
+        body.pop("terminate", None)
+        answer.text = json.dumps(body)
+    return answer
 
 
 def _refuse(error: UsherError) -> web.Response:

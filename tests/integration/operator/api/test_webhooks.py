@@ -60,5 +60,16 @@ async def test_setting_a_webhook_again_resumes_it(given: Scenario, me: Client, u
         assert (await ledger(given, user))[-1].state == "pending"
 
 
+async def test_what_was_told_of_a_forgotten_meeting_is_forgotten(given: Scenario, me: Client, user: User) -> None:
+    await me.send("PUT", "/user/webhook", json={"webhook_url": URL, "webhook_events": ["bot.failed"]})
+    for state in ("delivered", "pending"):
+        bot = await given.a_bot(user).failed()
+        await given.execute(
+            "UPDATE usher.webhook_deliveries SET state = :to WHERE meeting_id = :id", to=state, id=bot.meeting_id
+        )
+        assert (await me.send("DELETE", f"/meetings/{bot.platform}/{bot.native_id}")).code == 200
+    assert [each.state for each in await ledger(given, user)] == ["pending"]
+
+
 async def test_nobody_without_a_key_reads_the_ledger(me: Client) -> None:
     assert (await Client(me.http, {}).get(LEDGER)).code == 401
