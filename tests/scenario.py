@@ -56,6 +56,8 @@ TABLES = (
     "usher.transitions",
     "usher.replicas",
     "usher.outages",
+    "usher.webhook_deliveries",
+    "usher.webhook_endpoints",
 )
 
 # What a bot gives as its reason when a scenario does not care.

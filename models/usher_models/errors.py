@@ -2,6 +2,13 @@
 
     UsherError
     ├── InvalidMeeting          invalid_meeting            the platform, id or URL names no meeting
+    ├── InvalidInput            invalid_input              a request whose fields are wrong; `errors` names them
+    ├── NotStorable             not_storable               a value that the database has no room or no form for
+    ├── NotFound                not_found                  no such thing, or it is another user's
+    ├── Conflict                                           a request that does not fit what is
+    │   ├── NotOwned            not_owned                  a live row of an older deployment, which Usher never writes
+    │   ├── MeetingEnded        meeting_ended
+    │   └── MeetingLive         meeting_live
     ├── Refused                                            a request that gets no slot; no row stays behind
     │   ├── UnknownUser         unknown_user
     │   ├── CapReached          cap_reached
@@ -22,7 +29,7 @@
 `code` is the stable word for programs; `str(error)` is the sentence for people.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class UsherError(Exception):
@@ -42,6 +49,52 @@ class InvalidMeeting(UsherError):
     def __init__(self, message: str | None = None, *, field: str = "nativeMeetingId") -> None:
         super().__init__(message)
         self.field = field
+
+
+class InvalidInput(UsherError):
+    """The request is not valid."""
+
+    code = "invalid_input"
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self.errors = errors
+
+
+class NotStorable(UsherError):
+    """A value cannot be stored: it is too large, or holds a character that the database has no form for."""
+
+    code = "not_storable"
+
+
+class NotFound(UsherError):
+    """There is no such thing."""
+
+    code = "not_found"
+
+
+class Conflict(UsherError):
+    """The request does not fit what is."""
+
+    code = "conflict"
+
+
+class NotOwned(Conflict):
+    """The meeting belongs to an older deployment, which must end it first."""
+
+    code = "not_owned"
+
+
+class MeetingEnded(Conflict):
+    """The meeting has ended."""
+
+    code = "meeting_ended"
+
+
+class MeetingLive(Conflict):
+    """The meeting still has a bot; ask it to leave first."""
+
+    code = "meeting_live"
 
 
 class Refused(UsherError):

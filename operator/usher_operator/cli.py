@@ -5,21 +5,19 @@ Settings come from the environment (`USHER_…`). Exit codes: 0 done, 1 it faile
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated
 
 import typer
-from sqlalchemy.exc import SQLAlchemyError
 from tenacity import RetryCallState, retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from usher_models.db import accounts, meetings, schema
+from usher_models.db import meetings, schema
 from usher_models.db.engine import Database
-from usher_models.errors import DatabaseUnavailable, UsherError
-from usher_operator import views
-from usher_operator.settings import Settings, SettingsInvalid, load
-from usher_operator.telemetry import configure_logging
+from usher_models.errors import DatabaseUnavailable
+from usher_operator import cli_users, views
+from usher_operator.console import AsJson, fail, settings_or_exit, with_database
+from usher_operator.console import run as execute
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,15 +26,12 @@ app = typer.Typer(
     help="Usher runs meeting bots on Kubernetes.",
 )
 db = typer.Typer(no_args_is_help=True, help="Prepare and check the database.")
-user = typer.Typer(no_args_is_help=True, help="Users and their limits.")
 app.add_typer(db, name="db")
-app.add_typer(user, name="user")
+app.add_typer(cli_users.user, name="user")
+app.add_typer(cli_users.token, name="token")
 
-Result = TypeVar("Result")
 # How often `usher follow` looks.
 FOLLOW_INTERVAL_S = 0.3
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 @app.command()
@@ -44,8 +39,8 @@ def operate() -> None:
     """Watch BotRequests, create Jobs and reconcile (one replica)."""
     from usher_operator.operate import operate as run
 
-    settings = _settings()
-    _run(run(settings))
+    settings = settings_or_exit()
+    execute(run(settings))
 
 
 @app.command()
@@ -53,8 +48,8 @@ def serve() -> None:
     """Serve callbacks of bots, health and metrics (any number of replicas)."""
     from usher_operator.serve import serve as run
 
-    settings = _settings()
-    _run(run(settings))
+    settings = settings_or_exit()
+    execute(run(settings))
 
 
 @app.command("run")
@@ -62,8 +57,8 @@ def run_both() -> None:
     """Operate and serve in one process, for development."""
     from usher_operator.development import run as run_all
 
-    settings = _settings()
-    _run(run_all(settings))
+    settings = settings_or_exit()
+    execute(run_all(settings))
 
 
 @db.command("upgrade")
@@ -87,33 +82,17 @@ def db_upgrade(
         )
         return await patiently(schema.upgrade)(database)
 
-    for line in _run(_with_database(upgrade)):
+    for line in execute(with_database(upgrade)):
         typer.echo(line)
 
 
 @db.command("check")
 def db_check() -> None:
     """Say what keeps Usher from running on this database; exit 1 if anything does."""
-    problems = _run(_with_database(schema.check))
-    for line in problems or ["The database is ready.", *_run(_with_database(schema.describe))]:
+    problems = execute(with_database(schema.check))
+    for line in problems or ["The database is ready.", *execute(with_database(schema.describe))]:
         typer.echo(line)
     raise typer.Exit(1 if problems else 0)
-
-
-@user.command("add")
-def user_add(
-    email: Annotated[str, typer.Argument(help="The user's e-mail address.")],
-    max_concurrent_bots: Annotated[
-        int, typer.Option("--max-concurrent-bots", "-n", min=0, help="The user's limit; 0 allows none.")
-    ] = 3,
-) -> None:
-    """Create a user, or give an existing one another limit; prints the user's id."""
-
-    async def add(database: Database) -> int:
-        async with database.transaction() as connection:
-            return await accounts.add_user(connection, email, max_concurrent_bots=max_concurrent_bots)
-
-    typer.echo(_run(_with_database(add)))
 
 
 @app.command()
@@ -128,13 +107,14 @@ def why(
             bot = await meetings.bot_by_id(connection, meeting_id)
             return bot, await meetings.transitions(connection, meeting_id)
 
-    bot, story = _run(_with_database(read))
+    bot, story = execute(with_database(read))
     if bot is None:
-        _fail(f"Meeting {meeting_id} is not one of Usher's.")
+        fail(f"Meeting {meeting_id} is not one of Usher's.")
     if as_json:
         views.print_json([asdict(line) for line in story])
     else:
         views.print_story(bot, story)
+        views.print_wishes(bot)
 
 
 @app.command()
@@ -163,8 +143,8 @@ def follow(
             await asyncio.sleep(FOLLOW_INTERVAL_S)
         return False
 
-    if not _run(_with_database(watch)):
-        _fail(f"Not every bot was {until} within {timeout_s:g} s.")
+    if not execute(with_database(watch)):
+        fail(f"Not every bot was {until} within {timeout_s:g} s.")
 
 
 def _reached(bot: meetings.Bot, until: str) -> bool:
@@ -179,57 +159,11 @@ def bots(as_json: AsJson = False) -> None:
         async with database.transaction() as connection:
             return await meetings.live_bots(connection)
 
-    live = _run(_with_database(read))
+    live = execute(with_database(read))
     if as_json:
         views.print_json([views.public(bot) for bot in live])
     else:
         views.print_bots(live)
-
-
-async def _with_database(work: Callable[[Database], Awaitable[Result]]) -> Result:
-    database = Database.connect(_settings().database_url.get_secret_value(), pool_size=2, application_name="usher-cli")
-    try:
-        return await work(database)
-    finally:
-        await database.close()
-
-
-def _settings() -> Settings:
-    try:
-        settings = load()
-    except SettingsInvalid as exc:
-        typer.echo(f"Usher cannot start; correct these settings:\n{exc}", err=True)
-        raise typer.Exit(2) from exc
-    configure_logging(log_format=settings.log_format, level=settings.log_level)
-    return settings
-
-
-def _run(work: Coroutine[Any, Any, Result]) -> Result:
-    try:
-        return asyncio.run(work)
-    except UsherError as exc:
-        _fail(str(exc))
-    except SQLAlchemyError as exc:
-        _fail(f"The database refused: {str(getattr(exc, 'orig', exc)).strip()}")
-    except OSError as exc:
-        _fail(f"The operating system refused: {exc}")
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-    except BaseExceptionGroup as group:
-        expected = group.subgroup(UsherError)
-        if expected is None:
-            raise
-        _fail(str(_first(expected)))
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    inner = group.exceptions[0]
-    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(1)
 
 
 def main() -> None:

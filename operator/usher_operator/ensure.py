@@ -13,7 +13,7 @@ from datetime import datetime
 from usher_models.db import accounts, desires, meetings, reservations, transitions
 from usher_models.db.engine import Database
 from usher_models.db.meetings import Bot
-from usher_models.errors import DuplicateMeeting, InvalidMeeting, KubernetesUnavailable, Refused
+from usher_models.errors import ConnectionTaken, DuplicateMeeting, InvalidMeeting, KubernetesUnavailable, Refused
 from usher_models.states import Desired, Reason, Source, Status
 from usher_operator.commands import Commander
 from usher_operator.kube import conditions, events
@@ -106,9 +106,10 @@ class Ensurer:
 
     async def _follow(self, request: BotRequest, bot: Bot) -> None:
         """Take over what changed in the spec, and create the Job where it is missing."""
-        if bot.request_uid not in (None, request.uid):
+        foreign = _foreign(request, bot)
+        if foreign is not None:
             if not request.refused:
-                await self._refuse(request, DuplicateMeeting(meeting_id=bot.meeting_id))
+                await self._refuse(request, foreign)
             return
         if bot.request_uid is None or request.generation > bot.request_generation:
             bot = await self._take_over(request, bot)
@@ -180,6 +181,21 @@ class Ensurer:
                 "Ended a reservation: %s", message or reason, extra={"action": reason, "meeting_id": bot.meeting_id}
             )
         return ended
+
+
+def _foreign(request: BotRequest, bot: Bot) -> Refused | None:
+    """Why a request that names a bot's connection is not the one that stands for it; None when it is.
+
+    A row that the REST API reserved has no request yet, but knows what it will be called: a request of another name, or
+    for another user, only guessed the connection.
+    """
+    if bot.request_uid is not None:
+        return None if bot.request_uid == request.uid else DuplicateMeeting(meeting_id=bot.meeting_id)
+    expected = (bot.request_namespace, bot.request_name)
+    if expected == (None, None):
+        return None
+    named = expected == (request.namespace, request.name)
+    return None if named and request.raw_spec.get("userId") == bot.user_id else ConnectionTaken()
 
 
 def _fields(request: BotRequest, bot: Bot) -> dict[str, object]:

@@ -11,13 +11,21 @@ from pydantic import ValidationError
 
 from usher_models.errors import (
     AnotherPodSpeaks,
+    CapReached,
+    Conflict,
+    ConnectionTaken,
     DuplicateMeeting,
     Forbidden,
     IllegalMove,
+    InvalidInput,
+    InvalidMeeting,
     MeetingOver,
+    NotFound,
+    NotStorable,
     Unauthorized,
     Unavailable,
     UnknownConnection,
+    UnknownUser,
     UsherError,
 )
 from usher_models.wire import Problem
@@ -27,9 +35,17 @@ logger = logging.getLogger(__name__)
 RETRY_AFTER_S = 2
 
 _STATUS: dict[type[UsherError], int] = {
+    InvalidMeeting: 422,
+    InvalidInput: 422,
+    NotStorable: 422,
     Unauthorized: 401,
     Forbidden: 403,
+    NotFound: 404,
     UnknownConnection: 404,
+    UnknownUser: 404,
+    CapReached: 429,
+    Conflict: 409,
+    ConnectionTaken: 409,
     IllegalMove: 409,
     AnotherPodSpeaks: 409,
     DuplicateMeeting: 409,
@@ -59,7 +75,10 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPException as exc:
         if exc.status < 400:
             raise
-        return respond(exc.status, Problem(code=exc.reason.lower().replace(" ", "_"), detail=exc.text or exc.reason))
+        answer = respond(exc.status, Problem(code=exc.reason.lower().replace(" ", "_"), detail=exc.text or exc.reason))
+        if "Allow" in exc.headers:
+            answer.headers["Allow"] = exc.headers["Allow"]
+        return answer
     except ValidationError as exc:
         errors = [
             {"loc": list(error["loc"]), "msg": error["msg"], "type": error["type"]}

@@ -1,4 +1,4 @@
-"""`usher serve`: callbacks of bots on one port, health and metrics on another. Stateless; run as many as you like.
+"""`usher serve`: callbacks of bots on one port, the public API on another. Stateless; run as many as you like.
 
 On SIGTERM it turns unready, serves on until nobody sends requests any more, finishes those in flight, and ends.
 """
@@ -12,14 +12,18 @@ from contextlib import AsyncExitStack
 from aiohttp import web
 
 from usher_models.db.engine import Database
+from usher_operator.api.app import Api
 from usher_operator.api.health import Health
 from usher_operator.callbacks.identity import KeyRing, TokenVerifier
 from usher_operator.callbacks.presence import keep_present
 from usher_operator.callbacks.server import Callbacks
-from usher_operator.commands import RedisPublisher
+from usher_operator.commands import Commander, Publisher, RedisPublisher
 from usher_operator.http import listening
 from usher_operator.kube.adapter import KubeAdapter
+from usher_operator.kube.port import KubePort
+from usher_operator.requesting import Requester
 from usher_operator.settings import Settings
+from usher_operator.webhooks.background import sending
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +64,9 @@ async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> Non
             heartbeat_interval_s=settings.heartbeat_interval_s,
         )
         health = Health(database=database, publisher=publisher)
-        api = web.Application()
+        api = public_api(settings, database=database, publisher=publisher, kube=kube)
         health.add_routes(api)
+        await stack.enter_async_context(sending(database, settings))
         await stack.enter_async_context(listening(callbacks.application(), settings.callback_port, settings=settings))
         await stack.enter_async_context(listening(api, settings.api_port, settings=settings))
         presence = asyncio.create_task(keep_present(database, socket.gethostname()), name="presence")
@@ -72,6 +77,22 @@ async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> Non
         logger.info("Draining for %g s.", settings.drain_s, extra={"action": "draining"})
         await asyncio.sleep(settings.drain_s)
     logger.info("Stopped.", extra={"action": "stopped"})
+
+
+def api_of(settings: Settings, *, database: Database, publisher: Publisher, kube: KubePort) -> Api:
+    """The public API of these settings."""
+    return Api(
+        database=database,
+        commander=Commander(database, publisher),
+        requester=Requester(database=database, kube=kube),
+        namespace=settings.namespaces[0],
+        admin_key=settings.admin_api_key,
+    )
+
+
+def public_api(settings: Settings, *, database: Database, publisher: Publisher, kube: KubePort) -> web.Application:
+    """The application of the public API."""
+    return api_of(settings, database=database, publisher=publisher, kube=kube).application()
 
 
 def stop_on_signals() -> asyncio.Event:

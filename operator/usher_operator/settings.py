@@ -121,6 +121,9 @@ class Settings(BaseSettings):
     api_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """serve: the public API, health and metrics."""
 
+    admin_api_key: SecretStr = SecretStr("")
+    """serve: what X-Admin-API-Key must say, at least 16 characters. Empty: the admin API is off and answers 403."""
+
     callback_port: Annotated[int, Field(ge=0, le=65535)] = 8081
     """serve: callbacks of bots, for the cluster only."""
 
@@ -136,13 +139,19 @@ class Settings(BaseSettings):
     shutdown_timeout_s: Seconds = 30
     """serve: requests in flight get this long to finish."""
 
+    webhooks_enabled: bool = True
+    """serve: whether users' webhooks are sent. Switched off, they wait in the database and lose nothing."""
+
+    webhook_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Receivers of webhooks that may have private addresses: host globs, addresses or networks, comma-separated."""
+
     log_format: Literal["json", "text"] = "json"
     """JSON in the cluster, text for a terminal."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least level that is logged."""
 
-    @field_validator("namespaces", "allowed_images", mode="before")
+    @field_validator("namespaces", "allowed_images", "webhook_allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -159,6 +168,14 @@ class Settings(BaseSettings):
     def _psycopg(cls, value: SecretStr) -> SecretStr:
         if _scheme(value) != "postgresql+psycopg":
             raise ValueError("must look like postgresql+psycopg://user:password@host:5432/name")
+        return value
+
+    @field_validator("admin_api_key")
+    @classmethod
+    def _long(cls, value: SecretStr) -> SecretStr:
+        secret = value.get_secret_value()
+        if secret and (len(secret) < 16 or not (secret.isascii() and secret.isprintable())):
+            raise ValueError("must have at least 16 printable ASCII characters, or be empty")
         return value
 
     @field_validator("redis_url", "bot_redis_url")

@@ -12,7 +12,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from usher_models.db.accounts import User
 from usher_models.db.meetings import Bot, Transition
+from usher_models.db.tokens import Token
 
 # Wide enough for a story; a pipe has no width of its own.
 PIPE_WIDTH = 160
@@ -59,6 +61,52 @@ def print_story(bot: Bot, story: Sequence[Transition]) -> None:
     )
 
 
+def print_wishes(bot: Bot) -> None:
+    """What was asked of the bot, and whether it obeyed."""
+    if bot.leave_requested_at is not None:
+        print_line(f"Asked to leave at {_time(bot.leave_requested_at)} UTC: {bot.leave_reason}.")
+    if bot.config_generation:
+        print_line(f"Configuration {bot.config_generation} was ordered, {bot.applied_generation} is applied.")
+
+
+def print_line(line: str) -> None:
+    """One line."""
+    print(line)  # noqa: T201 - this is what a view is for
+
+
+def print_users(users: Sequence[User]) -> None:
+    """Users, their limits and their use."""
+    print_table(
+        None,
+        ("user", "email", "name", "limit", "used"),
+        ((user.id, user.email, user.name, user.max_concurrent_bots, user.used) for user in users),
+    )
+
+
+def print_tokens(tokens: Sequence[Token]) -> None:
+    """Tokens, without their secrets."""
+    print_table(
+        None,
+        ("token", "user", "name", "scopes", "stored", "created (UTC)", "expires (UTC)"),
+        (
+            (
+                token.id,
+                token.user_id,
+                token.name,
+                ", ".join(token.scopes) or "all",
+                "hashed" if token.hashed else "plaintext",
+                _date(token.created_at),
+                _date(token.expires_at),
+            )
+            for token in tokens
+        ),
+    )
+
+
+def _date(at: datetime | None) -> str | None:
+    return at.strftime("%Y-%m-%d %H:%M") if at else None
+
+
 def _detail(line: Transition) -> str:
     """What goes with a transition, short enough for a table; `--json` has all of it."""
     return "\n".join(f"{key}: {_short(value)}" for key, value in line.detail.items())
@@ -72,6 +120,11 @@ def _short(value: object) -> str:
 def public(bot: Bot) -> dict[str, Any]:
     """A bot for a program, without what nobody needs to see."""
     return {key: value for key, value in asdict(bot).items() if key not in ("config", "spec")}
+
+
+def public_user(user: User) -> dict[str, Any]:
+    """A user for a program; the data may hold a secret."""
+    return {key: value for key, value in asdict(user).items() if key != "data"}
 
 
 def progress_line(bot: Bot) -> str:

@@ -160,6 +160,19 @@ class FakeKube:
         self._read("list_requests")
         return _inside(namespace, self.requests)
 
+    async def create_request(self, namespace: str, request: Json) -> bool:
+        """See KubePort."""
+        fault = self._call("create_request")
+        key = (namespace, request["metadata"]["name"])
+        self.writes.append(Write("create", "BotRequest", key[1]))
+        created = key not in self.requests
+        if created:
+            new = copy.deepcopy(request)
+            new["metadata"] |= {"namespace": namespace, "uid": f"request-uid-{next(self._numbers)}", "generation": 1}
+            self.apply(new)
+        _raise(fault)
+        return created
+
     async def patch_request_status(self, namespace: str, name: str, status: Json) -> bool:
         """See KubePort."""
         fault = self._call("patch_request_status")

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from typing import Self
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from usher_models.errors import DatabaseUnavailable
+from usher_models.errors import DatabaseUnavailable, NotStorable
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 30_000
@@ -55,13 +55,16 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """One transaction: committed on a clean exit, rolled back on any error.
 
-        Raises DatabaseUnavailable when the server cannot be reached or went away in the middle.
+        Raises DatabaseUnavailable when the server cannot be reached or went away in the middle, and NotStorable for a
+        value that Postgres has no room or no form for.
         """
         try:
             async with self.engine.begin() as connection:
                 yield connection
         except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as exc:
             raise DatabaseUnavailable from exc
+        except DataError as exc:
+            raise NotStorable from exc
         except DBAPIError as exc:
             if exc.connection_invalidated:
                 raise DatabaseUnavailable from exc

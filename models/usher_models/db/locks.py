@@ -12,6 +12,8 @@ from usher_models.db.engine import Database
 # Arbitrary constants that nobody else in the database is likely to use.
 UPGRADE_LOCK = 0x0757_4845_0001
 SWEEP_LOCK = 0x0757_4845_0002
+# Of the two-number kind: the second is a user.
+ENDPOINT_LOCK = 0x0757_4845
 
 
 class SingleFlight:

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from usher_models.db.outbox import TOLD
 from usher_models.db.tables import ACTIVE_MEETING_INDEX
 from usher_models.errors import CapReached, ConnectionTaken, DuplicateMeeting, UnknownUser
 from usher_models.platforms import MeetingRef
@@ -23,7 +24,10 @@ CONNECTION_KEY = "bots_connection_id_key"
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a reservation is made from. Durations are seconds; `spec` is the BotRequest's spec, kept with the row."""
+    """What a reservation is made from. Durations are seconds; `spec` is the BotRequest's spec, kept with the row.
+
+    `{id}` in `request_name` stands for the meeting's id, which is not known before the row is there.
+    """
 
     connection_id: str
     user_id: int
@@ -58,32 +62,39 @@ _USED = text(
     " FROM meetings WHERE user_id = :user_id AND status = ANY(:holds)"
 )
 
-_INSERT = text("""
-WITH new AS (
+_INSERT = text(
+    """
+WITH meeting AS (
     INSERT INTO meetings (id, user_id, platform, platform_specific_id, status, bot_container_id, data,
                           created_at, updated_at)
     SELECT id, :user_id, :platform, :native_id, 'reserved', 'bot-' || id, '{}',
            now() AT TIME ZONE 'utc', now() AT TIME ZONE 'utc'
     FROM nextval(pg_get_serial_sequence('meetings', 'id')) AS id
-    RETURNING id, bot_container_id
+    RETURNING *
 ), session AS (
     INSERT INTO meeting_sessions (meeting_id, session_uid, session_start_time)
-    SELECT id, :connection_id, now() FROM new
+    SELECT id, :connection_id, now() FROM meeting
 ), bot AS (
     INSERT INTO usher.bots (meeting_id, connection_id, user_id, job_name, request_namespace, request_name, request_uid,
                             request_generation, spec, config, stage, lobby_timeout_s, max_duration_s, reason, message)
-    SELECT id, :connection_id, :user_id, bot_container_id, :request_namespace, :request_name, :request_uid,
+    SELECT id, :connection_id, :user_id, bot_container_id, :request_namespace,
+           replace(:request_name, '{id}', CAST(id AS varchar)), :request_uid,
            :request_generation, CAST(:spec AS jsonb), CAST(:config AS jsonb), :stage, :lobby_timeout_s,
            :max_duration_s, :reason, :message
-    FROM new
+    FROM meeting
+    RETURNING meeting_id, connection_id, message
 ), beat AS (
-    INSERT INTO usher.heartbeats (meeting_id) SELECT id FROM new
+    INSERT INTO usher.heartbeats (meeting_id) SELECT id FROM meeting
 ), noted AS (
     INSERT INTO usher.transitions (meeting_id, seq, from_status, to_status, source, reason)
-    SELECT id, 1, NULL, 'reserved', :source, :reason FROM new
+    SELECT id, 1, NULL, 'reserved', :source, :reason FROM meeting
+    RETURNING *
+), """
+    + TOLD
+    + """
+SELECT id, bot_container_id FROM meeting
+"""
 )
-SELECT id, bot_container_id FROM new
-""")
 
 
 async def reserve(connection: AsyncConnection, request: Request) -> Reservation:

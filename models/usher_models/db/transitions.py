@@ -1,8 +1,8 @@
-"""Every change of a meeting's status: guarded, audited and final, in one statement.
+"""Every change of a meeting's status: guarded, audited, told and final, in one statement.
 
 `_MOVE` locks the rows that may move (re-checking the guard on their newest version), changes the status, notes the
-transition, and on a terminal status ends the heartbeat row. Whoever comes second finds no row to move. A statement
-serves one bot's callback and a whole sweep alike; only what it picks differs.
+transition, puts its webhooks into the outbox, and on a terminal status ends the heartbeat row. Whoever comes second
+finds no row to move. A statement serves one bot's callback and a whole sweep alike; only what it picks differs.
 
 Locks are taken in the order meetings, bots, heartbeats; a heartbeat takes the last alone.
 """
@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db.meetings import Bot, bot_by_connection, last_transition
+from usher_models.db.outbox import TOLD
 from usher_models.errors import AnotherPodSpeaks, IllegalMove, MeetingOver, UnknownConnection
 from usher_models.states import (
     LIVE,
@@ -28,7 +29,7 @@ from usher_models.states import (
     sentence,
 )
 
-_MOVE = """
+_MOVE = f"""
 , meeting AS (
     UPDATE meetings m
     SET status = picked.target,
@@ -37,6 +38,8 @@ _MOVE = """
                           THEN coalesce(m.start_time, now() AT TIME ZONE 'utc') ELSE m.start_time END,
         end_time = CASE WHEN picked.terminal THEN now() AT TIME ZONE 'utc' ELSE m.end_time END
     FROM picked WHERE m.id = picked.id
+    RETURNING m.id, m.user_id, m.platform, m.platform_specific_id, m.status, m.start_time, m.end_time, m.created_at,
+              m.updated_at
 ), bot AS (
     UPDATE usher.bots b
     SET transition_seq = b.transition_seq + 1,
@@ -50,7 +53,7 @@ _MOVE = """
         reason = picked.reason,
         message = picked.message
     FROM picked WHERE b.meeting_id = picked.id
-    RETURNING b.meeting_id, b.transition_seq, b.connection_id, b.job_name, b.request_namespace
+    RETURNING b.meeting_id, b.transition_seq, b.connection_id, b.job_name, b.request_namespace, b.message
 ), ended AS (
     DELETE FROM usher.heartbeats h USING picked WHERE h.meeting_id = picked.id AND picked.terminal
 ), beat AS (
@@ -61,7 +64,8 @@ _MOVE = """
     SELECT bot.meeting_id, bot.transition_seq, picked.status, picked.target, picked.source, picked.reason,
            picked.event_id, picked.detail
     FROM bot JOIN picked ON picked.id = bot.meeting_id
-)
+    RETURNING *
+), {TOLD}
 SELECT bot.meeting_id, bot.connection_id, bot.job_name, bot.request_namespace, picked.status AS origin, picked.reason
 FROM bot JOIN picked ON picked.id = bot.meeting_id
 """

@@ -48,13 +48,7 @@ class KubeAdapter:
 
     async def create_job(self, namespace: str, job: Json) -> bool:
         """See KubePort."""
-        path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
-        status, answer = await self._call("POST", path, query={"fieldValidation": "Strict"}, body=job)
-        if status == 409:
-            return False
-        if status >= 400:
-            raise CreateRefused(str(answer.get("message", f"the API server answered {status}")))
-        return True
+        return await self._create(f"/apis/batch/v1/namespaces/{namespace}/jobs", job)
 
     async def get_job(self, namespace: str, name: str) -> Json | None:
         """See KubePort."""
@@ -79,6 +73,10 @@ class KubeAdapter:
     async def list_requests(self, namespace: str) -> list[Json]:
         """See KubePort."""
         return await self._list(f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}")
+
+    async def create_request(self, namespace: str, request: Json) -> bool:
+        """See KubePort."""
+        return await self._create(f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}", request)
 
     async def patch_request_status(self, namespace: str, name: str, status: Json) -> bool:
         """See KubePort."""
@@ -111,6 +109,14 @@ class KubeAdapter:
         if status >= 400:
             raise KubernetesUnavailable(f"GET {path}: {answer.get('message', status)}")
         return answer
+
+    async def _create(self, path: str, body: Json) -> bool:
+        status, answer = await self._call("POST", path, query={"fieldValidation": "Strict"}, body=body)
+        if status == 409:
+            return False
+        if status >= 400:
+            raise CreateRefused(str(answer.get("message", f"the API server answered {status}")))
+        return True
 
     async def _list(self, path: str, **query: str) -> list[Json]:
         items: list[Json] = []

@@ -34,6 +34,9 @@ class KubePort(Protocol):
     async def list_requests(self, namespace: str) -> list[Json]:
         """Every BotRequest."""
 
+    async def create_request(self, namespace: str, request: Json) -> bool:
+        """Create a BotRequest; False when one of that name exists already. Raises CreateRefused."""
+
     async def patch_request_status(self, namespace: str, name: str, status: Json) -> bool:
         """Merge `status` into a BotRequest's status; False when the BotRequest is gone."""
 

@@ -10,6 +10,7 @@ from usher_operator.ensure import Ensurer
 from usher_operator.kube.port import Json, KubePort
 from usher_operator.reconcile.closing import Closer
 from usher_operator.reconcile.snapshot import Snapshot
+from usher_operator.requesting import Requester
 from usher_operator.settings import Settings
 
 
@@ -45,6 +46,7 @@ class Sweep:
     commander: Commander
     ensurer: Ensurer
     closer: Closer
+    requester: Requester
     patience: Patience
     live: list[Bot] = field(default_factory=list)
     snapshot: Snapshot | None = None

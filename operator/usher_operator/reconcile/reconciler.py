@@ -33,11 +33,13 @@ from usher_operator.reconcile import (
     snapshot,
     stale,
     unpullable_image,
+    unrequested_row,
     vanished_request,
 )
 from usher_operator.reconcile.brownout import Brownout
 from usher_operator.reconcile.closing import Closer
 from usher_operator.reconcile.context import Patience, Sweep
+from usher_operator.requesting import Requester
 from usher_operator.settings import Settings
 from usher_operator.telemetry import LAST_SWEEP, LIVE_BOTS, SWEEP_SECONDS, SWEEPS
 
@@ -57,6 +59,7 @@ REPAIRS_IN_ORDER: tuple[Repair, ...] = (
     vanished_request.repair,
     missing_job.repair,
     orphan_job.repair,
+    unrequested_row.repair,
     missed_request.repair,
 )
 
@@ -82,6 +85,7 @@ class Reconciler:
         self._commander = commander
         self._ensurer = ensurer
         self._closer = closer
+        self._requester = Requester(database=database, kube=kube)
         self._clock = clock
         self._flight = SingleFlight(database)
         self._brownout = brownout or Brownout(settings=settings, clock=clock)
@@ -134,6 +138,7 @@ class Reconciler:
             commander=self._commander,
             ensurer=self._ensurer,
             closer=self._closer,
+            requester=self._requester,
             patience=self._patience,
             live=live,
             snapshot=await snapshot.take(self._kube, self._settings.namespaces),

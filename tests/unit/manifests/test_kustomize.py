@@ -86,7 +86,7 @@ def test_operate_has_the_least_rights_in_the_namespace_of_the_bots_only() -> Non
         resource: rule["verbs"] for rule in named("Role", "usher-operate")["rules"] for resource in rule["resources"]
     }
     assert rights == {
-        "botrequests": ["get", "list", "watch"],
+        "botrequests": ["create", "get", "list", "watch"],
         "botrequests/status": ["patch"],
         "events": ["create", "list"],
         "jobs": ["create", "delete", "get", "list", "watch"],
@@ -96,9 +96,15 @@ def test_operate_has_the_least_rights_in_the_namespace_of_the_bots_only() -> Non
     assert [item["kind"] for item in WRITTEN if item["kind"].startswith("ClusterRole")] == []
 
 
-def test_bots_and_serve_have_no_rights() -> None:
+def test_serve_may_create_botrequests_and_nothing_else() -> None:
+    role = named("Role", "usher-serve")
+    assert role["rules"] == [{"apiGroups": ["usher.dev"], "resources": ["botrequests"], "verbs": ["create"]}]
+    assert role["metadata"]["namespace"] == "usher-bots"
+
+
+def test_bots_have_no_rights() -> None:
     bindings = [item for item in WRITTEN if item["kind"] == "RoleBinding"]
-    assert {subject["name"] for item in bindings for subject in item["subjects"]} == {"usher-operate"}
+    assert {subject["name"] for item in bindings for subject in item["subjects"]} == {"usher-operate", "usher-serve"}
 
 
 def test_one_operate_runs_at_a_time_and_serve_is_never_away() -> None:

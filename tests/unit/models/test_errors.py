@@ -5,7 +5,7 @@ import re
 import pytest
 
 from usher_models import errors
-from usher_models.errors import CapReached, DuplicateMeeting, InvalidMeeting, MeetingOver, UsherError
+from usher_models.errors import CapReached, DuplicateMeeting, InvalidInput, InvalidMeeting, MeetingOver, UsherError
 
 
 def family(kind: type[UsherError]) -> list[type[UsherError]]:
@@ -13,7 +13,7 @@ def family(kind: type[UsherError]) -> list[type[UsherError]]:
 
 
 OURS = [kind for kind in family(UsherError) if kind.__module__ == errors.__name__]
-PLAIN = [kind for kind in OURS if kind not in (CapReached, DuplicateMeeting, MeetingOver)]
+PLAIN = [kind for kind in OURS if kind not in (CapReached, DuplicateMeeting, InvalidInput, MeetingOver)]
 
 
 def test_each_error_has_a_code_of_its_own() -> None:

@@ -9,8 +9,31 @@ from typer.testing import CliRunner
 from usher_operator import cli
 from usher_operator.settings import ENV_PREFIX, Settings
 
-COMMANDS = ["operate", "serve", "run", "db upgrade", "db check", "user add", "why", "follow", "bots"]
-ARGUMENTS = {"user add": ["a@example.org"], "why": ["1"], "follow": ["standup"]}
+COMMANDS = [
+    "operate",
+    "serve",
+    "run",
+    "db upgrade",
+    "db check",
+    "user add",
+    "user list",
+    "user set-limit",
+    "token create",
+    "token list",
+    "token revoke",
+    "why",
+    "follow",
+    "bots",
+]
+ARGUMENTS = {
+    "user add": ["a@example.org"],
+    "user set-limit": ["a@example.org", "3"],
+    "token create": ["a@example.org"],
+    "token list": ["a@example.org"],
+    "token revoke": ["1"],
+    "why": ["1"],
+    "follow": ["standup"],
+}
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +89,7 @@ def test_wrong_usage_is_told_apart_from_failure(arguments: list[str]) -> None:
     assert "Usage:" in err
 
 
-@pytest.mark.parametrize("arguments", [[], ["db"], ["user"]])
+@pytest.mark.parametrize("arguments", [[], ["db"], ["user"], ["token"]])
 def test_without_a_command_the_help_is_shown(arguments: list[str]) -> None:
     _, out, err = run(*arguments)
     assert "Usage:" in out + err

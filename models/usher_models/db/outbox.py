@@ -1,0 +1,75 @@
+"""The event of a transition, written in the transition's own statement: what happened is told, or did not happen.
+
+`TOLD` is one part of a WITH. It reads three parts before it:
+
+    meeting  the row of meetings as it is now
+    bot      meeting_id, connection_id, message
+    noted    the row of usher.transitions
+
+and writes nothing for a user without a webhook. What a user may have stored there must never break a transition, so
+nothing is cast. An event id is made of what the event tells of: the same transition can never be told twice.
+"""
+
+API_VERSION = "2026-03-01"
+
+# Each change of status is told as the first; some also as one of the others. The last column: without a choice of the
+# user's, the event is sent; as Vexa has it.
+EVENTS: tuple[tuple[str, str | None, bool], ...] = (
+    ("meeting.status_change", None, False),
+    ("meeting.started", "active", False),
+    ("meeting.completed", "completed", True),
+    ("bot.failed", "failed", False),
+)
+
+
+def _literal(value: str | bool | None) -> str:
+    if isinstance(value, str):
+        return f"'{value}'"
+    return "NULL" if value is None else str(value).lower()
+
+
+_KINDS = ", ".join(f"({', '.join(map(_literal, event))})" for event in EVENTS)
+
+_ISO = """'YYYY-MM-DD"T"HH24\\:MI\\:SS.US"Z"'"""
+
+
+def _utc(naive: str) -> str:
+    return f"to_char({naive}, {_ISO})"
+
+
+TOLD = f"""told AS (
+    INSERT INTO usher.webhook_deliveries (event_id, event_type, meeting_id, user_id, state, payload)
+    SELECT event.id, kind.name, meeting.id, meeting.user_id,
+           CASE WHEN endpoint.paused_at IS NULL THEN 'pending' ELSE 'paused' END,
+           jsonb_build_object(
+               'event_id', event.id, 'event_type', kind.name, 'api_version', '{API_VERSION}',
+               'created_at', {_utc("noted.at AT TIME ZONE 'utc'")},
+               'data', jsonb_build_object(
+                   'meeting', jsonb_build_object(
+                       'id', meeting.id, 'user_id', meeting.user_id, 'connection_id', bot.connection_id,
+                       'platform', meeting.platform, 'native_meeting_id', meeting.platform_specific_id,
+                       'status', meeting.status, 'reason', noted.reason, 'message', bot.message,
+                       'start_time', {_utc("meeting.start_time")}, 'end_time', {_utc("meeting.end_time")},
+                       'created_at', {_utc("meeting.created_at")}, 'updated_at', {_utc("meeting.updated_at")}),
+                   'status_change', jsonb_build_object(
+                       'sequence', noted.seq, 'from', noted.from_status, 'to', noted.to_status,
+                       'old_status', noted.from_status, 'new_status', noted.to_status,
+                       'reason', noted.reason, 'transition_source', noted.source,
+                       'timestamp', {_utc("noted.at AT TIME ZONE 'utc'")})))
+    FROM noted
+    JOIN meeting ON meeting.id = noted.meeting_id
+    JOIN bot ON bot.meeting_id = noted.meeting_id
+    JOIN users u ON u.id = meeting.user_id AND u.data ->> 'webhook_url' <> ''
+    LEFT JOIN usher.webhook_endpoints endpoint ON endpoint.user_id = meeting.user_id
+    JOIN (VALUES {_KINDS}) AS kind (name, target, usual) ON coalesce(kind.target, noted.to_status) = noted.to_status
+    CROSS JOIN LATERAL (
+        SELECT 'evt_' || left(encode(sha256(convert_to(concat_ws(
+            '/', meeting.id, bot.connection_id, noted.seq, kind.name), 'UTF8')), 'hex'), 32) AS id
+    ) AS event
+    WHERE CASE
+        WHEN jsonb_typeof(u.data -> 'webhook_events') = 'array' AND u.data -> 'webhook_events' <> '[]'
+            THEN u.data -> 'webhook_events' ? kind.name
+        ELSE coalesce(nullif(u.data -> 'webhook_events' -> kind.name, 'null'), to_jsonb(kind.usual)) = 'true'
+    END
+    ON CONFLICT (event_id) DO NOTHING
+)"""

@@ -1,0 +1,194 @@
+"""Meetings as their owners see them, whoever made them: Usher's own, and rows of an older deployment.
+
+Rows of an older deployment are read as they are. While one is live it is never written.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from usher_models.errors import MeetingLive, NotFound, NotOwned
+from usher_models.states import HOLDS_SLOT, TERMINAL
+
+PLANNED = ("idle", "scheduled")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One row of `meetings`, and beside it what Usher knows when it owns the meeting. Times of Vexa's are naive UTC."""
+
+    id: int
+    user_id: int
+    platform: str
+    native_id: str | None
+    status: str
+    bot_container_id: str | None
+    start_time: datetime | None
+    end_time: datetime | None
+    data: dict[str, Any]
+    created_at: datetime | None
+    updated_at: datetime | None
+    owned: bool
+    url: str | None
+    stage: str | None
+    reason: str | None
+    message: str | None
+    last_status: str | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of this meeting can change any more."""
+        return self.status in TERMINAL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """One session of a meeting."""
+
+    id: int
+    session_uid: str
+    session_start_time: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which meetings to list. `search` looks into the native id and the name."""
+
+    limit: int
+    offset: int = 0
+    status: str | None = None
+    platform: str | None = None
+    native_id: str | None = None
+    search: str | None = None
+    exclude_planned: bool = False
+
+
+_SELECT = """
+SELECT m.id, m.user_id, m.platform, m.platform_specific_id AS native_id, m.status, m.bot_container_id, m.start_time,
+       m.end_time, CASE WHEN jsonb_typeof(m.data) = 'object' THEN m.data ELSE '{}' END AS data, m.created_at,
+       m.updated_at, b.meeting_id IS NOT NULL AS owned, b.config ->> 'meeting_url' AS url, b.stage, b.reason, b.message,
+       (SELECT t.from_status FROM usher.transitions t
+        WHERE t.meeting_id = m.id AND t.to_status = m.status AND m.status = 'failed' ORDER BY t.seq DESC LIMIT 1)
+       AS last_status
+FROM meetings m LEFT JOIN usher.bots b ON b.meeting_id = m.id
+"""
+
+_OF_USER = """
+WHERE m.user_id = :user_id
+  AND (CAST(:status AS varchar) IS NULL OR m.status = :status)
+  AND (CAST(:platform AS varchar) IS NULL OR m.platform = :platform)
+  AND (CAST(:native_id AS varchar) IS NULL OR m.platform_specific_id = :native_id)
+  AND (CAST(:search AS varchar) IS NULL OR strpos(lower(m.platform_specific_id), lower(:search)) > 0
+       OR strpos(lower(m.data ->> 'name'), lower(:search)) > 0)
+  AND NOT (CAST(:exclude_planned AS boolean) AND m.status = ANY(:planned))
+"""
+
+_BY_ID = text(_SELECT + "WHERE m.id = :id AND m.user_id = :user_id")
+_LIST = text(_SELECT + _OF_USER + "ORDER BY m.id DESC LIMIT :limit OFFSET :offset")
+_HOLDING = text(_SELECT + "WHERE m.user_id = :user_id AND m.status = ANY(:holds) ORDER BY m.id DESC")
+_EVERY = text(_SELECT + "ORDER BY m.id DESC LIMIT :limit OFFSET :offset")
+# The live one, when there is one; else the newest.
+_NEWEST = text(
+    _SELECT
+    + """WHERE m.user_id = :user_id AND m.platform = :platform AND m.platform_specific_id = :native_id
+ORDER BY m.status IN ('completed', 'failed'), m.id DESC LIMIT 1"""
+)
+
+
+def _record(row: Row[Any]) -> Record:
+    return Record(**row._mapping)
+
+
+async def meeting(connection: AsyncConnection, meeting_id: int, *, user_id: int) -> Record:
+    """One meeting of that user. Raises NotFound, also for another user's."""
+    row = (await connection.execute(_BY_ID, {"id": meeting_id, "user_id": user_id})).one_or_none()
+    if row is None:
+        raise NotFound(f"You have no meeting {meeting_id}.")
+    return _record(row)
+
+
+async def newest(connection: AsyncConnection, platform: str, native_id: str, *, user_id: int) -> Record:
+    """The user's live meeting of that platform and native id, else the newest one. Raises NotFound."""
+    values = {"user_id": user_id, "platform": platform, "native_id": native_id}
+    row = (await connection.execute(_NEWEST, values)).one_or_none()
+    if row is None:
+        raise NotFound(f"You have no {platform} meeting {native_id}.")
+    return _record(row)
+
+
+async def listed(connection: AsyncConnection, user_id: int, which: Filter) -> list[Record]:
+    """The user's meetings that pass the filter, the newest first."""
+    values = {"user_id": user_id, "planned": list(PLANNED)} | vars(which)
+    return [_record(row) for row in await connection.execute(_LIST, values)]
+
+
+async def holding(connection: AsyncConnection, user_id: int) -> list[Record]:
+    """The user's meetings that hold a slot, the newest first."""
+    rows = await connection.execute(_HOLDING, {"user_id": user_id, "holds": sorted(HOLDS_SLOT)})
+    return [_record(row) for row in rows]
+
+
+async def everybodys(connection: AsyncConnection, *, limit: int, offset: int) -> tuple[int, list[Record]]:
+    """How many meetings there are, and one page of them, the newest first."""
+    total = int((await connection.execute(text("SELECT count(*) FROM meetings"))).scalar_one())
+    rows = await connection.execute(_EVERY, {"limit": limit, "offset": offset})
+    return total, [_record(row) for row in rows]
+
+
+async def sessions(connection: AsyncConnection, meeting_id: int) -> Sequence[Session]:
+    """The sessions of one meeting, oldest first."""
+    rows = await connection.execute(
+        text(
+            "SELECT id, session_uid, session_start_time FROM meeting_sessions"
+            " WHERE meeting_id = :id ORDER BY session_start_time, id"
+        ),
+        {"id": meeting_id},
+    )
+    return [Session(**row._mapping) for row in rows]
+
+
+_DESCRIBE = text("""
+UPDATE meetings
+SET data = CASE WHEN jsonb_typeof(data) = 'object' THEN data ELSE '{}' END || CAST(:data AS jsonb),
+    updated_at = now() AT TIME ZONE 'utc'
+WHERE id = :id
+""")
+
+
+async def describe(connection: AsyncConnection, record: Record, data: dict[str, Any]) -> None:
+    """Merge what the owner says about a meeting into its data. Raises NotOwned."""
+    if not record.owned and not record.ended:
+        raise NotOwned
+    await connection.execute(_DESCRIBE, {"id": record.id, "data": json.dumps(data)})
+
+
+_FORGET = """
+WITH meeting AS (
+    UPDATE meetings SET platform_specific_id = NULL, data = '{"redacted": true}', updated_at = now() AT TIME ZONE 'utc'
+    WHERE id = :id AND status IN ('completed', 'failed')
+    RETURNING id
+), told AS (
+    DELETE FROM usher.webhook_deliveries d USING meeting
+    WHERE d.meeting_id = meeting.id AND d.state IN ('delivered', 'failed')
+)
+UPDATE usher.bots b SET config = '{}', spec = '{}' FROM meeting WHERE b.meeting_id = meeting.id
+"""
+
+
+async def forget(connection: AsyncConnection, record: Record) -> None:
+    """Take what is private out of an ended meeting: its id, its data, its transcript and what was told of it.
+
+    The audit trail stays, and so does what is still to be told.
+
+    Raises MeetingLive while it holds a slot or is planned.
+    """
+    if not record.ended:
+        raise MeetingLive if record.owned else NotOwned
+    await connection.execute(text(_FORGET), {"id": record.id})
+    if await connection.scalar(text("SELECT to_regclass('transcriptions') IS NOT NULL")):
+        await connection.execute(text("DELETE FROM transcriptions WHERE meeting_id = :id"), {"id": record.id})

@@ -1,0 +1,59 @@
+"""The public API of port 8080: every route, the document about them, and how each error is answered."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+from pydantic import SecretStr
+
+from usher_models.db.engine import Database
+from usher_operator.api.admin import Admin
+from usher_operator.api.auth import AdminKey, UserKeys
+from usher_operator.api.bots import Bots
+from usher_operator.api.docs import page
+from usher_operator.api.meetings import Meetings
+from usher_operator.api.openapi import document
+from usher_operator.api.refusals import refusals
+from usher_operator.api.routing import BODY_MAX_BYTES, Route, bind
+from usher_operator.api.users import Users
+from usher_operator.api.webhooks import Webhooks
+from usher_operator.commands import Commander
+from usher_operator.requesting import Requester
+
+
+@dataclass(frozen=True, kw_only=True)
+class Api:
+    """What the public API works with. `namespace` is where BotRequests are created."""
+
+    database: Database
+    commander: Commander
+    requester: Requester
+    namespace: str
+    admin_key: SecretStr
+
+    def routes(self) -> list[Route]:
+        """Every route that clients may know of."""
+        bots = Bots(
+            database=self.database, commander=self.commander, requester=self.requester, namespace=self.namespace
+        )
+        others = [part(database=self.database) for part in (Meetings, Users, Webhooks, Admin)]
+        return [*bots.routes(), *(route for part in others for route in part.routes())]
+
+    def application(self) -> web.Application:
+        """The aiohttp application."""
+        app = web.Application(middlewares=[refusals], client_max_size=BODY_MAX_BYTES)
+        users, admin, routes = UserKeys(database=self.database), AdminKey(key=self.admin_key), self.routes()
+        for route in routes:
+            app.router.add_route(route.method, route.path, bind(route, users=users, admin=admin))
+        described = document(routes)
+        app.router.add_get("/openapi.json", _constant(json.dumps(described), "application/json"))
+        app.router.add_get("/docs", _constant(page(described), "text/html"))
+        return app
+
+
+def _constant(text: str, content_type: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(text=text, content_type=content_type)
+
+    return answer

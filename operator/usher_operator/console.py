@@ -1,0 +1,72 @@
+"""What every command does alike: read the settings, open the database, and end with a sentence and an exit code.
+
+Exit codes: 0 done, 1 it failed, 2 wrong usage or settings.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from sqlalchemy.exc import SQLAlchemyError
+
+from usher_models.db.engine import Database
+from usher_models.errors import UsherError
+from usher_operator.settings import Settings, SettingsInvalid, load
+from usher_operator.telemetry import configure_logging
+
+Result = TypeVar("Result")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+async def with_database(work: Callable[[Database], Awaitable[Result]]) -> Result:
+    """Do `work` on the database of the settings."""
+    database = Database.connect(
+        settings_or_exit().database_url.get_secret_value(), pool_size=2, application_name="usher-cli"
+    )
+    try:
+        return await work(database)
+    finally:
+        await database.close()
+
+
+def settings_or_exit() -> Settings:
+    """The settings, with logging set up by them; wrong ones end the command."""
+    try:
+        settings = load()
+    except SettingsInvalid as exc:
+        typer.echo(f"Usher cannot start; correct these settings:\n{exc}", err=True)
+        raise typer.Exit(2) from exc
+    configure_logging(log_format=settings.log_format, level=settings.log_level)
+    return settings
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Do `work`; what goes wrong ends the command with a sentence."""
+    try:
+        return asyncio.run(work)
+    except UsherError as exc:
+        fail(str(exc))
+    except SQLAlchemyError as exc:
+        fail(f"The database refused: {str(getattr(exc, 'orig', exc)).strip()}")
+    except OSError as exc:
+        fail(f"The operating system refused: {exc}")
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except BaseExceptionGroup as group:
+        expected = group.subgroup(UsherError)
+        if expected is None:
+            raise
+        fail(str(_first(expected)))
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
+
+
+def fail(message: str) -> NoReturn:
+    """Say why it failed, and end the command."""
+    typer.echo(message, err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,93 @@
+"""One attempt: a POST to a checked target, bounded in time and in what is read of the answer.
+
+Redirects are not followed, cookies not kept, proxies not asked, and a connection is never used again: each attempt
+resolves and checks anew.
+"""
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from usher_operator.webhooks.guard import Guard, TargetRefused
+
+TIMEOUT_S = 10.0
+ANSWER_MAX_BYTES = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came back: an HTTP status, or the reason why there is none. `error` never holds the URL or the secret."""
+
+    status: int | None = None
+    error: str | None = None
+    refused: bool = False
+
+    @property
+    def taken(self) -> bool:
+        """Whether the receiver has it now."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+class GuardedResolver(AbstractResolver):
+    """Resolves a name and lets only checked addresses through; the connection is made to exactly those."""
+
+    def __init__(self, guard: Guard, inner: AbstractResolver | None = None) -> None:
+        self._guard = guard
+        self._inner = inner or aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The addresses of a name. Raises TargetRefused."""
+        found = await self._inner.resolve(host, port, family)
+        self._guard.check_addresses(host, [each["host"] for each in found])
+        return found
+
+    async def close(self) -> None:
+        """Close the resolver beneath."""
+        await self._inner.close()
+
+
+class Transport:
+    """Posts deliveries. Use it as a context."""
+
+    def __init__(self, guard: Guard, *, resolver: AbstractResolver | None = None, timeout_s: float = TIMEOUT_S) -> None:
+        self._guard = guard
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                resolver=GuardedResolver(guard, resolver), use_dns_cache=False, force_close=True, limit=0
+            ),
+            timeout=aiohttp.ClientTimeout(total=timeout_s),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        """Drop every connection."""
+        await self._session.close()
+
+    async def post(self, url: str, body: str, headers: Mapping[str, str]) -> Answer:
+        """Post once, whatever happens."""
+        try:
+            return await self._post(url, body, headers)
+        except TargetRefused as exc:
+            return Answer(error=str(exc), refused=True)
+        except TimeoutError:
+            return Answer(error="The receiver did not answer in time.")
+        except (aiohttp.ClientError, OSError, ValueError) as exc:
+            # Not its words: they name the URL.
+            return Answer(error=f"The receiver could not be reached ({type(exc).__name__}).")
+
+    async def _post(self, url: str, body: str, headers: Mapping[str, str]) -> Answer:
+        target = self._guard.check_url(url)
+        sent = {"Content-Type": "application/json", "User-Agent": "Usher-Webhooks/1", **headers}
+        async with self._session.post(target, data=body.encode(), headers=sent, allow_redirects=False) as response:
+            said = await response.content.read(ANSWER_MAX_BYTES)
+        if 200 <= response.status < 300:
+            return Answer(status=response.status)
+        words = said.decode(errors="replace").replace("\x00", "").strip()
+        return Answer(status=response.status, error=f"HTTP {response.status}: {words}".rstrip(": "))
