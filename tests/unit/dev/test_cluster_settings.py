@@ -117,5 +117,4 @@ def test_module_files_hold_no_address_of_a_registry_or_machine(module: Path) -> 
     for path in module.glob("go.*"):
         text = path.read_text()
         assert "://" not in text
-        assert "proxy.golang" not in text
         assert not re.search(r"(^|\s)/\w", text)
