@@ -5,6 +5,7 @@ build removes what it finds.
 """
 
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from dev.machine.errors import DevError
 
 # Where other people's `buildah bud` and `podman build` put their images.
 USUAL_STORE: tuple[str, ...] = ("buildah",)
+
+# An import races with the collection of what it replaces; the next try finds that done.
+IMPORT_TRIES = 5
+IMPORT_PAUSE_S = 2.0
 
 
 def build(settings: Settings, *, tag: str, context: Path, options: Sequence[str] = (), log: Path) -> None:
@@ -36,7 +41,17 @@ def load(settings: Settings, tag: str) -> None:
     with tempfile.TemporaryDirectory(prefix="usher-load-") as folder:
         archive = f"{folder}/image.tar"
         run([*owner, "push", "--quiet", tag, f"oci-archive:{archive}:{tag}"])
-        run([*_ctr(settings), "images", "import", archive])
+        _import(settings, archive)
+
+
+def _import(settings: Settings, archive: str) -> None:
+    """Import an archive. containerd may collect the layers of the image it replaces while it unpacks upon them."""
+    argv = [*_ctr(settings), "images", "import", archive]
+    for _ in range(IMPORT_TRIES - 1):
+        if attempt(argv).returncode == 0:
+            return
+        time.sleep(IMPORT_PAUSE_S)
+    run(argv)
 
 
 def loaded(settings: Settings) -> set[str]:
