@@ -69,8 +69,9 @@ def test_the_story_has_one_row_for_each_change_and_each_has_its_author(bot: Bot)
         (4, "active", "completed", "bot", "meeting_ended"),
     ]
     assert [step.at for step in story] == sorted(step.at for step in story)
+    # The bot counts from its arrival, the row from when it heard of it: a slow callback makes the row's time shorter.
     in_meeting_s = (story[3].at - story[2].at).total_seconds()
-    assert MEETING_S <= in_meeting_s <= MEETING_S + 5
+    assert MEETING_S - 2 <= in_meeting_s <= MEETING_S + 5
 
 
 def test_the_arrival_and_the_end_are_told_as_events(bot: Bot) -> None:
