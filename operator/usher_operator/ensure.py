@@ -163,12 +163,14 @@ class Ensurer:
             raise KubernetesUnavailable(f"A leftover Job {bot.job_name} of another database is being removed.")
 
     async def _end_unless_started(self, bot: Bot) -> bool:
-        """End a reservation that nobody wants any more, unless its Job exists; whether it ended."""
+        """End a reservation that nobody wants any more, unless its Job exists; whether nothing is left to start."""
         if bot.status is not Status.RESERVED or bot.job_created_at is not None:
             return False
         if await self._kube.get_job(bot.request_namespace or "", bot.job_name) is not None:
             return False
-        return await self._end_reserved(bot, Status.COMPLETED, reason=Reason.STOPPED_BEFORE_START)
+        # Another ensure may have ended it a moment ago: then, too, nothing is left to start.
+        await self._end_reserved(bot, Status.COMPLETED, reason=Reason.STOPPED_BEFORE_START)
+        return True
 
     async def _end_reserved(self, bot: Bot, target: Status, *, reason: str, message: str | None = None) -> bool:
         async with self._database.transaction() as connection:

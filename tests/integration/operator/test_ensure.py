@@ -423,3 +423,12 @@ async def test_requests_race_for_the_last_slot_and_one_gets_it(plane: Plane, giv
     phases = [kube.status(body["metadata"]["name"]).get("phase") for body in bodies]
     assert phases.count("refused") == 5
     assert (len(kube.jobs), await given.slots_held(user)) == (1, 1)
+
+
+async def test_the_watch_and_the_sweep_at_once_never_start_what_shall_not_come(plane: Plane, given: Scenario) -> None:
+    """Both read the row before one of them ended it; the other must not take the ended row for one to start."""
+    user = await given.a_user()
+    bodies = [plane.a_request_of(user, f"unwanted-{number}", desiredState="Left") for number in range(10)]
+    await asyncio.gather(*(plane.ensure(body) for body in bodies for _ in range(4)))
+    assert [(await the_bot(plane, body)).reason for body in bodies] == ["stopped_before_start"] * len(bodies)
+    assert plane.kube.jobs == {}
