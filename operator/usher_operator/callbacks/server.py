@@ -21,7 +21,7 @@ from usher_models.db.engine import Database
 from usher_models.db.meetings import Bot
 from usher_models.db.transitions import Applied, Report
 from usher_models.errors import UnknownConnection
-from usher_models.states import Desired, Reason, Source, Stage, Status, exit_code_reason
+from usher_models.states import Desired, Reason, Source, Stage, Status, exit_code_reason, is_behind
 from usher_models.wire import BODY_MAX_BYTES, Exited, Heartbeat, Joined, Reply, Started, StatusUpdate
 from usher_operator.callbacks.identity import PodIdentity, TokenVerifier
 from usher_operator.commands import pending
@@ -74,7 +74,7 @@ class Callbacks:
                 connection, heartbeats.Beat(connection_id=body.connection_id, pod_uid=pod.pod_uid, seq=body.seq)
             )
         applied = Applied(bot=bot, applied=True)
-        if _ahead(body.status, bot.status):
+        if body.status is not None and not is_behind(body.status, bot.status):
             applied = await self._heal(pod, body)
         elif _news(body, bot):
             applied = Applied(bot=await self._note(pod, body), applied=True)
@@ -206,13 +206,6 @@ async def _own(connection: AsyncConnection, pod: PodIdentity, connection_id: str
     bot = await _known(connection, connection_id)
     pod.require_job(bot.request_namespace, bot.job_name)
     return bot
-
-
-_RANK = {Status.RESERVED: 0, Status.STARTING: 1, Status.ACTIVE: 2, Status.STOPPING: 3}
-
-
-def _ahead(reported: Status | None, actual: Status) -> bool:
-    return reported is not None and _RANK[reported] > _RANK[actual]
 
 
 def _news(body: Heartbeat, bot: Bot) -> bool:
