@@ -138,9 +138,10 @@ def _run_small(options: argparse.Namespace, cluster: Provider) -> None:
 
 def _print_environment(cluster: Provider) -> None:
     print(f"export KUBECONFIG={shlex.quote(str(cluster.kubeconfig()))}")
-    programs = cluster.programs()
-    if programs and str(programs) not in os.environ.get("PATH", "").split(":"):
-        print(f'export PATH={shlex.quote(str(programs))}:"$PATH"')
+    path = os.environ.get("PATH", "").split(":")
+    missing = [str(folder) for folder in cluster.programs() if str(folder) not in path]
+    if missing:
+        print(f'export PATH={shlex.quote(":".join(missing))}:"$PATH"')
 
 
 if __name__ == "__main__":

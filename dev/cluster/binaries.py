@@ -41,8 +41,14 @@ COREDNS = Build(
     target="tool",
     usually="2 to 3 min the first time, seconds with Go's build cache",
 )
+TOOLS = Build(
+    name="tools",
+    module=GO_MODULES / "tools",
+    target="tool",
+    usually="1 to 2 min the first time, seconds with Go's build cache",
+)
 PAUSE = Build(name="pause", module=REPOSITORY / "images" / "pause", target=".", usually="2 s")
-ALL = (KUBERNETES, COREDNS, PAUSE)
+ALL = (KUBERNETES, COREDNS, TOOLS, PAUSE)
 
 
 def ensure_all(settings: Settings, *, progress: Progress) -> None:
@@ -61,7 +67,7 @@ def folder(settings: Settings, build: Build) -> Path:
 
 def program(settings: Settings, name: str) -> Path:
     """The path of a built program."""
-    build = {"coredns": COREDNS, "pause": PAUSE}.get(name, KUBERNETES)
+    build = {"coredns": COREDNS, "helm": TOOLS, "kwok": TOOLS, "pause": PAUSE}.get(name, KUBERNETES)
     return folder(settings, build) / name
 
 

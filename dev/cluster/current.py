@@ -56,8 +56,8 @@ class Current:
     def kubeconfig(self) -> Path:
         return self._settings.home / "current" / "kubeconfig.yaml"
 
-    def programs(self) -> Path | None:
-        return None
+    def programs(self) -> list[Path]:
+        return []
 
     def audit_log(self) -> Path:
         raise DevError(

@@ -77,8 +77,8 @@ class Kind:
     def kubeconfig(self) -> Path:
         return self._folder / "kubeconfig.yaml"
 
-    def programs(self) -> Path | None:
-        return None
+    def programs(self) -> list[Path]:
+        return []
 
     def audit_log(self) -> Path:
         return self._folder / "audit" / "audit.log"
@@ -142,6 +142,6 @@ def _kubeadm() -> dict[str, object]:
 
 
 def _refuse_unless_there() -> None:
-    for program in ("kind", "docker", "kubectl"):
+    for program in ("kind", "docker", "kubectl", "helm"):
         if shutil.which(program) is None:
             raise DevError(f"CLUSTER=kind needs {program} on PATH; install it, or use CLUSTER=local (as root).")

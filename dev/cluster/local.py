@@ -98,8 +98,8 @@ class Local:
     def kubeconfig(self) -> Path:
         return self._settings.kubeconfig()
 
-    def programs(self) -> Path | None:
-        return binaries.folder(self._settings, binaries.KUBERNETES)
+    def programs(self) -> list[Path]:
+        return [binaries.folder(self._settings, build) for build in (binaries.KUBERNETES, binaries.TOOLS)]
 
     def audit_log(self) -> Path:
         return self._settings.audit_log

@@ -42,8 +42,8 @@ class Provider(Protocol):
         """The administrator's kubeconfig."""
         ...
 
-    def programs(self) -> Path | None:
-        """The folder of a kubectl that fits the cluster, if it brings one."""
+    def programs(self) -> list[Path]:
+        """The folders of the kubectl and helm that fit the cluster, if it brings them; else those on PATH serve."""
         ...
 
     def audit_log(self) -> Path:
