@@ -72,6 +72,10 @@ integration: install ## Tests on a real Postgres and Redis of their own (about 2
 e2e: install ## Tests on a real cluster (about 7 minutes; the first time about 15 more for building it)
 	@$(RUN) pytest tests/e2e --timeout 300 --durations 10
 
+.PHONY: faults
+faults: install ## Break what Usher stands on and measure its promises (about 25 minutes); ONLY=name SEED=n
+	@$(RUN) tests.faults $(addprefix --only ,$(ONLY)) $(addprefix --seed ,$(SEED))
+
 .PHONY: test
 test: ## Everything above, in the order of what fails fastest
 	@$(call timed,check) && $(call timed,integration) && $(call timed,e2e)
