@@ -53,7 +53,12 @@ ALL = (KUBERNETES, COREDNS, TOOLS, PAUSE)
 
 def ensure_all(settings: Settings, *, progress: Progress) -> None:
     """Build what has not been built from these very sources."""
-    for build in ALL:
+    ensure(settings, *ALL, progress=progress)
+
+
+def ensure(settings: Settings, *builds: Build, progress: Progress) -> None:
+    """The same for some of them."""
+    for build in builds:
         if not folder(settings, build).exists():
             _build(settings, build, progress=progress)
 

@@ -33,7 +33,7 @@ def etcd(settings: Settings) -> Component:
 
 
 def apiserver(settings: Settings) -> Component:
-    flags = {**_listening(settings), **_identity(settings), **_tokens(settings), **_audit(settings)}
+    flags = {**listening(settings), **identity(settings), **tokens(settings), **_audit(settings)}
     trusted = settings.pki / "ca.crt"
     return Component(
         process=process(settings, "apiserver", flagged(program(settings, "kube-apiserver"), flags)),
@@ -41,7 +41,8 @@ def apiserver(settings: Settings) -> Component:
     )
 
 
-def _listening(settings: Settings) -> dict[str, str]:
+def listening(settings: Settings) -> dict[str, str]:
+    """Where the API server listens, and what it admits."""
     return {
         "etcd-servers": f"http://{LOOPBACK}:{settings.etcd_port}",
         "bind-address": settings.node_ip,
@@ -55,7 +56,8 @@ def _listening(settings: Settings) -> dict[str, str]:
     }
 
 
-def _identity(settings: Settings) -> dict[str, str]:
+def identity(settings: Settings) -> dict[str, str]:
+    """Its certificates, and whose it trusts."""
     pki = settings.pki
     return {
         "tls-cert-file": f"{pki}/apiserver.crt",
@@ -68,7 +70,8 @@ def _identity(settings: Settings) -> dict[str, str]:
     }
 
 
-def _tokens(settings: Settings) -> dict[str, str]:
+def tokens(settings: Settings) -> dict[str, str]:
+    """How it signs ServiceAccount tokens."""
     return {
         "service-account-issuer": "https://kubernetes.default.svc.cluster.local",
         "service-account-key-file": f"{settings.pki}/tokens.pub",
@@ -94,6 +97,7 @@ def controller_manager(settings: Settings) -> Component:
         **QPS,
         "kubeconfig": str(settings.kubeconfig("controller-manager")),
         "bind-address": LOOPBACK,
+        "secure-port": str(settings.controller_manager_port),
         "service-account-private-key-file": f"{settings.pki}/tokens.key",
         "root-ca-file": f"{settings.pki}/ca.crt",
         "use-service-account-credentials": "true",
@@ -103,7 +107,7 @@ def controller_manager(settings: Settings) -> Component:
     }
     return Component(
         process=process(settings, "controller-manager", flagged(program(settings, "kube-controller-manager"), flags)),
-        healthy=lambda: answers(LOOPBACK, 10257, "/healthz", trusted=trusting_anyone()),
+        healthy=lambda: answers(LOOPBACK, settings.controller_manager_port, "/healthz", trusted=trusting_anyone()),
     )
 
 
@@ -112,9 +116,10 @@ def scheduler(settings: Settings) -> Component:
         **QPS,
         "kubeconfig": str(settings.kubeconfig("scheduler")),
         "bind-address": LOOPBACK,
+        "secure-port": str(settings.scheduler_port),
         "leader-elect": "false",
     }
     return Component(
         process=process(settings, "scheduler", flagged(program(settings, "kube-scheduler"), flags)),
-        healthy=lambda: answers(LOOPBACK, 10259, "/healthz", trusted=trusting_anyone()),
+        healthy=lambda: answers(LOOPBACK, settings.scheduler_port, "/healthz", trusted=trusting_anyone()),
     )

@@ -39,6 +39,9 @@ class Settings:
     service_cidr: str = "10.96.0.0/16"
     apiserver_port: int = 6443
     etcd_port: int = 2379
+    controller_manager_port: int = 10257
+    scheduler_port: int = 10259
+    folder: str = "local"
 
     @property
     def home(self) -> Path:
@@ -47,7 +50,7 @@ class Settings:
     @property
     def state(self) -> Path:
         """What `down --purge` removes: the cluster's data, certificates, logs and images."""
-        return self.home / "local"
+        return self.home / self.folder
 
     @property
     def builds(self) -> Path:
