@@ -35,8 +35,10 @@ def install(progress: Progress) -> Kubectl:
 
 def _apply(kubectl: Kubectl, *, overlay: str) -> None:
     said = kubectl("apply", "--kustomize", f"manifests/overlays/{overlay}")
-    if "configmap/usher configured" in said:
+    if any(f"{named} configured" in said for named in ("configmap/usher", "secret/usher", "secret/usher-operate")):
         kubectl("--namespace", SYSTEM, "rollout", "restart", *USHER)
+    if "secret/redis configured" in said:  # it reads its users when it starts
+        kubectl("--namespace", SYSTEM, "rollout", "restart", "deployment/redis")
     # The image's name stays the same when its content changes; what it is made of is written on the pods.
     made_of = {"usher.dev/made-of": digest(chosen("operator")[0])}
     patch = {"spec": {"template": {"metadata": {"annotations": made_of}}}}

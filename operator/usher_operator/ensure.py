@@ -19,6 +19,7 @@ from usher_operator.commands import Commander
 from usher_operator.kube import conditions, events
 from usher_operator.kube.job_spec import CONNECTION_ANNOTATION, JobSettings, build_job
 from usher_operator.kube.port import CreateRefused, KubePort
+from usher_operator.redis_users import RedisUsers
 from usher_operator.request import BotRequest, BotRequestSpec, ImageNotAllowed, to_reservation
 from usher_operator.telemetry import RESERVATIONS, TRANSITIONS
 
@@ -34,6 +35,7 @@ class Ensurer:
         database: Database,
         kube: KubePort,
         commander: Commander,
+        redis_users: RedisUsers,
         job_settings: JobSettings,
         allows_image: Callable[[str], bool],
         now: Callable[[], datetime],
@@ -41,6 +43,7 @@ class Ensurer:
         self._database = database
         self._kube = kube
         self._commander = commander
+        self._redis_users = redis_users
         self._job_settings = job_settings
         self._allows_image = allows_image
         self._now = now
@@ -143,6 +146,7 @@ class Ensurer:
         if bot.desired is Desired.LEAVE and await self._end_unless_started(bot):
             return
         namespace = bot.request_namespace or ""
+        self._redis_users.expect(meeting_id=bot.meeting_id, connection_id=bot.connection_id)
         try:
             if not await self._kube.create_job(namespace, build_job(bot, self._job_settings)):
                 await self._check_ours(bot, namespace)

@@ -25,6 +25,7 @@ from usher_operator.mirror import Mirror
 from usher_operator.reconcile.closing import Closer
 from usher_operator.reconcile.finished_job import FinishedJob
 from usher_operator.reconcile.reconciler import Reconciler
+from usher_operator.redis_users import AclUsers, NoUsers, RedisUsers
 from usher_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -36,12 +37,15 @@ STUCK_AFTER_AT_LEAST_S = 180
 
 def job_settings(settings: Settings) -> JobSettings:
     """The part of the settings that shapes Jobs."""
+    secret = settings.bot_redis_secret.get_secret_value()
+    server = settings.bot_redis_url.get_secret_value() or (settings.redis_url.get_secret_value() if secret else "")
     return JobSettings(
         image=settings.bot_image,
         image_pull_policy=settings.bot_image_pull_policy,
         service_account=settings.bot_service_account,
         callback_url=settings.callback_url,
-        redis_url=settings.bot_redis_url.get_secret_value(),
+        redis_url=server,
+        redis_secret=secret,
         audience=settings.token_audience,
         default_driver=settings.default_driver,
         heartbeat_interval_s=settings.heartbeat_interval_s,
@@ -68,10 +72,12 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
         stack.push_async_callback(publisher.close)
         kube = await stack.enter_async_context(KubeAdapter.connect())
         commander = Commander(database, publisher)
+        users = await _redis_users(stack, settings, database=database)
         ensurer = Ensurer(
             database=database,
             kube=kube,
             commander=commander,
+            redis_users=users,
             job_settings=job_settings(settings),
             allows_image=settings.allows_image,
             now=_now,
@@ -87,6 +93,8 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             tasks.create_task(reconciler.run(), name="reconciler"),
             tasks.create_task(mirror.run(settings.mirror_interval_s), name="mirror"),
         ]
+        if isinstance(users, AclUsers):
+            background.append(tasks.create_task(users.run(settings.reconcile_interval_s), name="redis-users"))
         logger.info("Watching %s.", ", ".join(settings.namespaces), extra={"action": "operating"})
         try:
             await kopf.operator(
@@ -102,6 +110,15 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             for task in background:
                 task.cancel()
     logger.info("Stopped.", extra={"action": "stopped"})
+
+
+async def _redis_users(stack: AsyncExitStack, settings: Settings, *, database: Database) -> RedisUsers:
+    secret = settings.bot_redis_secret.get_secret_value()
+    if not secret:
+        return NoUsers()
+    users = AclUsers.connect(settings.redis_url.get_secret_value(), secret=secret, database=database)
+    stack.push_async_callback(users.close)
+    return users
 
 
 async def _serve_health(

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from usher_models.db.reservations import Request
@@ -59,6 +59,13 @@ class SimulationSpec(_Spec):
         return {"out_of_memory": "oom"}.get(name, name)
 
 
+def _no_meeting(connection_id: str) -> str:
+    # bot_commands:meeting:42 is where another bot hears its commands.
+    if connection_id.startswith("meeting:"):
+        raise ValueError("Must not begin with meeting:, which names the channels of meetings.")
+    return connection_id
+
+
 class BotRequestSpec(_Spec):
     """spec of a BotRequest; `crds/botrequests.yaml` describes each field."""
 
@@ -72,7 +79,7 @@ class BotRequestSpec(_Spec):
     language: str | None = None
     task: str | None = None
     desired_state: Literal["Running", "Left"] = "Running"
-    connection_id: ConnectionId | None = None
+    connection_id: Annotated[ConnectionId, AfterValidator(_no_meeting)] | None = None
     lobby_timeout_seconds: Seconds = 900
     max_duration_seconds: Seconds = 14_400
     ttl_seconds_after_finished: int = Field(default=600, ge=0, lt=2**31)

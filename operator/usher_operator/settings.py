@@ -38,7 +38,10 @@ class Settings(BaseSettings):
     """Redis for the fast path of commands: redis://host:6379/0. Empty: commands travel in callback replies only."""
 
     bot_redis_url: SecretStr = SecretStr("")
-    """The Redis URL handed to bots; they may only subscribe. Empty: bots get `redis_url`'s commands by replies only."""
+    """Redis as bots reach it. Its user is shared by all bots and may only subscribe, unless `bot_redis_secret` is."""
+
+    bot_redis_secret: SecretStr = SecretStr("")
+    """operate: derives a Redis user per bot; `redis_url`'s user must manage users. 32 characters, or empty: shared."""
 
     namespaces: Annotated[tuple[str, ...], NoDecode] = ("usher-bots",)
     """Namespaces whose BotRequests are served, comma-separated. Fixed, so that no cluster-wide right is needed."""
@@ -178,6 +181,14 @@ class Settings(BaseSettings):
             raise ValueError("must have at least 16 printable ASCII characters, or be empty")
         return value
 
+    @field_validator("bot_redis_secret")
+    @classmethod
+    def _hard_to_guess(cls, value: SecretStr) -> SecretStr:
+        # A bot knows what was derived from it, and may try to find it at home.
+        if 0 < len(value.get_secret_value()) < 32:
+            raise ValueError("must have at least 32 characters, or be empty")
+        return value
+
     @field_validator("redis_url", "bot_redis_url")
     @classmethod
     def _redis(cls, value: SecretStr) -> SecretStr:
@@ -191,6 +202,10 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{ENV_PREFIX}HEARTBEAT_TIMEOUT_S must be at least twice {ENV_PREFIX}HEARTBEAT_INTERVAL_S,"
                 " or one lost heartbeat kills a healthy bot"
+            )
+        if self.bot_redis_secret.get_secret_value() and not self.redis_url.get_secret_value():
+            raise ValueError(
+                f"{ENV_PREFIX}BOT_REDIS_SECRET needs {ENV_PREFIX}REDIS_URL, whose user makes the users of bots"
             )
         return self
 

@@ -23,6 +23,7 @@ SWEEP_HELD: Final = Gauge("usher_sweep_held", "1 while nothing is judged by sile
 LAST_SWEEP: Final = Gauge("usher_last_sweep_timestamp_seconds", "When the last sweep ended.")
 LIVE_BOTS: Final = Gauge("usher_live_bots", "Bots that hold a slot, by status.", ["status"])
 MIRRORED: Final = Counter("usher_mirrored", "Status writes to BotRequests, by outcome.", ["outcome"])
+REDIS_USERS: Final = Counter("usher_redis_users", "Bots' users of Redis, by what became of them.", ["outcome"])
 WEBHOOKS: Final = Counter("usher_webhooks", "Attempts to deliver a webhook, and pauses, by outcome.", ["outcome"])
 
 _TEXT = "%(asctime)s %(levelname)-7s %(message)s"

@@ -72,7 +72,7 @@ def test_a_bots_pod_holds_no_other_credential(bots: tuple[Bot, Bot]) -> None:
     assert "/var/run/secrets/kubernetes.io/serviceaccount" not in mounts
     environment = {variable["name"]: variable.get("value", "") for variable in pod["spec"]["containers"][0]["env"]}
     assert "USHER_DATABASE_URL" not in environment
-    assert environment["USHER_REDIS_URL"].startswith("redis://bot:")
+    assert environment["USHER_REDIS_URL"].startswith(f"redis://bot-{bots[0].row()['meeting_id']}:")
 
 
 def _call(

@@ -134,6 +134,12 @@ async def live_bots(connection: AsyncConnection) -> list[Bot]:
     return [to_bot(row) for row in await connection.execute(_LIVE)]
 
 
+async def live_connections(connection: AsyncConnection) -> list[tuple[int, str]]:
+    """The meeting id and the connection id of every bot that holds a slot."""
+    rows = await connection.execute(text("SELECT meeting_id, connection_id FROM usher.bots WHERE ended_at IS NULL"))
+    return [(row.meeting_id, row.connection_id) for row in rows]
+
+
 async def unmirrored_bots(connection: AsyncConnection, *, hold_s: float, limit: int) -> list[Bot]:
     """Bots whose BotRequest does not show their newest revision yet, longest waiting first.
 

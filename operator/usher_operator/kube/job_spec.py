@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from usher_models.db.meetings import Bot
+from usher_operator.redis_account import RedisAccount
 from usher_operator.request import BotRequestSpec, SimulationSpec
 
 Json = dict[str, Any]
@@ -37,6 +38,7 @@ class JobSettings:
     service_account: str
     callback_url: str
     redis_url: str
+    redis_secret: str
     audience: str
     default_driver: str
     heartbeat_interval_s: float
@@ -191,7 +193,7 @@ def _env(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> list[Json]:
         "USHER_MEETING_ID": str(bot.meeting_id),
         "USHER_CALLBACK_URL": settings.callback_url,
         "USHER_TOKEN_FILE": f"{TOKEN_DIR}/token",
-        "USHER_REDIS_URL": settings.redis_url or None,
+        "USHER_REDIS_URL": _redis_url(bot, settings),
         "USHER_PLATFORM": bot.platform,
         "USHER_NATIVE_MEETING_ID": bot.native_id,
         "USHER_MEETING_URL": bot.config.get("meeting_url"),
@@ -209,6 +211,13 @@ def _env(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> list[Json]:
     }
     plain: list[Json] = [{"name": name, "value": value} for name, value in values.items() if value is not None]
     return [*plain, _from_pod("USHER_POD_NAME", "metadata.name"), _from_pod("USHER_POD_UID", "metadata.uid")]
+
+
+def _redis_url(bot: Bot, settings: JobSettings) -> str | None:
+    if not settings.redis_url or not settings.redis_secret:
+        return settings.redis_url or None
+    own = RedisAccount.of(meeting_id=bot.meeting_id, connection_id=bot.connection_id, secret=settings.redis_secret)
+    return own.url(settings.redis_url)
 
 
 def _from_pod(name: str, path: str) -> Json:

@@ -21,6 +21,7 @@ from usher_operator.reconcile.brownout import Brownout
 from usher_operator.reconcile.closing import Closer
 from usher_operator.reconcile.finished_job import FinishedJob
 from usher_operator.reconcile.reconciler import Reconciler
+from usher_operator.redis_users import NoUsers
 from usher_operator.request import BotRequest
 from usher_operator.settings import Settings
 
@@ -52,6 +53,7 @@ class Plane:
             database=database,
             kube=self.kube,
             commander=self.commander,
+            redis_users=NoUsers(),
             job_settings=job_settings(self.settings),
             allows_image=self.settings.allows_image,
             now=self.clock.now,

@@ -98,6 +98,7 @@ def test_the_config_a_running_bot_takes_on_is_language_and_task() -> None:
         ("desiredState", "Gone"),
         ("connectionId", "c" * 256),
         ("connectionId", "c d"),
+        ("connectionId", "meeting:42"),
         ("lobbyTimeoutSeconds", 0),
         ("lobbyTimeoutSeconds", 2**31),
         ("maxDurationSeconds", -5),
