@@ -61,16 +61,18 @@ layers: install
 
 .PHONY: unit
 unit: install ## Unit tests (a minute); each takes less than 2 s on a quiet machine, and is stopped after 20
-	@$(RUN) pytest tests/unit --quiet --timeout 20 --durations 5
+	@$(RUN) pytest tests/unit --quiet --timeout 20 --durations 5 --numprocesses 2
 
 .PHONY: integration
 integration: install ## Tests on a real Postgres and Redis of their own (about 2 minutes)
 	@$(RUN) dev.stores up
-	@$(RUN) pytest tests/integration --quiet --durations 5
+	@$(RUN) pytest tests/integration --quiet --durations 5 --numprocesses 2
 
 .PHONY: e2e
 e2e: install ## Tests on a real cluster (about 7 minutes; the first time about 15 more for building it)
-	@$(RUN) pytest tests/e2e --timeout 300 --durations 10
+	@# Most of a test here is waiting: six files at a time, then those that need the cluster for themselves.
+	@$(RUN) pytest tests/e2e --timeout 300 --durations 10 -m 'not alone' --numprocesses 6 --dist loadfile
+	@$(RUN) pytest tests/e2e --timeout 300 --durations 10 -m alone
 
 .PHONY: faults
 faults: install ## Break what Usher stands on and measure its promises (about 25 minutes); ONLY=name SEED=n

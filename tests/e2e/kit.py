@@ -24,6 +24,7 @@ from dev.demo.kubectl import SYSTEM, Kubectl
 from dev.machine.commands import attempt
 
 LABEL = "usher.dev/made-by"
+RUN_LABEL = "usher.dev/run"
 POLL_S = 0.3
 # On a machine that does other work too, a pod takes its time to come up; this is no promise of Usher's.
 SOON_S = 90.0
@@ -280,7 +281,7 @@ class Wish:
         return {
             "apiVersion": "usher.dev/v1alpha1",
             "kind": "BotRequest",
-            "metadata": {"name": self.name, "labels": {LABEL: "e2e"}},
+            "metadata": {"name": self.name, "labels": self.cluster.labels},
             "spec": spec | ({"simulation": self._simulation} if simulated else {}),
         }
 
@@ -407,8 +408,17 @@ class Cluster:
             f"{name} of {owner}" for name, owner in owners.items() if mine in owner
         ]
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """What marks the requests of this run."""
+        return {LABEL: "e2e", RUN_LABEL: self._run}
+
     def tidy(self) -> None:
-        """Withdraw every request that a test made, also in an earlier run."""
+        """Withdraw every request of this run."""
+        self.kubectl("delete", "br", "--selector", f"{RUN_LABEL}={self._run}", "--wait=false")
+
+    def tidy_all(self) -> None:
+        """Withdraw what tests of earlier runs left."""
         self.kubectl("delete", "br", "--selector", f"{LABEL}=e2e", "--wait=false")
 
 

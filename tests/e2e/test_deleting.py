@@ -1,5 +1,7 @@
 """`kubectl delete` of a live BotRequest: it never hangs, the bot leaves by itself, and nothing stays behind."""
 
+import pytest
+
 from tests.e2e.kit import Cluster, User
 
 # No finalizer, so nothing is waited for.
@@ -24,6 +26,7 @@ def test_deleting_a_request_whose_pod_does_not_run_yet_ends_it(cluster: Cluster,
     bot.wait_until_nothing_runs()
 
 
+@pytest.mark.alone
 def test_with_the_operator_away_a_deleted_bot_still_leaves_and_says_so(cluster: Cluster, user: User) -> None:
     meant, killed = cluster.apply(
         [cluster.a_bot(user, called="deleted"), cluster.a_bot(user, called="deleted").behaving("IgnoreLeave")]

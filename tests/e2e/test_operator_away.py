@@ -2,7 +2,11 @@
 
 import json
 
+import pytest
+
 from tests.e2e.kit import Bot, Cluster, User
+
+pytestmark = pytest.mark.alone
 
 # What `ensure` does first, by its own functions, and no more: the operator dies right after its commit.
 RESERVE_ONLY = """

@@ -8,6 +8,8 @@ import pytest
 
 from tests.e2e.kit import Bot, Cluster, Record, User, eventually
 
+pytestmark = pytest.mark.alone
+
 BEAT_S = 5
 # By Redis alone: from the operator's order to the bot's log line. By chance a heartbeat is as fast once in five times.
 REDIS_S = 1.0
@@ -53,7 +55,7 @@ def _delay(cluster: Cluster, bot: Bot, **spec: Any) -> float:
     generation = int(bot.row()["config_generation"]) + 1
     bot.edit(**spec)
     bot.wait_for_row(config_generation=generation, applied_generation=generation, within=30)
-    words = cluster.operator_words(lines=200)
+    words = cluster.operator_words(lines=500)
     ordered = _said_at(words, action="reconfigure_requested", meeting_id=bot.row()["meeting_id"])
     return (_said_at(bot.words(), action="reconfigured") - ordered).total_seconds()
 

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from dev.demo.kubectl import ROOT
-from tests.e2e.kit import LABEL, Bot, Cluster, User
+from tests.e2e.kit import Bot, Cluster, User
 
 SAMPLES = ROOT / "manifests/samples"
 
@@ -54,7 +54,7 @@ def _applied(cluster: Cluster, sample: Path, user: User) -> Iterator[list[Bot]]:
     """The requests of a sample, as that user's and under names of their own."""
     bodies: list[dict[str, Any]] = list(yaml.safe_load_all(sample.read_text()))
     for body in bodies:
-        body["metadata"] = {"name": cluster.a_name(body["metadata"]["name"]), "labels": {LABEL: "e2e"}}
+        body["metadata"] = {"name": cluster.a_name(body["metadata"]["name"]), "labels": cluster.labels}
         body["spec"]["userId"] = user.id
     bots = cluster.apply_objects(bodies)
     yield bots

@@ -2,7 +2,11 @@
 
 import time
 
+import pytest
+
 from tests.e2e.kit import Cluster, Record, User, eventually
+
+pytestmark = pytest.mark.alone
 
 
 def test_bots_outlive_every_callback_server_being_killed(cluster: Cluster, user: User, record_property: Record) -> None:
