@@ -136,6 +136,9 @@ class Settings(BaseSettings):
     bind_host: str = "0.0.0.0"  # noqa: S104 - a pod's address is not known beforehand
     """The address to listen on."""
 
+    max_connections: Annotated[int, Field(ge=1)] = 20_000
+    """Most open connections on each port. Beyond it, the client with the most makes room for one with fewer."""
+
     drain_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5
     """serve: after SIGTERM it goes on serving this long, until no load balancer sends it requests any more."""
 

@@ -9,7 +9,8 @@ meeting, and answers with the row's actual status and the commands the bot has n
 
 import asyncio
 import json
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from aiohttp import web
@@ -25,8 +26,12 @@ from usher_models.states import Desired, Reason, Source, Stage, Status, exit_cod
 from usher_models.wire import BODY_MAX_BYTES, Exited, Heartbeat, Joined, Reply, Started, StatusUpdate
 from usher_operator.callbacks.identity import PodIdentity, TokenVerifier
 from usher_operator.commands import pending
-from usher_operator.problems import BadBody, problems
+from usher_operator.problems import BadBody, Handler, problems
 from usher_operator.telemetry import CALLBACK_SECONDS, CALLBACKS, TRANSITIONS
+
+# More than a bot ever says at once; one that floods must not keep the database from the others.
+AT_ONCE = 8
+SPEAKER = web.RequestKey("speaker", str)
 
 PREFIX = "/bots/internal/callback"
 BODY_TIMEOUT_S = 10
@@ -41,10 +46,11 @@ class Callbacks:
     database: Database
     verifier: TokenVerifier
     heartbeat_interval_s: float
+    _speaking: Counter[str] = field(default_factory=Counter)
 
     def application(self) -> web.Application:
         """The aiohttp application of port 8081."""
-        app = web.Application(middlewares=[_measured, problems], client_max_size=BODY_MAX_BYTES)
+        app = web.Application(middlewares=[_measured, problems, self._few_at_once], client_max_size=BODY_MAX_BYTES)
         app.router.add_post(f"{PREFIX}/started", self.started)
         app.router.add_post(f"{PREFIX}/joined", self.joined)
         app.router.add_post(f"{PREFIX}/heartbeat", self.heartbeat)
@@ -117,8 +123,23 @@ class Callbacks:
         _count(applied, told)
         return self._reply("callback processed", applied)
 
+    @web.middleware
+    async def _few_at_once(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Let go of what `_read` took: a bot's callbacks in flight are counted, so that it cannot have too many."""
+        try:
+            return await handler(request)
+        finally:
+            if (pod_uid := request.get(SPEAKER)) is not None:
+                self._speaking[pod_uid] -= 1
+                if not self._speaking[pod_uid]:
+                    del self._speaking[pod_uid]
+
     async def _read(self, request: web.Request, model: type[Body]) -> tuple[PodIdentity, Body]:
         pod = await self.verifier.verify(request.headers.get("Authorization"))
+        if self._speaking[pod.pod_uid] >= AT_ONCE:
+            raise web.HTTPTooManyRequests(text=f"This bot has {AT_ONCE} callbacks in flight; wait for their answers.")
+        self._speaking[pod.pod_uid] += 1
+        request[SPEAKER] = pod.pod_uid
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
                 raw = await request.read()
