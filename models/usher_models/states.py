@@ -112,6 +112,34 @@ def is_behind(reported: Status, actual: Status) -> bool:
     return _ORDER.get(reported, 9) <= _ORDER.get(actual, -1)
 
 
+class Judgement(StrEnum):
+    """What becomes of something a bot says of its meeting."""
+
+    MOVED = "moved"
+    REPEATED = "repeated"
+    LATE = "late"
+    ANOTHER_POD_SPEAKS = "another_pod_speaks"
+    OVER = "over"
+    ILLEGAL = "illegal"
+
+
+def judge(target: Status, status: Status, *, fenced: bool, known: bool, ended_by_bot: bool) -> Judgement:
+    """What becomes of a bot's report of `target` while its meeting is in `status`.
+
+    `fenced`: another pod speaks for the meeting. `known`: its event was heard before. `ended_by_bot`: who made the
+    meeting terminal. The guard of `usher_models.db.transitions` says the same in SQL, which a test holds it to.
+    """
+    if fenced:
+        return Judgement.ANOTHER_POD_SPEAKS
+    if not known and is_legal(status, target, source=Source.BOT):
+        return Judgement.MOVED
+    if status in TERMINAL:
+        return Judgement.REPEATED if target in TERMINAL and ended_by_bot else Judgement.OVER
+    if target is status:
+        return Judgement.REPEATED
+    return Judgement.LATE if target is Status.STARTING else Judgement.ILLEGAL
+
+
 class Reason(StrEnum):
     """Why a meeting is where it is. Bots may add reasons of their own (`REASON_PATTERN`); these are Usher's."""
 

@@ -22,9 +22,11 @@ from usher_models.errors import AnotherPodSpeaks, IllegalMove, MeetingOver, Unkn
 from usher_models.states import (
     LIVE,
     TERMINAL,
+    Judgement,
     Source,
     Stage,
     Status,
+    judge,
     legal_origins,
     sentence,
 )
@@ -210,19 +212,24 @@ async def _known(connection: AsyncConnection, connection_id: str) -> Bot:
 
 
 async def _explain(connection: AsyncConnection, told: Report, *, bot: Bot) -> None:
-    """Return when `told` is a repeat or old news; raise what it is otherwise."""
-    if told.pod_uid and bot.pod_uid and told.pod_uid != bot.pod_uid:
+    """Return when `told`, which moved nothing, is a repeat or old news; raise what it is otherwise."""
+    last = await last_transition(connection, bot.meeting_id) if bot.status in TERMINAL else None
+    found = judge(
+        told.target,
+        bot.status,
+        fenced=bool(told.pod_uid and bot.pod_uid and told.pod_uid != bot.pod_uid),
+        known=True,
+        ended_by_bot=last is not None and last.source == Source.BOT,
+    )
+    if found is Judgement.ANOTHER_POD_SPEAKS:
         raise AnotherPodSpeaks
-    if bot.status in TERMINAL:
-        last = await last_transition(connection, bot.meeting_id)
-        if told.target in TERMINAL and last is not None and last.source == Source.BOT:
-            return
+    if found is Judgement.OVER:
         raise MeetingOver(meeting_id=bot.meeting_id, status=bot.status)
-    if told.target == Status.STARTING != bot.status and told.event_id:
+    if found is Judgement.ILLEGAL:
+        raise IllegalMove(f"The meeting is {bot.status}; it cannot become {told.target}.")
+    if found is Judgement.LATE and told.event_id:
         values = {"connection_id": bot.connection_id, "live": sorted(LIVE), "event_id": told.event_id}
         await _once(connection, _NOTE_LATE, values)
-    elif told.target not in (bot.status, Status.STARTING):
-        raise IllegalMove(f"The meeting is {bot.status}; it cannot become {told.target}.")
 
 
 async def move_reserved(

@@ -1,0 +1,477 @@
+"""Usher's own code, run one question at a time.
+
+`ensure`, the callbacks and every failure mode of the reconciler are the production functions themselves. Only what
+they ask of Postgres, the API server and Redis is answered by the model: each such question is one atomic step between
+which everything else may happen. A program that runs is not a coroutine but what it was answered so far; to go on, a
+new coroutine is given the same answers again. So a running program can be kept in a set, compared and forked.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cache
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+from tests.fakes.bots import RESERVED_AT, a_bot_row
+from tests.fakes.objects import COMPLETE, FAILED_BY_POLICY, a_botrequest, a_job, a_pod, running, terminated
+from tests.fakes.settings import some_settings
+from tests.model.world import Message, Phase, Pod, Program, Row
+from usher_models.db import desires, heartbeats, meetings, reservations, staleness, transitions
+from usher_models.db.meetings import Bot
+from usher_models.errors import (
+    AnotherPodSpeaks,
+    CapReached,
+    DatabaseUnavailable,
+    IllegalMove,
+    KubernetesUnavailable,
+    MeetingOver,
+    Unavailable,
+    UnknownConnection,
+    UsherError,
+)
+from usher_models.states import Desired, Judgement, Reason, Status
+from usher_models.wire import Exited, Heartbeat, Joined, Started, StatusUpdate
+from usher_operator.callbacks.identity import PodIdentity
+from usher_operator.callbacks.server import Callbacks
+from usher_operator.commands import Commander
+from usher_operator.ensure import Ensurer
+from usher_operator.kube.port import Json
+from usher_operator.operate import job_settings
+from usher_operator.problems import status_of
+from usher_operator.reconcile import snapshot
+from usher_operator.reconcile.closing import Closer
+from usher_operator.reconcile.context import Patience, Sweep
+from usher_operator.reconcile.finished_job import FinishedJob
+from usher_operator.reconcile.reconciler import REPAIRS_IN_ORDER
+from usher_operator.reconcile.snapshot import Snapshot
+from usher_operator.redis_users import NoUsers
+from usher_operator.request import BotRequest
+from usher_operator.requesting import Requester
+
+NAMESPACE = "bots"
+# One look longer than the grace of any failure mode: what was amiss in the last sweep has outlasted it in this one.
+SETTINGS = some_settings(orphan_grace_s=10)
+REPAIRS = {repair.__module__.rpartition(".")[2]: repair for repair in REPAIRS_IN_ORDER}
+# What each failure mode looks at. Left out: a maximum duration ends in a wish to leave, which the model has; rows of
+# the REST API and images that cannot be pulled are not in it. Silence is judged without the API server too.
+NEEDS = {
+    "finished_job": "live jobs pods",
+    "never_started": "",
+    "never_joined": "",
+    "heartbeat_lost": "",
+    "never_exited": "",
+    "deaf_bot": "jobs",
+    "vanished_request": "live requests jobs pods",
+    "missing_job": "live requests jobs pods",
+    "orphan_job": "jobs",
+    "missed_request": "live requests",
+}
+SWEEPS = tuple(NEEDS)
+
+
+class Trouble(StrEnum):
+    """An answer that is no answer."""
+
+    DATABASE = "database"
+    KUBERNETES = "kubernetes"
+
+
+_TROUBLES: dict[Trouble, type[Unavailable]] = {
+    Trouble.DATABASE: DatabaseUnavailable,
+    Trouble.KUBERNETES: KubernetesUnavailable,
+}
+
+
+class Ask:
+    """One question to the outside. `trouble` is what can go wrong with it."""
+
+    def __init__(self, what: str, *args: Any, trouble: Trouble = Trouble.DATABASE) -> None:
+        self.what = what
+        self.args = args
+        self.trouble = trouble
+
+    def __await__(self) -> Generator["Ask", Any, Any]:
+        return (yield self)
+
+
+class Done(NamedTuple):
+    """A program has ended with this value."""
+
+    value: Any
+
+
+def connection_of(number: int) -> str:
+    return f"request-{number}"
+
+
+def number_of(name: str | None) -> int:
+    return int((name or "").rpartition("-")[2])
+
+
+def as_bot(number: int, row: Row) -> Bot:
+    """The row as production reads it."""
+    return a_bot_row(
+        meeting_id=number,
+        status=row.status,
+        connection_id=connection_of(number),
+        request_namespace=NAMESPACE,
+        request_name=connection_of(number),
+        request_uid=connection_of(number),
+        request_generation=row.generation,
+        job_name=f"bot-{number}",
+        job_created_at=RESERVED_AT if row.job_created else None,
+        desired=Desired.LEAVE if row.leave else Desired.RUN,
+        leave_reason=Reason.STOPPED if row.leave else None,
+        joined_at=RESERVED_AT if row.joined else None,
+        ended_at=None if row.live else RESERVED_AT,
+    )
+
+
+def as_request(number: int, wish: str, refused: bool) -> Json:
+    status = {"conditions": [{"type": "Accepted", "status": "False", "observedGeneration": 1 + (wish == "leave")}]}
+    return a_botrequest(
+        connection_of(number),
+        uid=connection_of(number),
+        generation=1 + (wish == "leave"),
+        nativeMeetingId=str(85_000_000_000 + number),
+        desiredState="Left" if wish == "leave" else None,
+        status=status if refused else None,
+    )
+
+
+def as_job(number: int, job: str) -> Json:
+    condition = {"complete": COMPLETE, "failed": FAILED_BY_POLICY}.get(job)
+    return a_job(number, connection_id=connection_of(number), condition=condition)
+
+
+def as_pod(number: int, pod: Pod) -> Json:
+    state = terminated(pod.code) if pod.phase is Phase.DONE else running()
+    return a_pod(f"bot-{number}", suffix=f"aaaa{pod.number}", uid=f"pod-{pod.number}", state=state)
+
+
+class ModelDatabase:
+    """Its transactions hold nothing: each function that is called inside one is a step of its own."""
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        yield None
+
+
+class ModelKube:
+    """KubePort, as questions."""
+
+    async def create_job(self, _namespace: str, job: Json) -> Any:
+        return await _kubernetes("create_job", number_of(job["metadata"]["name"]))
+
+    async def get_job(self, _namespace: str, name: str) -> Json | None:
+        job = await _kubernetes("job", number_of(name))
+        return None if job == "none" else as_job(number_of(name), job)
+
+    async def delete_job(self, _namespace: str, name: str) -> Any:
+        return await _kubernetes("delete_job", number_of(name))
+
+    async def list_requests(self, _namespace: str) -> list[Json]:
+        return [as_request(*each) for each in await _kubernetes("requests")]
+
+    async def list_jobs(self, _namespace: str) -> list[Json]:
+        return [as_job(*each) for each in await _kubernetes("jobs")]
+
+    async def list_pods(self, _namespace: str, *, job_name: str | None = None) -> list[Json]:
+        pods = await _kubernetes("pods")
+        return [as_pod(number, pod) for number, pod in pods if job_name in (None, f"bot-{number}")]
+
+    async def patch_request_status(self, _namespace: str, name: str, _status: Json) -> bool:
+        return bool(await _kubernetes("refuse", number_of(name)))
+
+    async def create_event(self, _namespace: str, _event: Json) -> None:
+        return None
+
+    async def pod_events(self, _namespace: str, _pod_name: str) -> list[Json]:
+        return []
+
+
+class ModelPublisher:
+    """Redis: the command reaches the bot, or it does not."""
+
+    async def publish(self, bot: Bot, _command: Any) -> None:
+        await Ask("publish", bot.meeting_id)
+
+
+def _kubernetes(what: str, *args: Any) -> Ask:
+    return Ask(what, *args, trouble=Trouble.KUBERNETES)
+
+
+async def _bot_by_connection(_: Any, connection_id: str) -> Bot | None:
+    return await _bot_by_id(_, number_of(connection_id))
+
+
+async def _bot_by_id(_: Any, meeting_id: int) -> Bot | None:
+    row = await Ask("row", meeting_id)
+    return as_bot(meeting_id, row) if row else None
+
+
+async def _bots_by_id(_: Any, ids: list[int]) -> dict[int, Bot]:
+    return {number: as_bot(number, row) for number, row in await Ask("rows") if number in ids}
+
+
+async def _live_bots(_: Any) -> list[Bot]:
+    return [as_bot(number, row) for number, row in await Ask("rows") if row.live]
+
+
+async def _deaf_bots(_: Any, **_grace: Any) -> list[Bot]:
+    rows = await Ask("rows")
+    return [as_bot(number, row) for number, row in rows if row.live and row.leave and row.job_created]
+
+
+async def _stale_bots(_: Any, rule: staleness.Rule, **_limits: Any) -> list[Bot]:
+    return [as_bot(number, row) for number, row in await Ask("stale", rule.status)]
+
+
+async def _mark_job_created(_: Any, meeting_id: int) -> None:
+    await Ask("mark_job", meeting_id)
+
+
+async def _reserve(_: Any, request: reservations.Request) -> reservations.Reservation:
+    number = number_of(request.connection_id)
+    if not await Ask("reserve", number, request.request_generation):
+        raise CapReached(limit=1, used=1)
+    return reservations.Reservation(meeting_id=number, job_name=f"bot-{number}", created=True)
+
+
+async def _move_reserved(_: Any, connection_id: str, *, target: Any, source: Any, reason: str, message: Any) -> Any:
+    return await Ask("end_reserved", number_of(connection_id), target, source, str(reason))
+
+
+async def _close_many(
+    _: Any, closings: Any, *, target: Any, source: Any, guard: str = "true", guard_values: Any = None
+) -> list[transitions.Moved]:
+    if not closings:
+        return []
+    wanted = tuple((closing.meeting_id, str(closing.reason)) for closing in closings)
+    status = (guard_values or {}).get("stale_status") or (Status.RESERVED if "'reserved'" in guard else None)
+    moved = await Ask("close", wanted, target, source, status, "stale_status" in (guard_values or {}))
+    return [
+        transitions.Moved(
+            meeting_id=number,
+            connection_id=connection_of(number),
+            job_name=f"bot-{number}",
+            namespace=NAMESPACE,
+            origin=origin,
+            reason=dict(wanted)[number],
+        )
+        for number, origin in moved
+    ]
+
+
+async def _report(_: Any, told: transitions.Report) -> transitions.Applied:
+    number = number_of(told.connection_id)
+    asked = Ask("report", number, told.target, number_of(told.pod_uid), told.event_id, str(told.reason))
+    judgement, row = await asked
+    if judgement is Judgement.ANOTHER_POD_SPEAKS:
+        raise AnotherPodSpeaks
+    if judgement is Judgement.OVER:
+        raise MeetingOver(meeting_id=number, status=row.status)
+    if judgement is Judgement.ILLEGAL:
+        raise IllegalMove
+    return transitions.Applied(bot=as_bot(number, row), applied=judgement is Judgement.MOVED)
+
+
+async def _beat(_: Any, sign: heartbeats.Beat) -> Bot:
+    number = number_of(sign.connection_id)
+    judgement, row = await Ask("beat", number, number_of(sign.pod_uid))
+    if row is None:
+        raise UnknownConnection
+    if judgement is Judgement.OVER:
+        raise MeetingOver(meeting_id=number, status=row.status)
+    if judgement is Judgement.ANOTHER_POD_SPEAKS:
+        raise AnotherPodSpeaks
+    return as_bot(number, row)
+
+
+async def _nothing(*_args: Any, **_fields: Any) -> None:
+    return None
+
+
+async def _want_leave(_: Any, ids: Any, *, reason: str) -> list[int]:
+    assert reason
+    return list(await Ask("want_leave", tuple(ids))) if ids else []
+
+
+async def _note_request(_: Any, meeting_id: int, *, generation: int, **_names: Any) -> None:
+    await Ask("note_request", meeting_id, generation)
+
+
+class Unread:
+    """What a failure mode was said not to look at; looking at it all the same ends the search."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"This failure mode reads .{name} of something that NEEDS leaves out.")
+
+    __iter__ = __len__ = __getattr__
+
+
+async def _take(needs: str) -> Snapshot | None:
+    """`snapshot.take` with its lists one after another, as they may well be answered; those not needed are not read."""
+    try:
+        requests = await _KUBE.list_requests(NAMESPACE) if "requests" in needs else Unread()
+        jobs = await _KUBE.list_jobs(NAMESPACE) if "jobs" in needs else Unread()
+        pods = await _KUBE.list_pods(NAMESPACE) if "pods" in needs else Unread()
+    except KubernetesUnavailable:
+        return None
+    return _snapshot(requests, jobs, pods)
+
+
+def _snapshot(requests: Any, jobs: Any, pods: Any) -> Snapshot:
+    """The lists as `snapshot._take_one` keeps them."""
+    parts: dict[str, Any] = {"requests": requests, "jobs": jobs, "pods": pods}
+    if not isinstance(requests, Unread):
+        parts["requests"] = [BotRequest.from_object(body) for body in requests]
+    if not isinstance(jobs, Unread):
+        parts["jobs"] = {(NAMESPACE, job["metadata"]["name"]): job for job in jobs}
+    if not isinstance(pods, Unread):
+        parts["pods"] = {(NAMESPACE, pod["metadata"]["labels"][snapshot.JOB_NAME_LABEL]): pod for pod in pods}
+    return Snapshot(**parts)
+
+
+_ANSWERED: dict[Any, dict[str, Any]] = {
+    meetings: {
+        "bot_by_connection": _bot_by_connection,
+        "bot_by_id": _bot_by_id,
+        "bots_by_id": _bots_by_id,
+        "live_bots": _live_bots,
+        "mark_job_created": _mark_job_created,
+    },
+    reservations: {"reserve": _reserve},
+    transitions: {"report": _report, "move_reserved": _move_reserved, "close_many": _close_many},
+    desires: {
+        "want_leave": _want_leave,
+        "want_config": _nothing,
+        "note_request": _note_request,
+        "deaf_bots": _deaf_bots,
+    },
+    heartbeats: {"beat": _beat, "note_details": _nothing},
+    staleness: {"stale_bots": _stale_bots},
+}
+
+
+@contextmanager
+def answered_by_the_model() -> Iterator[None]:
+    """Inside, production asks the model instead of the stores."""
+    with ExitStack() as stack:
+        for module, functions in _ANSWERED.items():
+            stack.enter_context(patch.multiple(module, **functions))
+        logging.disable(logging.CRITICAL)
+        stack.callback(logging.disable, logging.NOTSET)
+        advance.cache_clear()
+        yield
+
+
+class _Callbacks(Callbacks):
+    """The callback server with its requests read already."""
+
+    async def _read(self, request: Any, _model: Any) -> Any:
+        return request
+
+
+_DATABASE: Any = ModelDatabase()
+_KUBE: Any = ModelKube()
+_COMMANDER = Commander(_DATABASE, ModelPublisher())
+_CLOSER = Closer(database=_DATABASE, kube=_KUBE)
+_FINISHED_JOB = FinishedJob(database=_DATABASE, kube=_KUBE, closer=_CLOSER)
+_CALLBACKS: Any = _Callbacks(database=_DATABASE, verifier=None, heartbeat_interval_s=30)  # type: ignore[arg-type]
+_ENSURER = Ensurer(
+    database=_DATABASE,
+    kube=_KUBE,
+    commander=_COMMANDER,
+    redis_users=NoUsers(),
+    job_settings=job_settings(SETTINGS),
+    allows_image=SETTINGS.allows_image,
+    now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+)
+
+
+async def _ensure(number: int, wish: str, refused: bool) -> None:
+    request = BotRequest.from_object(as_request(number, wish, refused))
+    await (_ENSURER.withdraw(request) if wish == "gone" else _ENSURER.ensure(request))
+
+
+async def _job_seen(number: int, job: str) -> None:
+    await _FINISHED_JOB.close(as_job(number, job) | {})
+
+
+async def _sweep(name: str, memory: frozenset[object]) -> frozenset[object]:
+    """One failure mode with a look at the world of its own; what it saw amiss, for the next."""
+    patience = Patience(lambda: SETTINGS.orphan_grace_s)
+    patience._since = dict.fromkeys(memory, 0.0)
+    needs = NEEDS[name]
+    live: Any = await _live_bots(None) if "live" in needs else Unread()
+    sweep = Sweep(
+        settings=SETTINGS,
+        database=_DATABASE,
+        kube=_KUBE,
+        commander=_COMMANDER,
+        ensurer=_ENSURER,
+        closer=_CLOSER,
+        requester=Requester(database=_DATABASE, kube=_KUBE),
+        patience=patience,
+        live=live,
+        snapshot=await _take(needs) if "s" in needs else None,
+    )
+    await REPAIRS[name](sweep)
+    return frozenset(patience._since)
+
+
+_BODIES: dict[str, Callable[[Message, dict[str, Any]], Any]] = {
+    "started": lambda _, who: Started(**who),
+    "joined": lambda _, who: Joined(**who),
+    "heartbeat": lambda message, who: Heartbeat(status=message.status, **who),
+    "status": lambda message, who: StatusUpdate(status=message.status, **who),
+    "exited": lambda message, who: Exited(exit_code=message.code, **who),
+}
+
+
+async def _callback(number: int, message: Message) -> str:
+    """One callback as serve answers it: what the bot makes of the answer."""
+    pod = PodIdentity(namespace=NAMESPACE, pod_name=f"bot-{number}-aaaa{message.pod}", pod_uid=f"pod-{message.pod}")
+    body = _BODIES[message.kind](message, {"connection_id": connection_of(number), "event_id": message.event_id})
+    try:
+        response = await getattr(_CALLBACKS, message.kind)((pod, body))
+    except (MeetingOver, AnotherPodSpeaks):
+        return "terminate"
+    except UsherError as exc:
+        return "retry" if status_of(exc) == 503 else "declined"
+    return "leave" if '"leave"' in response.text else "ok"
+
+
+_PROGRAMS: dict[str, Callable[..., Coroutine[Any, Any, Any]]] = {
+    "ensure": _ensure,
+    "job_seen": _job_seen,
+    "sweep": _sweep,
+    "callback": _callback,
+}
+
+
+async def _guarded(program: Program) -> Any:
+    try:
+        return await _PROGRAMS[program.name](*program.args)
+    except Unavailable:
+        # Left to the next sweep, as the handlers and the reconciler do.
+        return None
+
+
+@cache
+def advance(program: Program) -> Ask | Done:
+    """What a program asks next, or how it ended, after what it was answered so far."""
+    coroutine = _guarded(program)
+    try:
+        asked: Ask = coroutine.send(None)
+        for result in program.results:
+            asked = coroutine.throw(_TROUBLES[result]()) if isinstance(result, Trouble) else coroutine.send(result)
+    except StopIteration as stop:
+        return Done(stop.value)
+    finally:
+        coroutine.close()
+    return asked
