@@ -24,7 +24,8 @@
     ├── DatabaseForbids         database_forbids           the database role lacks a privilege
     └── Unavailable                                        worth another try
         ├── DatabaseUnavailable database_unavailable
-        └── KubernetesUnavailable kubernetes_unavailable
+        ├── KubernetesUnavailable kubernetes_unavailable
+        └── NotLeading          not_leading                another process leads: this one must not write
 
 `code` is the stable word for programs; `str(error)` is the sentence for people.
 """
@@ -206,3 +207,9 @@ class KubernetesUnavailable(Unavailable):
     """The Kubernetes API cannot be reached; try again."""
 
     code = "kubernetes_unavailable"
+
+
+class NotLeading(Unavailable):
+    """Another process leads, or nobody does; this one must not write."""
+
+    code = "not_leading"

@@ -11,8 +11,9 @@ from datetime import datetime
 
 from usher_models.db import meetings
 from usher_models.db.engine import Database
+from usher_models.db.locks import SingleFlight
 from usher_models.db.meetings import Bot
-from usher_models.errors import Unavailable
+from usher_models.errors import NotLeading, Unavailable
 from usher_models.states import Status
 from usher_operator.kube import conditions, events
 from usher_operator.kube.port import Json, KubePort
@@ -27,7 +28,16 @@ CONCURRENCY = 10
 class Mirror:
     """Shows changed rows, in batches. It has no memory: a row knows which revision is shown."""
 
-    def __init__(self, *, database: Database, kube: KubePort, hold_s: float, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        kube: KubePort,
+        hold_s: float,
+        now: Callable[[], datetime],
+        fence: SingleFlight | None = None,
+    ) -> None:
+        self._fence = fence
         self._database = database
         self._kube = kube
         self._hold_s = hold_s
@@ -38,6 +48,8 @@ class Mirror:
         while True:
             try:
                 await self.show_changes()
+            except NotLeading:
+                pass
             except Unavailable as exc:
                 logger.warning("Statuses are shown later: %s", exc, extra={"action": "mirror_postponed"})
             except Exception:
@@ -63,6 +75,10 @@ class Mirror:
     async def _show(self, bot: Bot) -> None:
         assert bot.request_namespace is not None  # noqa: S101 - only rows with a request are picked
         assert bot.request_name is not None  # noqa: S101
+        if self._fence is not None:
+            # This process may have been stopped since it read the row, and another shows newer ones.
+            async with self._database.transaction() as connection:
+                await self._fence.confirm(connection)
         found = await self._kube.patch_request_status(
             bot.request_namespace, bot.request_name, conditions.status_of(bot)
         )

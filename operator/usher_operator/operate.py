@@ -14,6 +14,7 @@ from aiohttp import web
 from kopf._core.engines.peering import Identity
 
 from usher_models.db.engine import Database
+from usher_models.db.locks import SingleFlight
 from usher_operator import handlers
 from usher_operator.api.health import Health
 from usher_operator.commands import Commander, RedisPublisher
@@ -82,11 +83,18 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             allows_image=settings.allows_image,
             now=_now,
         )
-        closer = Closer(database=database, kube=kube)
+        flight = SingleFlight(database, lease_s=settings.leader_lease_s)
+        closer = Closer(database=database, kube=kube, fence=flight)
         reconciler = Reconciler(
-            settings=settings, database=database, kube=kube, commander=commander, ensurer=ensurer, closer=closer
+            settings=settings,
+            database=database,
+            kube=kube,
+            commander=commander,
+            ensurer=ensurer,
+            closer=closer,
+            flight=flight,
         )
-        mirror = Mirror(database=database, kube=kube, hold_s=settings.mirror_hold_s, now=_now)
+        mirror = Mirror(database=database, kube=kube, hold_s=settings.mirror_hold_s, now=_now, fence=flight)
         await _serve_health(stack, settings, database=database, publisher=publisher, reconciler=reconciler)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         background = [

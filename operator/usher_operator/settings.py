@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     reconcile_interval_s: Seconds = 10
     """How often the reconciler looks. It bounds how long anything that a watch missed stays unrepaired."""
 
+    leader_lease_s: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 60
+    """An operator that was stopped or hangs loses the lead after this long, and may write nothing when it wakes."""
+
     orphan_grace_s: Seconds = 60
     """A Job without a live row, or a row without a Job, gets this long to sort itself out."""
 

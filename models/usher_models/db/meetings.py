@@ -149,10 +149,10 @@ async def unmirrored_bots(connection: AsyncConnection, *, hold_s: float, limit: 
 
 
 async def mark_mirrored(connection: AsyncConnection, bot: Bot) -> None:
-    """Note that the BotRequest shows this revision."""
+    """Note that the BotRequest shows this revision, also when it showed a newer one: then it is shown again."""
     await connection.execute(
         text(
-            "UPDATE usher.bots SET mirrored_revision = greatest(mirrored_revision, :revision),"
+            "UPDATE usher.bots SET mirrored_revision = :revision,"
             " mirrored_status = :status WHERE meeting_id = :meeting_id"
         ),
         {"revision": bot.revision, "status": bot.status, "meeting_id": bot.meeting_id},

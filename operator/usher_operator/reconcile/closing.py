@@ -1,11 +1,15 @@
 """Ending meetings from outside: the guarded statement, then the Job, then the log. Shared by every failure mode."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db import transitions
 from usher_models.db.engine import Database
+from usher_models.db.locks import SingleFlight
 from usher_models.db.meetings import Bot
 from usher_models.db.transitions import Closing, Moved
 from usher_models.errors import KubernetesUnavailable
@@ -18,11 +22,24 @@ logger = logging.getLogger(__name__)
 
 
 class Closer:
-    """Ends meetings for the reconciler."""
+    """Ends meetings for the reconciler.
 
-    def __init__(self, *, database: Database, kube: KubePort) -> None:
+    With a `fence`, nothing is written unless this process leads: it may have been stopped between deciding and acting,
+    and another may have taken over meanwhile. Every method then also raises NotLeading.
+    """
+
+    def __init__(self, *, database: Database, kube: KubePort, fence: SingleFlight | None = None) -> None:
         self._database = database
         self._kube = kube
+        self._fence = fence
+
+    @asynccontextmanager
+    async def _leading(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction of the leader. Raises NotLeading, DatabaseUnavailable."""
+        async with self._database.transaction() as connection:
+            if self._fence is not None:
+                await self._fence.confirm(connection)
+            yield connection
 
     async def close(
         self,
@@ -38,7 +55,9 @@ class Closer:
 
         A Job that cannot be deleted now is an orphan, and the next sweep's.
         """
-        async with self._database.transaction() as connection:
+        if not closings:
+            return []
+        async with self._leading() as connection:
             moved = await transitions.close_many(
                 connection, closings, target=target, source=source, guard=guard, guard_values=guard_values
             )
@@ -64,7 +83,7 @@ class Closer:
     async def end_unstarted(self, bot: Bot, *, message: str) -> None:
         """Complete a reservation that nobody wants any more and for which nothing runs. Raises DatabaseUnavailable."""
         reason, target, source = Reason.STOPPED_BEFORE_START, Status.COMPLETED, Source.OPERATOR
-        async with self._database.transaction() as connection:
+        async with self._leading() as connection:
             ended = await transitions.move_reserved(
                 connection, bot.connection_id, target=target, source=source, reason=reason, message=message
             )
@@ -74,6 +93,9 @@ class Closer:
 
     async def delete_job(self, namespace: str | None, job_name: str) -> None:
         """Delete a Job, best effort."""
+        if self._fence is not None:
+            async with self._leading():
+                pass
         try:
             await self._kube.delete_job(namespace or "", job_name)
         except KubernetesUnavailable as exc:

@@ -78,6 +78,7 @@ class Reconciler:
         closer: Closer,
         clock: Callable[[], float] = time.monotonic,
         brownout: Brownout | None = None,
+        flight: SingleFlight | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -87,18 +88,20 @@ class Reconciler:
         self._closer = closer
         self._requester = Requester(database=database, kube=kube)
         self._clock = clock
-        self._flight = SingleFlight(database)
+        self._flight = flight or SingleFlight(database, lease_s=settings.leader_lease_s)
         self._brownout = brownout or Brownout(settings=settings, clock=clock)
         self._patience = Patience(clock)
         self.ticked_at = clock()
 
     async def run(self) -> None:
         """Sweep for ever."""
+        keeping = asyncio.create_task(self._flight.keep(), name="lease")
         try:
             while True:
                 await self.tick()
                 await asyncio.sleep(self._settings.reconcile_interval_s)
         finally:
+            keeping.cancel()
             await self._flight.release()
 
     async def tick(self) -> bool:
@@ -145,6 +148,7 @@ class Reconciler:
             may_judge_silence=self._brownout.may_judge(silent=silent, live=len(live)),
         )
         for repair in REPAIRS_IN_ORDER:
+            await self._confirm()
             try:
                 await repair(sweep)
             except Unavailable:
@@ -154,3 +158,8 @@ class Reconciler:
                     "A failure mode could not be repaired.",
                     extra={"action": "repair_failed", "mode": repair.__module__},
                 )
+
+    async def _confirm(self) -> None:
+        """Raise NotLeading when this process was stopped during the sweep and has lost the lead."""
+        async with self._database.transaction() as connection:
+            await self._flight.confirm(connection)
