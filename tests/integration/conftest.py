@@ -7,24 +7,15 @@ each names its databases after itself, and the leftovers of runs that died are d
 """
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from uuid import uuid4
 
-import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from dev.stores.settings import load
-from tests.scenario import TABLES, Scenario
+from tests.databases import Server, running_server
+from tests.scenario import Scenario
 from usher_models.db import schema
 from usher_models.db.engine import Database
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-PREFIX = "usher_test_"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,72 +23,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "own_database: this test changes the schema, or writes very much")
 
 
-class Server:
-    """The Postgres server, and the databases that this run makes on it."""
-
-    def __init__(self, url: str) -> None:
-        self.run = f"{PREFIX}{uuid4().hex[:8]}"
-        self._url = make_url(url)
-        self._admin = self._connect()
-        self._drop_leftovers()
-
-    def create(self, *, template: str = "template0") -> str:
-        """The URL of a new database."""
-        name = f"{self.run}_{uuid4().hex[:8]}"
-        self._admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY WAL_LOG'.encode())
-        return self._url.set(database=name).render_as_string(hide_password=False)
-
-    def drop(self, url: str) -> None:
-        """Drop a database that `create` made."""
-        self._admin.execute(f'DROP DATABASE "{make_url(url).database}" WITH (FORCE)'.encode())
-
-    def empty(self, url: str) -> None:
-        """Cut whatever an earlier test left open in a database, and delete its rows."""
-        dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-            connection.execute("; ".join(f"DELETE FROM {table}" for table in reversed(TABLES)).encode())
-
-    def close(self) -> None:
-        """Close the connection that marks this run as alive."""
-        self._admin.close()
-
-    def _connect(self) -> psycopg.Connection:
-        dsn = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
-        return psycopg.connect(dsn, autocommit=True, connect_timeout=5, application_name=self.run)
-
-    def _drop_leftovers(self) -> None:
-        dead = self._admin.execute(
-            "SELECT d.datname FROM pg_database d WHERE starts_with(d.datname, %(prefix)s) AND NOT EXISTS ("
-            " SELECT FROM pg_stat_activity a WHERE a.application_name = left(d.datname, length(%(prefix)s) + 8))",
-            {"prefix": PREFIX},
-        ).fetchall()
-        for (name,) in dead:
-            # Another run may drop it at the same moment.
-            self._admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
-
-
-def _start_stores() -> None:
-    subprocess.run(
-        [sys.executable, "-m", "dev.stores", "up"],
-        cwd=REPOSITORY,
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
-        check=True,
-    )
-
-
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """The server, started when it does not answer."""
-    url = os.environ.get("USHER_TEST_DATABASE_URL", load().database_url)
-    try:
-        server = Server(url)
-    except psycopg.OperationalError:
-        _start_stores()
-        server = Server(url)
+    server = running_server()
     yield server
     server.close()
 

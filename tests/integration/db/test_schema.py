@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from dev.stores.settings import load
-from tests.integration.conftest import Server
+from tests.databases import Server
 from tests.scenario import Scenario, User, a_meeting, a_request
 from usher_models.db import accounts, schema
 from usher_models.db.engine import Database

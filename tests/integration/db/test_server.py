@@ -6,7 +6,7 @@ import psycopg
 from sqlalchemy import make_url
 
 from dev.stores.settings import load
-from tests.integration.conftest import Server
+from tests.databases import Server
 
 URL = os.environ.get("USHER_TEST_DATABASE_URL", load().database_url)
 

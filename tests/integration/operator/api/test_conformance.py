@@ -18,10 +18,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.databases import Server
 from tests.fakes.kube import FakeKube
 from tests.fakes.publisher import RecordingPublisher
 from tests.fakes.settings import some_settings
-from tests.integration.conftest import Server
 from tests.integration.operator.api.client import ADMIN_KEY, key_of
 from tests.integration.operator.api.live import live_api
 from tests.scenario import Scenario, a_meeting
