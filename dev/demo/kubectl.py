@@ -49,9 +49,9 @@ class Kubectl:
         """Run kubectl and return what it prints. Raises DevError with its words."""
         return run(["kubectl", *arguments], env=self.env, cwd=ROOT, stdin=stdin, timeout_s=timeout_s)
 
-    def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def attempt(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run a kubectl whose failure is an answer too."""
-        return attempt(["kubectl", *arguments], env=self.env, cwd=ROOT, timeout_s=300)
+        return attempt(["kubectl", *arguments], env=self.env, cwd=ROOT, stdin=stdin, timeout_s=300)
 
     def json(self, *arguments: str) -> Any:
         """What kubectl prints as JSON."""
