@@ -115,8 +115,8 @@ class Settings(BaseSettings):
     hold_limit_s: Seconds = 900
     """A hold ends after this long: bots do die together when their nodes do, and every meeting must end."""
 
-    reaps_per_sweep: Annotated[int, Field(ge=1)] = 100
-    """Most meetings that one rule ends by silence in one sweep, so that a wrong verdict is seen in time."""
+    reaps_per_minute: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600
+    """Most meetings ended by silence in a minute, so that a wrong verdict is seen in time; a sweep has its share."""
 
     mirror_interval_s: Seconds = 1
     """How often changed rows are shown on their BotRequests."""

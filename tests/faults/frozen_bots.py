@@ -200,7 +200,7 @@ async def _process(
 
 async def _all_in_their_meetings(database: Database, wanted: int) -> None:
     query = "SELECT count(*) FROM meetings WHERE status = 'active'"
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(300):
         while await Scenario(database).scalar(query) < wanted:  # noqa: ASYNC110 - Postgres tells nobody
             await asyncio.sleep(0.2)
 

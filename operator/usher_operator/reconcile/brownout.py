@@ -28,6 +28,7 @@ class Brownout:
     clock: Callable[[], float]
     leading_since: float | None = None
     holding_since: float | None = None
+    holding: bool = False
 
     def leads(self) -> None:
         """This process leads; called every sweep, counted from the first."""
@@ -40,7 +41,9 @@ class Brownout:
 
     def may_judge(self, *, silent: int, live: int) -> bool:
         """Whether silence may be judged, with `silent` of `live` bots beyond their limits."""
-        verdict = self._settled() and not self._mass_silence(silent=silent, live=live)
+        mass = self._mass_silence(silent=silent, live=live)
+        self.holding = mass
+        verdict = self._settled() and not mass
         SWEEP_HELD.set(0 if verdict else 1)
         return verdict
 

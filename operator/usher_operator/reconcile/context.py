@@ -9,6 +9,7 @@ from usher_operator.commands import Commander
 from usher_operator.ensure import Ensurer
 from usher_operator.kube.port import Json, KubePort
 from usher_operator.reconcile.closing import Closer
+from usher_operator.reconcile.reap_rate import ReapRate
 from usher_operator.reconcile.snapshot import Snapshot
 from usher_operator.requesting import Requester
 from usher_operator.settings import Settings
@@ -51,6 +52,7 @@ class Sweep:
     live: list[Bot] = field(default_factory=list)
     snapshot: Snapshot | None = None
     may_judge_silence: bool = True
+    reap_rate: ReapRate | None = None
 
     def job_of(self, bot: Bot) -> Json | None:
         """The bot's own Job in the snapshot; None also when there is no snapshot."""

@@ -39,6 +39,8 @@ from usher_operator.reconcile import (
 from usher_operator.reconcile.brownout import Brownout
 from usher_operator.reconcile.closing import Closer
 from usher_operator.reconcile.context import Patience, Sweep
+from usher_operator.reconcile.hold_events import HoldEvents
+from usher_operator.reconcile.reap_rate import ReapRate
 from usher_operator.requesting import Requester
 from usher_operator.settings import Settings
 from usher_operator.telemetry import LAST_SWEEP, LIVE_BOTS, SWEEP_SECONDS, SWEEPS
@@ -91,6 +93,8 @@ class Reconciler:
         self._flight = flight or SingleFlight(database, lease_s=settings.leader_lease_s)
         self._brownout = brownout or Brownout(settings=settings, clock=clock)
         self._patience = Patience(clock)
+        self._reap_rate = ReapRate(settings=settings, clock=clock)
+        self._hold_events = HoldEvents(kube)
         self.ticked_at = clock()
 
     async def run(self) -> None:
@@ -130,10 +134,12 @@ class Reconciler:
         """Go through every failure mode once. Raises DatabaseUnavailable; anything else is logged and passed over."""
         async with self._database.transaction() as connection:
             live = await meetings.live_bots(connection)
-            silent = await stale.count(connection, self._settings)
+            silent = await stale.silent(connection, self._settings)
         counts = Counter(bot.status for bot in live)
         for status in LIVE:
             LIVE_BOTS.labels(status=status).set(counts[status])
+        may_judge = self._brownout.may_judge(silent=len(silent), live=len(live))
+        await self._hold_events.tell(silent, holding=self._brownout.holding)
         sweep = Sweep(
             settings=self._settings,
             database=self._database,
@@ -145,7 +151,8 @@ class Reconciler:
             patience=self._patience,
             live=live,
             snapshot=await snapshot.take(self._kube, self._settings.namespaces),
-            may_judge_silence=self._brownout.may_judge(silent=silent, live=len(live)),
+            may_judge_silence=may_judge,
+            reap_rate=self._reap_rate,
         )
         for repair in REPAIRS_IN_ORDER:
             await self._confirm()

@@ -1,5 +1,7 @@
 """Applying one stale rule: find candidates, read their pods' last words, end those that are still stale."""
 
+import logging
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db import staleness
@@ -10,6 +12,9 @@ from usher_models.states import Source, Status, sentence
 from usher_operator.reconcile.context import Sweep
 from usher_operator.reconcile.evidence import waiting_reason
 from usher_operator.settings import Settings
+from usher_operator.telemetry import REAPS_POSTPONED
+
+logger = logging.getLogger(__name__)
 
 
 async def apply(sweep: Sweep, rule: Rule, *, limit_s: float) -> list[Moved]:
@@ -20,14 +25,31 @@ async def apply(sweep: Sweep, rule: Rule, *, limit_s: float) -> list[Moved]:
     async with sweep.database.transaction() as connection:
         bots = await staleness.stale_bots(connection, rule, limit_s=limit_s, max_credit_s=credit_s)
     guard, values = staleness.guard(rule, limit_s=limit_s, max_credit_s=credit_s)
-    return await sweep.closer.close(
-        [await _closing(sweep, bot, rule) for bot in bots[: sweep.settings.reaps_per_sweep]],
+    moved = await sweep.closer.close(
+        [await _closing(sweep, bot, rule) for bot in _within_the_rate(sweep, bots, rule)],
         mode=rule.reason,
         target=Status.FAILED,
         source=Source.RECONCILER,
         guard=guard,
         guard_values=values,
     )
+    if sweep.reap_rate is not None:
+        sweep.reap_rate.spend(len(moved))
+    return moved
+
+
+def _within_the_rate(sweep: Sweep, bots: list[Bot], rule: Rule) -> list[Bot]:
+    """As many as may be ended now; the others wait for the next sweeps."""
+    allowed = len(bots) if sweep.reap_rate is None else sweep.reap_rate.allowed()
+    if allowed < len(bots):
+        REAPS_POSTPONED.inc(len(bots) - allowed)
+        logger.warning(
+            "%d silent bots are left to the next sweeps: no more than %g a minute are ended.",
+            len(bots) - allowed,
+            sweep.settings.reaps_per_minute,
+            extra={"action": "reaps_postponed", "mode": rule.reason, "postponed": len(bots) - allowed},
+        )
+    return bots[:allowed]
 
 
 async def _closing(sweep: Sweep, bot: Bot, rule: Rule) -> Closing:
@@ -41,17 +63,16 @@ async def _closing(sweep: Sweep, bot: Bot, rule: Rule) -> Closing:
     )
 
 
-async def count(connection: AsyncConnection, settings: Settings) -> int:
-    """How many bots are beyond their limits now, credit included."""
+async def silent(connection: AsyncConnection, settings: Settings) -> list[Bot]:
+    """The bots that are beyond their limits now, credit included."""
     limits = {
         staleness.NEVER_STARTED: settings.reserved_timeout_s,
         staleness.NEVER_JOINED: settings.starting_timeout_s,
         staleness.HEARTBEAT_LOST: settings.heartbeat_timeout_s,
         staleness.NEVER_EXITED: settings.stopping_timeout_s,
     }
-    return sum(
-        [
-            len(await staleness.stale_bots(connection, rule, limit_s=limit_s, max_credit_s=settings.outage_credit_s))
-            for rule, limit_s in limits.items()
-        ]
-    )
+    found: list[Bot] = []
+    for rule, limit_s in limits.items():
+        credit_s = settings.outage_credit_s
+        found += await staleness.stale_bots(connection, rule, limit_s=limit_s, max_credit_s=credit_s)
+    return found

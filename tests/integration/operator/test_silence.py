@@ -11,6 +11,7 @@ from usher_models.db.heartbeats import Beat, beat
 from usher_models.db.meetings import Bot
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import Source, Status
+from usher_operator.reconcile.hold_events import TOLD_AT_MOST
 
 Past = Callable[[Scenario, float], BotInTheMaking]
 
@@ -280,3 +281,65 @@ async def test_last_words_with_a_character_that_cannot_be_stored_hold_up_nobody(
     found: list[Bot] = [await given.fresh(bot) for bot in (odd, plain, silent)]
     assert [bot.reason for bot in found] == ["exit_code_1", "exit_code_1", "heartbeat_lost"]
     assert (await given.story(odd))[-1].detail["termination_message"] == "\ufffd core dumped"
+
+
+def events_of(plane: Plane, reason: str) -> list[str]:
+    return [event["involvedObject"]["name"] for event in plane.kube.events if event["reason"] == reason]
+
+
+async def test_a_hold_is_told_once_when_it_begins_and_once_when_it_is_over(plane: Plane, given: Scenario) -> None:
+    silent = await active(given, 130)
+    bots = [plane.in_kubernetes(each) for each in (silent, *await given.copies_of(silent, 29))]
+    await plane.tick()
+    await plane.tick(after=10)
+    assert len(events_of(plane, "SweepHeld")) == TOLD_AT_MOST
+    assert events_of(plane, "SweepReleased") == []
+    for bot in bots:
+        async with given.database.transaction() as connection:
+            await beat(connection, Beat(connection_id=bot.connection_id, pod_uid=bot.pod_uid))
+    await plane.tick(after=10)
+    await plane.tick(after=10)
+    assert sorted(events_of(plane, "SweepReleased")) == sorted(events_of(plane, "SweepHeld"))
+    assert {(await given.fresh(bot)).status for bot in bots} == {Status.ACTIVE}
+
+
+@pytest.mark.parametrize(("silent", "live", "held"), [(4, 4, False), (5, 5, True), (11, 20, False), (12, 20, True)])
+async def test_the_hold_from_both_sides_of_its_thresholds(
+    plane: Plane, given: Scenario, silent: int, live: int, held: bool
+) -> None:
+    dead = await active(given, 130)
+    bots = [dead, *await given.copies_of(dead, silent - 1)]
+    if live > silent:
+        await given.copies_of(await active(given, 0), live - silent - 1)
+    for bot in bots:
+        plane.in_kubernetes(bot)
+    await plane.tick()
+    failed = [await given.fresh(bot) for bot in bots]
+    assert {bot.status for bot in failed} == {Status.ACTIVE if held else Status.FAILED}
+
+
+async def test_no_more_are_ended_by_silence_than_the_rate_allows(plane: Plane, given: Scenario) -> None:
+    """12 a minute with a sweep every 10 s: two for each, however soon the next one comes."""
+    plane.settings = plane.settings.model_copy(update={"reaps_per_minute": 12})
+    plane.use(given.database)
+    dead = await active(given, 130)
+    bots = [plane.in_kubernetes(each) for each in (dead, *await given.copies_of(dead, 3))]
+
+    async def ended() -> int:
+        return sum([(await given.fresh(bot)).status is Status.FAILED for bot in bots])
+
+    counts = []
+    for after in (0, 0, 5, 5, 1000):
+        await plane.tick(after=after)
+        counts.append(await ended())
+    assert counts == [2, 2, 3, 4, 4]
+
+
+async def test_a_sweep_after_a_long_pause_may_end_no_more_than_another(plane: Plane, given: Scenario) -> None:
+    plane.settings = plane.settings.model_copy(update={"reaps_per_minute": 12})
+    plane.use(given.database)
+    plane.clock.advance(3600)
+    dead = await active(given, 130)
+    bots = [plane.in_kubernetes(each) for each in (dead, *await given.copies_of(dead, 3))]
+    await plane.tick()
+    assert sum([(await given.fresh(bot)).status is Status.FAILED for bot in bots]) == 2
