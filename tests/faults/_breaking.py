@@ -1,0 +1,188 @@
+"""A pytest plugin that takes one guard out of production: `USHER_BROKEN_GUARD=NAME pytest -p tests.faults._breaking`.
+
+Nothing in the tree changes: the guard is patched in the process that runs the tests, for as long as it lives.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+
+from usher_models import states
+from usher_models.db import heartbeats, locks, reservations, staleness, transitions
+from usher_models.states import TERMINAL
+from usher_operator.callbacks.identity import PodIdentity
+from usher_operator.reconcile import brownout, closing, reap_rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """A guard: how it is taken out, and the tests that must notice."""
+
+    name: str
+    does: str
+    test: str
+    only: str
+    take_out: Callable[[], None]
+
+
+def _replace(module: Any, name: str, old: str, new: str) -> Callable[[], None]:
+    """A statement with a part of it replaced, which must be there."""
+
+    def take_out() -> None:
+        found = getattr(module, name)
+        statement = found if isinstance(found, str) else found.text
+        assert old in statement, f"{module.__name__}.{name} has no {old!r}"
+        changed = statement.replace(old, new)
+        setattr(module, name, changed if isinstance(found, str) else text(changed))
+
+    return take_out
+
+
+def _set(owner: Any, name: str, value: Any) -> Callable[[], None]:
+    return lambda: setattr(owner, name, value)
+
+
+def _terminal_may_move() -> None:
+    for key, origins in states._ORIGINS.items():
+        states._ORIGINS[key] = origins | TERMINAL
+
+
+def _close_without_guard() -> None:
+    close = closing.Closer.close
+
+    async def unguarded(self: Any, closings: Any, **how: Any) -> Any:
+        return await close(self, closings, **how | {"guard": "true", "guard_values": None})
+
+    closing.Closer.close = unguarded  # type: ignore[method-assign]
+
+
+def _no_credit(rule: Any) -> str:
+    return f"{rule.since} < now() - make_interval(secs => {rule.limit} + 0 * CAST(:max_credit AS float8))"
+
+
+async def _always(*_: Any) -> bool:
+    return True
+
+
+async def _nothing(*_: Any) -> None:
+    return None
+
+
+_DB, _OP = "tests/integration/db/", "tests/integration/operator/"
+
+GUARDS = [
+    Guard(
+        name="user_lock",
+        does="the user's row is locked before slots are counted",
+        test=_DB + "test_reservation_races.py",
+        only="test_nobody_ever_holds or test_when_all_is_quiet",
+        take_out=_replace(reservations, "_LOCK_USER", "FOR NO KEY UPDATE", ""),
+    ),
+    Guard(
+        name="where_recheck",
+        does="the statement that ends the silent looks at the row again",
+        test=_OP + "test_silence.py",
+        only="",
+        take_out=_close_without_guard,
+    ),
+    Guard(
+        name="terminal",
+        does="nothing leaves a terminal status",
+        test=_DB + "test_transitions.py",
+        only="terminal_is_final",
+        take_out=_terminal_may_move,
+    ),
+    Guard(
+        name="pod_fence",
+        does="a report of another pod moves nothing",
+        test=_DB + "test_transitions.py",
+        only="another_pod",
+        take_out=_replace(
+            transitions,
+            "_ONE",
+            "AND (CAST(:pod_uid AS varchar) IS NULL OR b.pod_uid IS NULL OR b.pod_uid = :pod_uid)",
+            "AND (CAST(:pod_uid AS varchar) IS NULL OR true)",
+        ),
+    ),
+    Guard(
+        name="beat_fence",
+        does="a heartbeat of another pod is no sign of life",
+        test=_DB + "test_heartbeats.py",
+        only="another_pod or binds_the_pod",
+        take_out=_replace(heartbeats, "_BEAT", "b.pod_uid = :pod_uid OR", "true OR b.pod_uid = :pod_uid OR"),
+    ),
+    Guard(
+        name="token_of_the_job",
+        does="the token's pod must be one of the meeting's Job",
+        test=_OP + "test_callbacks.py",
+        only="",
+        take_out=_set(PodIdentity, "require_job", lambda *_: None),
+    ),
+    Guard(
+        name="heartbeat_row_lock",
+        does="a sweep takes the heartbeat's row, and leaves what a beat holds",
+        test=_DB + "test_heartbeats.py",
+        only="no_bot_has_its_beat_accepted or sweep_does_not_wait",
+        take_out=_replace(transitions, "_PICK_MANY", "OF m, b, h SKIP LOCKED", "OF m, b SKIP LOCKED"),
+    ),
+    Guard(
+        name="event_id",
+        does="an event that was heard is not noted again",
+        test=_DB + "test_transitions.py",
+        only="late_started",
+        take_out=_replace(transitions, "_NOTE_LATE", "started', :event_id", "started', :event_id || random()"),
+    ),
+    Guard(
+        name="outage_credit",
+        does="time in which nobody could be heard is not counted",
+        test=_DB + "test_staleness.py",
+        only="credit",
+        take_out=_set(staleness.Rule, "condition", property(_no_credit)),
+    ),
+    Guard(
+        name="mass_hold",
+        does="when most of the fleet falls silent at once, nobody is judged",
+        test=_OP + "test_silence.py",
+        only="most_of_the_fleet or hold",
+        take_out=_set(brownout.Brownout, "_mass_silence", lambda *_, **__: False),
+    ),
+    Guard(
+        name="new_leader_waits",
+        does="a new leader judges nobody before one heartbeat interval has passed",
+        test=_OP + "test_silence.py",
+        only="new_leader",
+        take_out=_set(brownout.Brownout, "_settled", lambda _: True),
+    ),
+    Guard(
+        name="reap_rate",
+        does="no more meetings are ended by silence than the rate allows",
+        test=_OP + "test_silence.py",
+        only="rate or long_pause",
+        take_out=_set(reap_rate.ReapRate, "allowed", lambda _: 1_000_000),
+    ),
+    Guard(
+        name="sweep_lock",
+        does="one operator sweeps at a time",
+        test=_OP + "test_reconcile.py",
+        only="only_one_of_two",
+        take_out=_set(locks.SingleFlight, "acquire", _always),
+    ),
+    Guard(
+        name="leader_fence",
+        does="who has lost the lead writes nothing",
+        test=_OP + "test_fencing.py",
+        only="confirmed_only or was_cut",
+        take_out=_set(locks.SingleFlight, "confirm", _nothing),
+    ),
+]
+
+
+def pytest_configure() -> None:
+    """Take out the guard that the environment names."""
+    wanted = os.environ.get("USHER_BROKEN_GUARD")
+    for guard in GUARDS:
+        if guard.name == wanted:
+            guard.take_out()

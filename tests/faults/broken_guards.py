@@ -1,0 +1,59 @@
+"""Each guard is taken out of production code, one at a time, and a test must fail for it.
+
+A test that passes without the guard it is there for proves nothing. `docs/invariants.md` holds the table this writes.
+"""
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+
+from tests.faults._breaking import GUARDS, Guard
+from tests.faults.figures import Figure, Scale, exactly
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "invariants.md"
+BEGIN, END = "<!-- broken guards: begin -->", "<!-- broken guards: end -->"
+QUICK = ("pod_fence", "outage_credit")
+TESTS_FAILED = 1
+
+
+async def run(scale: Scale) -> list[Figure]:
+    """Break one guard after another; those that no test noticed are named."""
+    guards = [guard for guard in GUARDS if not scale.quick or guard.name in QUICK]
+    caught: dict[str, str] = {}
+    for guard in guards:
+        failed = await _first_failure(guard)
+        scale.say(f"{guard.name}: {failed or 'NO TEST NOTICED'}")
+        if failed:
+            caught[guard.name] = failed
+    if len(caught) == len(GUARDS):
+        _write(caught)
+    return [exactly("guards whose absence no test noticed", len(guards) - len(caught), 0)]
+
+
+async def _first_failure(guard: Guard) -> str:
+    """The first test that fails without the guard; empty when none does, or when the tests could not be run."""
+    words = ["-m", "pytest", guard.test, "-x", "-q", "-p", "tests.faults._breaking", "-p", "no:cacheprovider", "-n0"]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *words,
+        *(["-k", guard.only] if guard.only else []),
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "USHER_BROKEN_GUARD": guard.name},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    found = re.search(r"^FAILED (\S+?)::(\w+)", said.decode(), flags=re.MULTILINE)
+    return f"{found[1]}::{found[2]}" if process.returncode == TESTS_FAILED and found else ""
+
+
+def _write(caught: dict[str, str]) -> None:
+    lines = ["| guard taken out | what it does | the test that notices |", "|---|---|---|"]
+    lines += [f"| `{guard.name}` | {guard.does} | `{caught[guard.name]}` |" for guard in GUARDS]
+    page = PAGE.read_text(encoding="utf-8")
+    before, _, rest = page.partition(BEGIN)
+    after = rest.partition(END)[2]
+    PAGE.write_text(f"{before}{BEGIN}\n{chr(10).join(lines)}\n{END}{after}", encoding="utf-8")
