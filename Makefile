@@ -38,7 +38,8 @@ lock: $(UV) ## Lock every dependency anew, by hash (locks/*.txt)
 	compile pyproject.toml --all-extras --group dev --output-file locks/dev.txt; \
 	compile pyproject.toml --extra operator --constraint locks/dev.txt --output-file locks/operator.txt; \
 	compile pyproject.toml --extra bot --constraint locks/dev.txt --output-file locks/bot.txt; \
-	echo 'hatchling>=1.27' | compile - --constraint locks/dev.txt --output-file locks/build.txt
+	echo 'hatchling>=1.27' | compile - --constraint locks/dev.txt --output-file locks/build.txt; \
+	echo 'cyclonedx-bom>=7' | compile - --output-file locks/sbom.txt
 
 .PHONY: check
 check: lint types layers unit ## Lint, types, layers and unit tests: what to run while working
@@ -87,6 +88,13 @@ test: ## Everything above, in the order of what fails fastest
 define timed
 began=$$SECONDS; echo "==> make $(1)"; $(MAKE) --no-print-directory $(1); echo "==> make $(1): passed in $$((SECONDS - began)) s"
 endef
+
+.PHONY: sbom
+sbom: $(UV) ## Write what is in the images, as CycloneDX, into build/sbom (the images must be built)
+	@echo "==> installing cyclonedx-bom into $(USHER_CACHE)/tools (about 10 s)"
+	@test -x $(USHER_CACHE)/tools/sbom/bin/python || $(UV) venv --quiet --python '>=3.11' $(USHER_CACHE)/tools/sbom
+	@$(UV) pip sync --quiet --python $(USHER_CACHE)/tools/sbom/bin/python --require-hashes locks/sbom.txt
+	@$(RUN_ANYWHERE) dev.sbom --cyclonedx $(USHER_CACHE)/tools/sbom/bin/cyclonedx-py
 
 .PHONY: demo
 demo: ## Show the main job on a real cluster: CLUSTER=kind|current|local (about 15 minutes at first, then 2)
