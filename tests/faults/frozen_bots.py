@@ -27,6 +27,7 @@ from tests.faults.figures import Figure, Scale, at_least, at_most, exactly
 from tests.scenario import Scenario
 from usher_models.db.engine import Database
 from usher_models.db.meetings import Bot
+from usher_models.errors import DatabaseUnavailable
 from usher_operator.callbacks.identity import KeyRing, TokenVerifier
 from usher_operator.callbacks.presence import keep_present
 from usher_operator.callbacks.server import Callbacks
@@ -78,14 +79,14 @@ async def run(scale: Scale) -> list[Figure]:
     settings = clocks.settings
     dice = random.Random(scale.seed)
     async with AsyncExitStack() as stack:
-        database, _ = await stack.enter_async_context(own_database(pool_size=20))
+        database, _ = await stack.enter_async_context(own_database(pool_size=40))
         issuer = TokenIssuer("ES256")
-        port = await stack.enter_async_context(_serving(database, issuer, settings))
+        port = await stack.enter_async_context(serving(database, issuer, settings))
         bots = await Scenario(database).copies_of(await Scenario(database).a_bot().with_job(), 2 * clocks.bots)
         crowd = await stack.enter_async_context(_crowd(bots, issuer, port, settings, dice))
         await _all_in_their_meetings(database, len(crowd))
         scale.say(f"{len(crowd)} bots are in their meetings")
-        await stack.enter_async_context(_sweeping(database, settings))
+        await stack.enter_async_context(sweeping(database, settings))
         await asyncio.sleep(settings.heartbeat_interval_s)
         frozen, well = crowd[: clocks.bots], crowd[clocks.bots :]
         await _freeze(frozen, within_s=settings.heartbeat_interval_s, dice=dice)
@@ -103,7 +104,7 @@ def _clocks(scale: Scale) -> Clocks:
 
 
 @asynccontextmanager
-async def _serving(database: Database, issuer: TokenIssuer, settings: Settings) -> AsyncIterator[int]:
+async def serving(database: Database, issuer: TokenIssuer, settings: Settings) -> AsyncIterator[int]:
     """The callback server on a port of its own."""
 
     async def keys() -> dict[str, object]:
@@ -125,7 +126,7 @@ async def _serving(database: Database, issuer: TokenIssuer, settings: Settings) 
 
 
 @asynccontextmanager
-async def _sweeping(database: Database, settings: Settings) -> AsyncIterator[None]:
+async def sweeping(database: Database, settings: Settings) -> AsyncIterator[None]:
     kube, commander = FakeKube(), Commander(database, RecordingPublisher())
     # The snapshot would show no Job of anybody: what is judged here is silence alone.
     kube.away = True
@@ -200,8 +201,12 @@ async def _process(
 
 async def _all_in_their_meetings(database: Database, wanted: int) -> None:
     query = "SELECT count(*) FROM meetings WHERE status = 'active'"
+    found = 0
     async with asyncio.timeout(300):
-        while await Scenario(database).scalar(query) < wanted:  # noqa: ASYNC110 - Postgres tells nobody
+        while found < wanted:
+            # All of them start at once and may leave no connection for a look.
+            with suppress(DatabaseUnavailable):
+                found = await Scenario(database).scalar(query)
             await asyncio.sleep(0.2)
 
 

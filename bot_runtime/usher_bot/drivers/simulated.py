@@ -19,7 +19,7 @@ from usher_bot.exit_codes import ADMISSION_DENIED, EVICTED, MEETING_ENDED, Outco
 from usher_models.states import Stage
 from usher_models.wire import Command
 
-Behaviour = Literal["normal", "crash", "hang", "silent", "ignore_leave", "evicted", "denied", "lobby", "oom"]
+Behaviour = Literal["normal", "crash", "hang", "silent", "ignore_leave", "evicted", "denied", "lobby", "zombie", "oom"]
 Seconds = Annotated[float, Field(ge=0, le=604_800)]
 
 logger = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class SimulatedDriver:
         self._options = options
         self._clock = clock
         self._faults = faults
-        self._faults.deaf = options.behaviour == "ignore_leave"
+        self._faults.deaf = options.behaviour in ("ignore_leave", "zombie")
         self._fatal = {"crash": lambda: die(options.exit_code), "hang": hang, "oom": eat_memory}
         self._is_out = True
         self._never = asyncio.Event()
@@ -87,7 +87,7 @@ class SimulatedDriver:
     async def join(self, report_stage: ReportStage) -> None:
         await self._clock.sleep(self._options.boot_s)
         report_stage(Stage.JOINING)
-        if self._options.lobby_s or self._options.behaviour in ("denied", "lobby"):
+        if self._options.lobby_s or self._options.behaviour in ("denied", "lobby", "zombie"):
             await self._wait_in_lobby(report_stage)
         self._is_out = False
 
@@ -109,7 +109,7 @@ class SimulatedDriver:
 
     async def _wait_in_lobby(self, report_stage: ReportStage) -> None:
         report_stage(Stage.LOBBY)
-        if self._options.behaviour == "lobby":
+        if self._options.behaviour in ("lobby", "zombie"):
             await self._never.wait()
         await self._clock.sleep(self._options.lobby_s)
         if self._options.behaviour == "denied":

@@ -47,6 +47,9 @@ from usher_operator.telemetry import LAST_SWEEP, LIVE_BOTS, SWEEP_SECONDS, SWEEP
 
 logger = logging.getLogger(__name__)
 
+# A sweep that takes longer than its interval still leaves the loop and the database some air.
+SHORTEST_PAUSE_S = 1.0
+
 Repair = Callable[[Sweep], Awaitable[None]]
 
 REPAIRS_IN_ORDER: tuple[Repair, ...] = (
@@ -98,12 +101,13 @@ class Reconciler:
         self.ticked_at = clock()
 
     async def run(self) -> None:
-        """Sweep for ever."""
+        """Sweep for ever, an interval from begin to begin: a sweep that takes long does not put off the next."""
         keeping = asyncio.create_task(self._flight.keep(), name="lease")
         try:
             while True:
                 await self.tick()
-                await asyncio.sleep(self._settings.reconcile_interval_s)
+                pause_s = self.ticked_at + self._settings.reconcile_interval_s - self._clock()
+                await asyncio.sleep(max(pause_s, SHORTEST_PAUSE_S))
         finally:
             keeping.cancel()
             await self._flight.release()

@@ -100,6 +100,14 @@ async def test_behaviours_that_end_with_a_reason_of_their_own(
     assert (outcome.reason, outcome.exit_code) == (reason, exit_code)
 
 
+async def test_a_zombie_beats_on_past_its_lobby_budget(world: World, token_file: Path) -> None:
+    await live(world, token_file, behaviour="zombie")
+    await world.clock.advance(2_000)
+    assert world.control_plane.of("joined") == []
+    assert world.control_plane.of("exited") == []
+    assert world.control_plane.of("heartbeat")[-1].at > 1_900
+
+
 @pytest.mark.parametrize(("behaviour", "act"), [("crash", ("die", 9)), ("hang", ("hang",)), ("oom", ("eat_memory",))])
 async def test_behaviours_that_take_the_process_down_do_so_after_s_after_joining(
     world: World, token_file: Path, behaviour: str, act: tuple[object, ...]
