@@ -91,9 +91,9 @@ async def run(scale: Scale) -> list[Figure]:
         frozen, well = crowd[: clocks.bots], crowd[clocks.bots :]
         await _freeze(frozen, within_s=settings.heartbeat_interval_s, dice=dice)
         scale.say(f"{len(frozen)} of them are frozen")
-        await asyncio.sleep(settings.heartbeat_timeout_s / 2)
+        await asyncio.sleep(settings.heartbeat_timeout_s / 4)
         heard_at = await _last_heard(database, frozen)
-        await asyncio.sleep(settings.heartbeat_timeout_s / 2 + settings.reconcile_interval_s + clocks.slack_s + 2)
+        await asyncio.sleep(settings.heartbeat_timeout_s * 3 / 4 + settings.reconcile_interval_s + clocks.slack_s + 2)
         return await _verdicts(database, heard_at, well=well, clocks=clocks)
 
 

@@ -70,7 +70,7 @@ CREATE PROCEDURE race(attempts integer, client integer, users integer[]) LANGUAG
 DECLARE
     holds varchar[] := ARRAY[{holds}];
     who integer; cap integer; connection varchar; held integer; mine integer[] := '{{}}'; owner integer[] := '{{}}';
-    used record; at integer; admitted bigint := 0; refused bigint := 0; crashed bigint := 0;
+    used record; pick integer; admitted bigint := 0; refused bigint := 0; crashed bigint := 0;
 BEGIN
     FOR number IN 1..attempts LOOP
         who := users[1 + floor(random() * array_length(users, 1))];
@@ -95,18 +95,18 @@ BEGIN
             END IF;
         END IF;
         IF cardinality(mine) > 0 AND random() < 0.6 THEN
-            at := 1 + floor(random() * cardinality(mine));
-            UPDATE spans SET held_until = clock_timestamp() WHERE meeting_id = mine[at];
+            pick := 1 + floor(random() * cardinality(mine));
+            UPDATE spans SET held_until = clock_timestamp() WHERE meeting_id = mine[pick];
             COMMIT;
-            {_RELEASE.replace("AN_ID", "mine[at]")}
-            mine := mine[:at - 1] || mine[at + 1:];
+            {_RELEASE.replace("AN_ID", "mine[pick]")}
+            mine := mine[:pick - 1] || mine[pick + 1:];
             COMMIT;
         END IF;
     END LOOP;
-    FOREACH at IN ARRAY mine LOOP
-        UPDATE spans SET held_until = clock_timestamp() WHERE meeting_id = at;
+    FOREACH pick IN ARRAY mine LOOP
+        UPDATE spans SET held_until = clock_timestamp() WHERE meeting_id = pick;
         COMMIT;
-        {_RELEASE.replace("AN_ID", "at")}
+        {_RELEASE.replace("AN_ID", "pick")}
         COMMIT;
     END LOOP;
     INSERT INTO outcomes VALUES ('admitted', admitted), ('refused', refused), ('crashed', crashed);
