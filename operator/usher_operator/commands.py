@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from usher_models.db import desires
 from usher_models.db.engine import Database
+from usher_models.db.heartbeats import Heard
 from usher_models.db.meetings import Bot
 from usher_models.states import Desired
 from usher_models.wire import Command, command_channels, leave_command, reconfigure_command
@@ -130,7 +131,7 @@ class Commander:
         return True
 
 
-def pending(bot: Bot) -> list[Command]:
+def pending(bot: Bot | Heard) -> list[Command]:
     """What a bot was told and has not obeyed yet: the commands of a reply."""
     if not bot.live:
         return []

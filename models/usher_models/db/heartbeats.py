@@ -1,16 +1,21 @@
-"""Signs of life. The fast path is one UPDATE of one narrow row and reads the answer's commands with it.
+"""Signs of life. The fast path is one UPDATE of narrow rows, of as many bots as speak at once, and reads what their
+answers need with it. It takes only what needs no thought: a live bot whose bound pod speaks, and whose row is free.
+Every other beat is noted by itself, and told what is the matter.
 
 A live meeting has a heartbeat row; the transaction that ends the meeting deletes it. So a heartbeat that waits for a
 sweep finds the row gone and is told that the meeting is over, and a sweep that waits for a heartbeat sees it fresh.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db.meetings import Bot, bot_by_connection
 from usher_models.errors import AnotherPodSpeaks, MeetingOver, UnknownConnection
+from usher_models.states import LIVE, Desired, Status
 
 _BEAT = text("""
 UPDATE usher.heartbeats h
@@ -19,6 +24,29 @@ FROM usher.bots b
 WHERE b.connection_id = :connection_id
   AND h.meeting_id = b.meeting_id
   AND (b.pod_uid = :pod_uid OR CAST(:pod_uid AS varchar) IS NULL)
+""")
+
+# SKIP LOCKED: nobody waits for another bot's row. Locking sees the newest version, so an ended meeting, whose row is
+# gone, is not among them.
+_BEAT_MANY = text("""
+WITH heard AS (
+    SELECT h.meeting_id, given.seq, b.connection_id, b.desired, b.config_generation, b.applied_generation,
+           CASE WHEN b.config_generation > b.applied_generation THEN b.config ELSE '{}' END AS config,
+           b.stage, b.participants
+    FROM unnest(CAST(:connection_ids AS varchar[]), CAST(:pod_uids AS varchar[]), CAST(:seqs AS bigint[]),
+                CAST(:namespaces AS varchar[]), CAST(:job_names AS varchar[]))
+         AS given (connection_id, pod_uid, seq, namespace, job_name)
+    JOIN usher.bots b ON b.connection_id = given.connection_id AND b.pod_uid = given.pod_uid
+                     AND b.request_namespace = given.namespace AND b.job_name = given.job_name
+    JOIN usher.heartbeats h ON h.meeting_id = b.meeting_id
+    FOR NO KEY UPDATE OF h SKIP LOCKED
+)
+UPDATE usher.heartbeats h
+SET at = greatest(h.at, now()), seq = greatest(h.seq, coalesce(heard.seq, h.seq + 1))
+FROM heard JOIN meetings m ON m.id = heard.meeting_id
+WHERE h.meeting_id = heard.meeting_id
+RETURNING h.meeting_id, heard.connection_id, m.status, heard.desired, heard.config, heard.config_generation,
+          heard.applied_generation, heard.stage, heard.participants
 """)
 
 _BIND = text("UPDATE usher.bots SET pod_uid = :pod_uid WHERE connection_id = :connection_id AND pod_uid IS NULL")
@@ -41,6 +69,64 @@ class Beat:
     connection_id: str
     pod_uid: str | None
     seq: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sender:
+    """A beat and the Job whose pod sent it, as its token proves."""
+
+    connection_id: str
+    pod_uid: str
+    namespace: str
+    job_name: str
+    seq: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Heard:
+    """What the answer to a beat needs of its bot. `config` is empty unless some of it is news to the bot."""
+
+    meeting_id: int
+    status: Status
+    desired: Desired
+    config: dict[str, Any]
+    config_generation: int
+    applied_generation: int
+    stage: str | None
+    participants: int | None
+
+    @property
+    def live(self) -> bool:
+        """Whether the meeting holds a slot."""
+        return self.status in LIVE
+
+
+async def beat_many(connection: AsyncConnection, senders: Sequence[Sender]) -> dict[str, Heard]:
+    """Note signs of life at once; the bots as they are, by connection id, each named once.
+
+    Who is missing in the answer was not noted, and is to be tried with `beat`, which says why.
+    """
+    values = {
+        "connection_ids": [sender.connection_id for sender in senders],
+        "pod_uids": [sender.pod_uid for sender in senders],
+        "seqs": [sender.seq for sender in senders],
+        "namespaces": [sender.namespace for sender in senders],
+        "job_names": [sender.job_name for sender in senders],
+    }
+    return {row.connection_id: _heard(row) for row in await connection.execute(_BEAT_MANY, values)}
+
+
+def _heard(row: Row[Any]) -> Heard:
+    return Heard(
+        meeting_id=row.meeting_id,
+        status=Status(row.status),
+        desired=Desired(row.desired),
+        config=row.config,
+        config_generation=row.config_generation,
+        applied_generation=row.applied_generation,
+        stage=row.stage,
+        participants=row.participants,
+    )
 
 
 async def beat(connection: AsyncConnection, sign: Beat) -> Bot:

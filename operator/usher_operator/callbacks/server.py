@@ -19,11 +19,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db import heartbeats, meetings, transitions
 from usher_models.db.engine import Database
+from usher_models.db.heartbeats import Heard, Sender
 from usher_models.db.meetings import Bot
 from usher_models.db.transitions import Applied, Report
 from usher_models.errors import UnknownConnection
 from usher_models.states import Desired, Reason, Source, Stage, Status, exit_code_reason, is_behind
 from usher_models.wire import BODY_MAX_BYTES, Exited, Heartbeat, Joined, Reply, Started, StatusUpdate
+from usher_operator.callbacks.beats import Beats
 from usher_operator.callbacks.identity import PodIdentity, TokenVerifier
 from usher_operator.commands import pending
 from usher_operator.problems import BadBody, Handler, problems
@@ -47,6 +49,10 @@ class Callbacks:
     verifier: TokenVerifier
     heartbeat_interval_s: float
     _speaking: Counter[str] = field(default_factory=Counter)
+    _beats: Beats = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_beats", Beats(self.database))
 
     def application(self) -> web.Application:
         """The aiohttp application of port 8081."""
@@ -63,35 +69,30 @@ class Callbacks:
         """The bot's process runs: reserved becomes starting."""
         pod, body = await self._read(request, Started)
         told = _report(pod, body, Status.STARTING, reason=Reason.STARTED, stage=Stage.BOOTING)
-        return self._reply("callback processed", await self._apply(pod, told))
+        return self._applied("callback processed", await self._apply(pod, told))
 
     async def joined(self, request: web.Request) -> web.Response:
         """The bot is in the meeting: it becomes active."""
         pod, body = await self._read(request, Joined)
         told = _report(pod, body, Status.ACTIVE, reason=Reason.JOINED, stage=Stage.IN_MEETING)
-        return self._reply("callback processed", await self._apply(pod, told))
+        return self._applied("callback processed", await self._apply(pod, told))
 
     async def heartbeat(self, request: web.Request) -> web.Response:
         """The bot lives. Where its own view is ahead of the row, a callback was lost: the beat makes up for it."""
         pod, body = await self._read(request, Heartbeat)
-        async with self.database.transaction() as connection:
-            await _own(connection, pod, body.connection_id)
-            bot = await heartbeats.beat(
-                connection, heartbeats.Beat(connection_id=body.connection_id, pod_uid=pod.pod_uid, seq=body.seq)
-            )
-        applied = Applied(bot=bot, applied=True)
+        bot = await self._beat(pod, body)
         if body.status is not None and not is_behind(body.status, bot.status):
-            applied = await self._heal(pod, body)
-        elif _news(body, bot):
-            applied = Applied(bot=await self._note(pod, body), applied=True)
-        return self._reply("heartbeat processed", applied)
+            return self._applied("heartbeat processed", await self._heal(pod, body))
+        if _news(body, bot):
+            bot = await self._note(pod, body)
+        return self._reply("heartbeat processed", bot, applied=True)
 
     async def status(self, request: web.Request) -> web.Response:
         """The bot is leaving, or moved on within its status."""
         pod, body = await self._read(request, StatusUpdate)
         if body.status is Status.STOPPING:
             told = _report(pod, body, Status.STOPPING, reason=Reason.LEAVING, stage=body.stage or Stage.LEAVING)
-            return self._reply("status update processed", await self._apply(pod, told))
+            return self._applied("status update processed", await self._apply(pod, told))
         async with self.database.transaction() as connection:
             await _own(connection, pod, body.connection_id)
             bot = await heartbeats.beat(
@@ -100,7 +101,7 @@ class Callbacks:
         changed = body.stage is not None and body.stage != bot.stage
         if changed:
             bot = await self._note(pod, body)
-        return self._reply("status update processed", Applied(bot=bot, applied=changed))
+        return self._reply("status update processed", bot, applied=changed)
 
     async def exited(self, request: web.Request) -> web.Response:
         """The bot's last word: the meeting is completed or failed."""
@@ -121,7 +122,7 @@ class Callbacks:
             )
             applied = await transitions.report(connection, told)
         _count(applied, told)
-        return self._reply("callback processed", applied)
+        return self._applied("callback processed", applied)
 
     @web.middleware
     async def _few_at_once(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -178,14 +179,33 @@ class Callbacks:
             )
             return await _known(connection, body.connection_id)
 
-    def _reply(self, status: str, applied: Applied) -> web.Response:
+    async def _beat(self, pod: PodIdentity, body: Heartbeat) -> Bot | Heard:
+        sender = Sender(
+            connection_id=body.connection_id,
+            pod_uid=pod.pod_uid,
+            namespace=pod.namespace,
+            job_name=pod.job_name,
+            seq=body.seq,
+        )
+        heard = await self._beats.note(sender)
+        if heard is not None:
+            return heard
+        async with self.database.transaction() as connection:
+            await _own(connection, pod, body.connection_id)
+            sign = heartbeats.Beat(connection_id=body.connection_id, pod_uid=pod.pod_uid, seq=body.seq)
+            return await heartbeats.beat(connection, sign)
+
+    def _applied(self, status: str, applied: Applied) -> web.Response:
+        return self._reply(status, applied.bot, applied=applied.applied)
+
+    def _reply(self, status: str, bot: Bot | Heard, *, applied: bool) -> web.Response:
         reply = Reply.model_validate(
             {
                 "status": status,
-                "meeting_id": applied.bot.meeting_id,
-                "new_status": applied.bot.status,
-                "applied": applied.applied,
-                "commands": pending(applied.bot),
+                "meeting_id": bot.meeting_id,
+                "new_status": bot.status,
+                "applied": applied,
+                "commands": pending(bot),
                 "next_beat_s": self.heartbeat_interval_s,
             }
         )
@@ -229,7 +249,7 @@ async def _own(connection: AsyncConnection, pod: PodIdentity, connection_id: str
     return bot
 
 
-def _news(body: Heartbeat, bot: Bot) -> bool:
+def _news(body: Heartbeat, bot: Bot | Heard) -> bool:
     return (
         (body.stage is not None and body.stage != bot.stage)
         or (body.applied_generation or 0) > bot.applied_generation

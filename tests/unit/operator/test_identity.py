@@ -37,13 +37,14 @@ class Publisher:
         return {"keys": [issuer.jwk() for issuer in self.issuers]}
 
 
-def a_verifier(publisher: Publisher, clock: FakeClock | None = None) -> TokenVerifier:
+def a_verifier(publisher: Publisher, clock: FakeClock | None = None, *, most_verified: int = 100) -> TokenVerifier:
     return TokenVerifier(
         KeyRing(publisher.fetch, clock=clock or FakeClock()),
         issuer=ISSUER,
         audience=AUDIENCE,
         namespaces=(NAMESPACE,),
         service_account=SERVICE_ACCOUNT,
+        most_verified=most_verified,
     )
 
 
@@ -300,3 +301,70 @@ def test_a_pod_speaks_only_for_its_own_job(namespace: str | None, job_name: str,
         return
     with pytest.raises(Forbidden, match="bot-1-abcde, which is not this meeting's"):
         POD.require_job(namespace, job_name)
+
+
+def decoding(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The tokens whose signatures were verified, as they are."""
+    decoded: list[str] = []
+    really = jwt.decode
+
+    def noting(token: str, *arguments: Any, **options: Any) -> Any:
+        decoded.append(token)
+        return really(token, *arguments, **options)
+
+    monkeypatch.setattr(jwt, "decode", noting)
+    return decoded
+
+
+async def verified(verifier: TokenVerifier, *tokens: str) -> None:
+    for token in tokens:
+        await verifier.verify(f"Bearer {token}")
+
+
+async def test_a_token_is_verified_once(
+    verifier: TokenVerifier, issuer: TokenIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded, token = decoding(monkeypatch), issuer.token()
+    await verified(verifier, token, token, token)
+    assert decoded == [token]
+
+
+async def test_a_token_that_was_verified_is_looked_at_again_when_it_expires(
+    publisher: Publisher, issuer: TokenIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FakeClock()
+    clock.advance(time.time() - clock())
+    decoded, token = decoding(monkeypatch), issuer.token(expires_in=60)
+    verifier = TokenVerifier(
+        KeyRing(publisher.fetch, clock=clock),
+        issuer=ISSUER,
+        audience=AUDIENCE,
+        namespaces=(NAMESPACE,),
+        service_account=SERVICE_ACCOUNT,
+        clock=clock,
+    )
+    await verified(verifier, token, token)
+    clock.advance(70)
+    await verified(verifier, token)
+    assert decoded == [token, token]
+
+
+async def test_when_keys_are_fetched_anew_every_token_is_proved_anew(
+    publisher: Publisher, verifier: TokenVerifier, clock: FakeClock, issuer: TokenIssuer
+) -> None:
+    await verified(verifier, issuer.token())
+    publisher.issuers = [TokenIssuer(kid="key-2")]
+    clock.advance(10)
+    await verified(verifier, publisher.issuers[0].token())
+    with pytest.raises(Unauthorized):
+        await verified(verifier, issuer.token())
+
+
+async def test_the_token_that_was_silent_longest_is_forgotten_first(
+    publisher: Publisher, issuer: TokenIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verifier = a_verifier(publisher, most_verified=2)
+    first, second, third = (issuer.token(pod_name=f"bot-1-{name}") for name in "abc")
+    decoded = decoding(monkeypatch)
+    await verified(verifier, first, second, first, third, first, second)
+    assert decoded == [first, second, third, second]
