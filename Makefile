@@ -79,9 +79,24 @@ e2e: install ## Tests on a real cluster (about 7 minutes; the first time about 1
 faults: install ## Break what Usher stands on and measure its promises (about 25 minutes); ONLY=name SEED=n
 	@$(RUN) tests.faults $(addprefix --only ,$(ONLY)) $(addprefix --seed ,$(SEED))
 
+.PHONY: bench
+bench: install ## Measure everything on a real control plane and write docs/performance.md (about 15 minutes)
+	@$(RUN) dev.stores up
+	@$(RUN) tests.load.bench --write $(addprefix --only ,$(ONLY))
+
+.PHONY: bench-quick
+bench-quick: install ## Measure a little of it and compare with stored margins (about 90 s)
+	@$(RUN) dev.stores up
+	@$(RUN) tests.load.bench --quick $(addprefix --only ,$(ONLY))
+
+.PHONY: profile
+profile: install ## Show what the operator and serve spend their time on under load (about 2 minutes)
+	@$(RUN) dev.stores up
+	@$(RUN) tests.load.bench --quick --profile --only requests --only heartbeats --only reservations
+
 .PHONY: test
 test: ## Everything above, in the order of what fails fastest
-	@$(call timed,check) && $(call timed,integration) && $(call timed,e2e)
+	@$(call timed,check) && $(call timed,integration) && $(call timed,bench-quick) && $(call timed,e2e)
 	@echo "==> make test: all passed in $$SECONDS s"
 
 # Runs a target of this Makefile and says how long it took.

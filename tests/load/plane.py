@@ -24,7 +24,9 @@ from usher_models.db.engine import Database
 NAMESPACE = "usher-load"
 CALLBACK_PORT, API_PORT, OPERATE_PORT = 18081, 18080, 18082
 ADMIN_KEY = "load-test-admin-key"
-READY_WITHIN_S = 30.0
+READY_WITHIN_S = 60.0
+# Where processes leave their profiles; None: they run without a profiler.
+PROFILES: Path | None = None
 TAIL_LINES = 15
 
 
@@ -73,6 +75,7 @@ class UsherProcess:
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *self.prefix,
+                *self._profiler(),
                 str(Path(sys.executable).with_name("usher")),
                 self.command,
                 env=self._environment(),
@@ -101,6 +104,12 @@ class UsherProcess:
             yield self
         finally:
             await self.stop()
+
+    def _profiler(self) -> tuple[str, ...]:
+        if PROFILES is None:
+            return ()
+        profile = PROFILES / f"{self.command}-{uuid4().hex[:8]}.prof"
+        return (sys.executable, "-m", "cProfile", "-o", str(profile))
 
     def _environment(self) -> dict[str, str]:
         return {

@@ -5,6 +5,7 @@ Requests are bytes, ready to send; answers are a status, a Retry-After and a bod
 """
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,7 +59,13 @@ class _Connection(asyncio.Protocol):
         if head_ends < 0:
             return
         head = self._received[:head_ends].lower()
-        ends = head_ends + 4 + int(_header(head, b"content-length") or 0)
+        if _header(head, b"transfer-encoding") == b"chunked":
+            # One request at a time: what ends with the last chunk is the whole answer.
+            if not self._received.endswith(b"0\r\n\r\n"):
+                return
+            ends = len(self._received)
+        else:
+            ends = head_ends + 4 + int(_header(head, b"content-length") or 0)
         if len(self._received) < ends:
             return
         status, body = int(head[9:12]), self._received[head_ends + 4 : ends]
@@ -96,8 +103,10 @@ def _header(head: bytes, name: bytes) -> bytes | None:
 class Pool:
     """At most `size` connections to one server; `fresh` opens a new one for each request, as a seldom speaker does."""
 
-    def __init__(self, *, host: str, port: int, size: int, fresh: bool = False) -> None:
-        self.host, self.port, self.fresh = host, port, fresh
+    def __init__(
+        self, *, host: str, port: int, size: int, fresh: bool = False, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.host, self.port, self.fresh, self._tls = host, port, fresh, tls
         self._size = size
         self._idle: dict[_Connection, None] = {}
         self._open: set[_Connection] = set()
@@ -166,7 +175,9 @@ class Pool:
         try:
             async with asyncio.timeout(CONNECT_S):
                 loop = asyncio.get_running_loop()
-                _, connection = await loop.create_connection(lambda: _Connection(self), self.host, self.port)
+                _, connection = await loop.create_connection(
+                    lambda: _Connection(self), self.host, self.port, ssl=self._tls
+                )
         except (OSError, TimeoutError):
             self._connecting -= 1
             # Whoever waits longest learns it; the next one tries anew.

@@ -1,0 +1,123 @@
+"""`python -m tests.load.bench`: run the benchmarks, print the table, with --write into docs/performance.md."""
+
+import argparse
+import asyncio
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from dev.cluster.binaries import kubernetes_version
+from dev.machine.errors import DevError
+from dev.machine.progress import Progress
+from tests.load import plane
+from tests.load.bench import bot_start, commanding, figures, heartbeats, requests, reservations, sweep
+from tests.load.bench.figures import Figure
+from tests.load.bench.profiles import profile_of
+from tests.load.bench.rig import Rig, up
+
+Benchmark = Callable[[Rig, dict[str, Any]], Awaitable[list[Figure]]]
+# In this order: an operator must not find what the other benchmarks left.
+BENCHMARKS: dict[str, Benchmark] = {
+    "bot_start": bot_start.run,
+    "requests": requests.run,
+    "heartbeats": heartbeats.run,
+    "commands": commanding.run,
+    "sweep": sweep.run,
+    "reservations": reservations.run,
+}
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "performance.md"
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+LIBRARIES = ("aiohttp", "kopf", "kubernetes", "psycopg", "pydantic", "redis", "sqlalchemy")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 when every bound was kept (with --write always, because a target that is missed is a figure too)."""
+    parser = argparse.ArgumentParser(prog="python -m tests.load.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="the small selection of `make test`, against its margins")
+    parser.add_argument("--only", choices=BENCHMARKS, action="append", help="run this one; may be repeated")
+    parser.add_argument("--profile", action="store_true", help="run Usher under cProfile and print what it does most")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md")
+    options = parser.parse_args(arguments)
+    profile = "quick" if options.quick else "full"
+    began = time.monotonic()
+    try:
+        lines, missed = asyncio.run(_run(profile, options.only, profiled=options.profile))
+    except DevError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return error.exit_code
+    lines.append(f"\nMeasured in {time.monotonic() - began:.0f} s.")
+    print("\n".join(lines))
+    if options.write:
+        _write(lines)
+        return 0
+    for name in missed:
+        print(f"bench: missed: {name}", file=sys.stderr)
+    return 1 if missed else 0
+
+
+async def _run(profile: str, only: list[str] | None, *, profiled: bool) -> tuple[list[str], list[str]]:
+    load, held_to, progress = figures.load(profile), figures.bounds(profile), Progress()
+    load["requests"] |= {name: load[name] for name in ("burst", "restart") if name in load}
+    found: list[Figure] = []
+    failed: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="usher-bench-") as folder:
+        plane.PROFILES = Path(folder) if profiled else None
+        async with up(folder=Path(folder), progress=progress) as rig:
+            for name, benchmark in BENCHMARKS.items():
+                if (only and name not in only) or name not in load:
+                    continue
+                progress.say(f"measuring {name}")
+                try:
+                    found += await benchmark(rig, load[name])
+                except Exception as exc:
+                    # The others' figures are worth having; this one's absence is an error all the same.
+                    progress.say(f"{name} failed: {type(exc).__name__}: {exc}")
+                    failed.append(f"{name} ({type(exc).__name__}: {exc})")
+                    if os.environ.get("USHER_BENCH_RAISE"):
+                        raise
+        profiles = profile_of(Path(folder)) if profiled else []
+    lines = [*_machine(), "", *figures.table(found, held_to), "", *_shares(rig), *profiles]
+    lines += [f"\nNot measured: {name}" for name in failed]
+    missed = [one.name for one in found if one.name in held_to and not held_to[one.name].keeps(one)]
+    return lines, missed + failed
+
+
+def _machine() -> list[str]:
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return [
+        f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, {os.cpu_count()} cores ({_model()}), {memory:.0f} GiB, "
+        f"load average {os.getloadavg()[0]:.1f} at the end; Python {platform.python_version()}, "
+        f"Kubernetes {kubernetes_version()}, {libraries}."
+    ]
+
+
+def _model() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _shares(rig: Rig) -> list[str]:
+    rows = ["Cores that each process used meanwhile:", "", "| benchmark | cores |", "|---|---|"]
+    for benchmark, shares in rig.cpu.items():
+        listed = sorted(shares.items(), key=lambda item: -item[1])
+        rows.append(f"| {benchmark} | {', '.join(f'{name} {share:.2f}' for name, share in listed)} |")
+    return rows
+
+
+def _write(lines: list[str]) -> None:
+    page = PAGE.read_text()
+    before, after = page.partition(BEGIN)[0], page.partition(END)[2]
+    PAGE.write_text("\n".join([before + BEGIN, *lines, END]) + after)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""Heartbeats of many bots on one serve process: at their own pace, and as fast as it can."""
+
+import asyncio
+import json
+from typing import Any
+
+from tests.load import plane, rows
+from tests.load.bench.ceilings import echo_rate
+from tests.load.bench.figures import Figure
+from tests.load.bench.load import Target, at_once
+from tests.load.bench.rig import Rig, rss_mib
+from tests.load.botswarm import Histogram, Identity, Script, Swarm, TokenSigner
+from usher_models.db.engine import Database
+
+CONNECTIONS = 64
+
+
+async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
+    """Rate, latency, losses and memory; the ceiling is a bare aiohttp server that parses and answers JSON."""
+    interval_s = load["bots"] / load["rate"]
+    async with plane.fresh_database() as (url, database):
+        serve = plane.serve(
+            kubeconfig=rig.kubeconfig,
+            database_url=url,
+            folder=rig.folder,
+            USHER_HEARTBEAT_INTERVAL_S=f"{interval_s:.3f}",
+            USHER_HEARTBEAT_TIMEOUT_S="600",
+        )
+        async with serve.running():
+            bots = await rows.live_bots(database, load["bots"], namespace=plane.NAMESPACE)
+            await rows.vacuum(database)
+            paced = await _paced(rig, serve, database, bots, load)
+            fastest = await _fastest(rig, serve, bots[:2000], seconds=load["echo_s"])
+        ceiling = await echo_rate(_beat(bots[0], 1), int(fastest * load["echo_s"]), connections=CONNECTIONS)
+    return [*paced, Figure(name="heartbeat capacity", value=fastest, unit="/s", ceiling=ceiling)]
+
+
+async def _paced(
+    rig: Rig, serve: plane.UsherProcess, database: Database, bots: list[Identity], load: dict[str, Any]
+) -> list[Figure]:
+    swarm = Swarm(
+        url=f"http://127.0.0.1:{plane.CALLBACK_PORT}",
+        tokens=TokenSigner.of_cluster(rig.settings),
+        beat_s=load["bots"] / load["rate"],
+        seed=1,
+    )
+    async with swarm.running():
+        for bot in bots:
+            swarm.add(bot, Script(present=True))
+        # In the first interval every token is signed and verified, which in life is spread over an hour.
+        await asyncio.sleep(load["bots"] / load["rate"] + load["warmup_s"])
+        swarm.figures.reset()
+        swarm.late_s = 0.0
+        with rig.shares("heartbeats", serve):
+            await asyncio.sleep(load["seconds"])
+        figures = swarm.figures
+        beats = figures.latency.get("heartbeat", Histogram())
+        note = (
+            f"p50 {1000 * beats.quantile(0.5):.1f} ms; the swarm itself was late by up to {1000 * swarm.late_s:.0f} ms"
+        )
+        return [
+            Figure(name="heartbeats", value=figures.acknowledged["heartbeat"] / load["seconds"], unit="/s"),
+            Figure(name="heartbeat p99", value=1000 * beats.quantile(0.99), unit="ms", note=note),
+            Figure(name="heartbeats lost", value=float(figures.lost.total() + figures.declined.total()), unit=""),
+            Figure(name="serve memory", value=rss_mib(serve.pid), unit="MiB", note=f"{len(bots)} live bots"),
+        ]
+
+
+async def _fastest(rig: Rig, serve: plane.UsherProcess, bots: list[Identity], *, seconds: float) -> float:
+    """Beats per second on 64 connections, each of which asks as soon as it was answered."""
+    signer = TokenSigner.of_cluster(rig.settings)
+    payloads = []
+    for bot in bots:
+        headers = (("Authorization", f"Bearer {signer.token(bot).text}"),)
+        target = Target(host="127.0.0.1", port=plane.CALLBACK_PORT, headers=headers)
+        payloads.append(target.request("POST", "/bots/internal/callback/heartbeat", _beat(bot, 10**9)))
+    await at_once(target, payloads, connections=CONNECTIONS)
+    done, took = 0, 0.0
+    with rig.shares("heartbeats, as fast as can be", serve):
+        while took < seconds:
+            outcome = await at_once(target, payloads, connections=CONNECTIONS)
+            done, took = done + outcome.answers[200], took + outcome.seconds
+    return done / took
+
+
+def _beat(bot: Identity, seq: int) -> bytes:
+    body = {
+        "connection_id": bot.connection_id,
+        "seq": seq,
+        "status": "active",
+        "stage": "in_meeting",
+        "participants": 3,
+    }
+    return json.dumps(body).encode()

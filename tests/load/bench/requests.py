@@ -1,0 +1,251 @@
+"""From BotRequest to Job on the real control plane: steadily, in a burst, without the controller manager, and after a
+restart of the operator among everything that was."""
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import text
+
+from dev.stores.settings import load as stores
+from tests.load import plane, rows
+from tests.load.bench.figures import Figure
+from tests.load.bench.load import Outcome, at_once, poisson
+from tests.load.bench.rig import JOBS, PODS, RAW, REQUESTS, Rig, parsed, rss_mib
+from tests.load.botswarm import Histogram, Identity, Script, Swarm, TokenSigner
+from tests.load.botswarm.sources import follow_rows
+from usher_models.db.engine import Database
+
+_CREATED = text("""
+SELECT request_name, extract(epoch FROM job_created_at) AS at FROM usher.bots
+WHERE request_name LIKE :prefix AND job_created_at IS NOT NULL
+""")
+_PATIENCE_S = 180.0
+
+_meetings = itertools.count(600_000_000)
+
+
+class Bench:
+    """One database, one operator and one swarm, for all of it."""
+
+    def __init__(self, rig: Rig, database: Database, swarm: Swarm, users: list[int]) -> None:
+        self.rig, self.database, self.swarm, self.users = rig, database, swarm, users
+
+    def requests(self, prefix: str, due: dict[str, float] | None = None) -> Iterator[bytes]:
+        """BotRequests to create, named with the prefix; `due` learns when each was taken."""
+        for number in itertools.count():
+            name = f"{prefix}-{number}"
+            if due is not None:
+                due[name] = time.time()
+            yield self._request(name, long=prefix == "burst")
+
+    def _request(self, name: str, *, long: bool) -> bytes:
+        number = next(_meetings)
+        spec: dict[str, Any] = {
+            "userId": self.users[number % len(self.users)],
+            "platform": "zoom",
+            "nativeMeetingId": str(number),
+        }
+        if long:
+            spec["nodeSelector"] = {"life": "long"}
+        body = {"apiVersion": "usher.dev/v1alpha1", "kind": "BotRequest", "metadata": {"name": name}, "spec": spec}
+        return self.rig.api.request("POST", REQUESTS, json.dumps(body).encode())
+
+    async def created(self, prefix: str) -> dict[str, float]:
+        """When each Job was created (UNIX seconds), by the name of its BotRequest."""
+        async with self.database.transaction() as connection:
+            found = await connection.execute(_CREATED, {"prefix": f"{prefix}-%"})
+            return {row.request_name: float(row.at) for row in found}
+
+    async def names(self, prefix: str) -> set[str]:
+        """The names of the BotRequests with that prefix and of their Jobs."""
+        query = text("SELECT request_name, job_name FROM usher.bots WHERE request_name LIKE :prefix")
+        async with self.database.transaction() as connection:
+            found = (await connection.execute(query, {"prefix": f"{prefix}-%"})).all()
+        return {row.request_name for row in found} | {row.job_name for row in found}
+
+    async def all_created(self, prefix: str, count: int) -> dict[str, float]:
+        """The same once there are `count`, or when patience is over."""
+        until = time.monotonic() + _PATIENCE_S
+        while len(created := await self.created(prefix)) < count and time.monotonic() < until:
+            await asyncio.sleep(0.25)
+        return created
+
+
+async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
+    """Everything about the way from a BotRequest to its Job."""
+    async with plane.fresh_database() as (url, database), AsyncExitStack() as stack:
+        async with database.transaction() as connection:
+            users = await rows.users(connection, 100, cap=1_000_000)
+        common: dict[str, Any] = {"kubeconfig": rig.kubeconfig, "database_url": url, "folder": rig.folder}
+        serve = plane.serve(**common, redis_url=stores().redis_url)
+        operate = plane.operate(**common, redis_url=stores().redis_url)
+        await stack.enter_async_context(serve.running())
+        await stack.enter_async_context(operate.running())
+        swarm = Swarm(
+            url=f"http://127.0.0.1:{plane.CALLBACK_PORT}", tokens=TokenSigner.of_cluster(rig.settings), seed=1
+        )
+        bench = Bench(rig, database, swarm, users)
+        rig.stop("controller-manager")
+        figures = await _without_manager(bench, load, operate)
+        await stack.enter_async_context(swarm.running())
+        meeting_s = load["meeting_s"]
+
+        def script_of(identity: Identity) -> Script:
+            long = identity.meeting_id in long_lived
+            return Script(lobby_s=1, meeting_s=900 if long else meeting_s, leave_s=1)
+
+        long_lived: set[int] = set()
+        figures += await _manager_ceiling(bench)
+        following = asyncio.create_task(_follow(bench, script_of, long_lived))
+        stack.callback(following.cancel)
+        figures += await _sustained(bench, load, operate, serve)
+        figures += await _burst(bench, load["burst"], operate, serve)
+        if "restart" in load:
+            figures += await _restart(bench, load["restart"], operate)
+        return figures
+
+
+async def _follow(bench: Bench, script_of: Any, long_lived: set[int]) -> None:
+    """Bring bots to life as their Jobs come; those of the burst stay for long."""
+
+    async def learn() -> None:
+        query = text("SELECT meeting_id FROM usher.bots WHERE ended_at IS NULL AND request_name LIKE 'burst-%'")
+        while True:
+            async with bench.database.transaction() as connection:
+                long_lived.update((await connection.scalars(query)).all())
+            await asyncio.sleep(0.4)
+
+    await asyncio.gather(learn(), follow_rows(bench.swarm, bench.database, script_of, every_s=0.5))
+
+
+async def _without_manager(bench: Bench, load: dict[str, Any], operate: plane.UsherProcess) -> list[Figure]:
+    """Nobody else works on the Jobs: what remains is Usher and the API server."""
+    count, connections = load["without_manager"], load["connections"]
+    await at_once(bench.rig.api, list(itertools.islice(bench.requests("warm"), 20)), connections=4)
+    await bench.all_created("warm", 20)
+    payloads = list(itertools.islice(bench.requests("alone"), count))
+    began = time.time()
+    with bench.rig.shares("BotRequest to Job without the controller manager", operate):
+        await at_once(bench.rig.api, payloads, connections=connections)
+        created = await bench.all_created("alone", count)
+    rate = len(created) / (max(created.values()) - began)
+    raw = await _raw_jobs(bench, load["raw"], connections=connections)
+    note = "the ceiling is raw Job POSTs alone; Usher's figure holds the creation of the BotRequests too"
+    return [Figure(name="requests without manager", value=rate, unit="/s", ceiling=raw.rate(201), note=note)]
+
+
+async def _raw_jobs(bench: Bench, count: int, *, connections: int) -> Outcome:
+    """Jobs as Usher builds them, suspended, so that nobody works on them later either."""
+    newest = (await bench.rig.call("GET", f"{JOBS}?limit=1")).body
+    job = _template(newest)
+    target = bench.rig.api
+    path = f"/apis/batch/v1/namespaces/{RAW}/jobs"
+    payloads = []
+    for number in range(count):
+        job["metadata"]["name"] = f"raw-{number}"
+        payloads.append(target.request("POST", path, json.dumps(job).encode()))
+    return await at_once(target, payloads, connections=connections)
+
+
+def _template(listed: bytes) -> dict[str, Any]:
+    job: dict[str, Any] = parsed(listed)["items"][0]
+    metadata, spec = job["metadata"], job["spec"]
+    kept = {key: metadata[key] for key in ("labels", "annotations") if key in metadata}
+    spec = {key: value for key, value in spec.items() if key not in ("selector", "template")} | {
+        "suspend": True,
+        "template": {"metadata": {"labels": {"app": "raw"}}, "spec": job["spec"]["template"]["spec"]},
+    }
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": kept, "spec": spec}
+
+
+async def _manager_ceiling(bench: Bench) -> list[Figure]:
+    """How fast the controller manager makes pods of Jobs that wait for it."""
+    waiting, before = await bench.rig.count(JOBS), await bench.rig.count(PODS)
+    bench.rig.start("controller-manager")
+    began, until = time.monotonic(), time.monotonic() + _PATIENCE_S
+    first: float | None = None
+    while (made := await bench.rig.count(PODS) - before) < waiting and time.monotonic() < until:
+        if made and first is None:
+            first = time.monotonic()
+        await asyncio.sleep(0.2)
+    rate = made / (time.monotonic() - (first or began))
+    return [Figure(name="controller manager", value=rate, unit="pods/s", note="the machine's own: not Usher's")]
+
+
+async def _sustained(
+    bench: Bench, load: dict[str, Any], operate: plane.UsherProcess, serve: plane.UsherProcess
+) -> list[Figure]:
+    due: dict[str, float] = {}
+    bench.rig.writes()
+    with bench.rig.shares("BotRequest to Job, sustained", operate, serve):
+        outcome = await poisson(
+            bench.rig.api, bench.requests("steady", due), rate=load["rate"], seconds=load["seconds"], connections=32
+        )
+    created = await bench.all_created("steady", outcome.answers[201])
+    await asyncio.sleep(min(load["meeting_s"] + 20, 45))
+    writes = bench.rig.writes(await bench.names("steady"))
+    latency, early, late = Histogram(), Histogram(), Histogram()
+    names = sorted(created, key=lambda name: due[name])
+    for at, name in enumerate(names):
+        taken = max(created[name] - due[name], 0.0)
+        latency.add(taken)
+        (early if at < len(names) / 5 else late if at >= len(names) * 4 / 5 else Histogram()).add(taken)
+    span = max(created.values()) - min(due.values())
+    p50s = early.quantile(0.5), late.quantile(0.5)
+    growth = f"p50 {1000 * p50s[0]:.0f} ms in the first fifth, {1000 * p50s[1]:.0f} ms in the last"
+    listed = ", ".join(f"{count / len(created):.2f} {what}" for what, count in writes.most_common(6))
+    memory = f"operator {rss_mib(operate.pid):.0f} MiB"
+    return [
+        Figure(name="requests", value=len(created) / span, unit="/s", note=f"{len(created)} in {span:.0f} s; {memory}"),
+        Figure(name="requests p99", value=latency.quantile(0.99), unit="s", note=f"{latency.summary()}; {growth}"),
+        Figure(name="requests lost", value=float(outcome.answers[201] - len(created)), unit=""),
+        Figure(name="writes per life", value=writes.total() / len(created), unit="", note=listed),
+        Figure(name="status growth", value=p50s[1] / p50s[0], unit="times"),
+    ]
+
+
+async def _burst(
+    bench: Bench, load: dict[str, Any], operate: plane.UsherProcess, serve: plane.UsherProcess
+) -> list[Figure]:
+    count = load["requests"]
+    payloads = list(itertools.islice(bench.requests("burst"), count))
+    began = time.time()
+    with bench.rig.shares("a burst of BotRequests", operate, serve):
+        await at_once(bench.rig.api, payloads, connections=16)
+        created = await bench.all_created("burst", count)
+    async with bench.database.transaction() as connection:
+        rows_of = text("SELECT count(*) FROM usher.bots WHERE request_name LIKE 'burst-%'")
+        reserved = int(await connection.scalar(rows_of) or 0)
+    took = max(created.values()) - began
+    return [
+        Figure(name="burst", value=took, unit="s", note=f"{len(created)} of {count} Jobs"),
+        Figure(name="burst missing or twice", value=float(abs(count - len(created)) + abs(count - reserved)), unit=""),
+    ]
+
+
+async def _restart(bench: Bench, load: dict[str, Any], operate: plane.UsherProcess) -> list[Figure]:
+    requests, live = await bench.rig.count(REQUESTS), len(bench.swarm.live())
+    await asyncio.sleep(10)
+    await operate.stop()
+    bench.rig.writes()
+    began = time.time()
+    again = replace(operate, process=None)
+    async with again.running():
+        await at_once(bench.rig.api, list(itertools.islice(bench.requests("after"), 1)), connections=1)
+        created = await bench.all_created("after", 1)
+        took = (max(created.values()) if created else float("nan")) - began
+        await asyncio.sleep(load["within_s"] - min(took, load["within_s"]))
+        writes = bench.rig.writes()
+        memory = rss_mib(again.pid)
+    note = f"{requests} BotRequests, {live} live bots"
+    return [
+        Figure(name="restart", value=took, unit="s", note=note),
+        Figure(name="restart writes", value=float(writes.total()), unit="", note=str(dict(writes.most_common(4)))),
+        Figure(name="operator memory", value=memory, unit="MiB", note=note),
+    ]

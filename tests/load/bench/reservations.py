@@ -1,0 +1,61 @@
+"""Reservations over HTTP: `POST /bots` at a steady rate, and one user who asks as fast as connections allow."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from dev.stores.settings import load as stores
+from tests.load import plane, rows
+from tests.load.bench.ceilings import plain_reserve_rate, sql_reserve_rate
+from tests.load.bench.figures import Figure
+from tests.load.bench.load import Target, at_once, poisson
+from tests.load.bench.rig import Rig
+from usher_models.db import tokens
+from usher_models.db.engine import Database
+
+_numbers = itertools.count(500_000_000)
+
+
+async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
+    """Latency at the rate, and the hot user's rate; the ceilings are bare aiohttp with psycopg, and psycopg alone."""
+    async with plane.fresh_database() as (url, database):
+        targets = await _users(database, 100)
+        serve = plane.serve(
+            kubeconfig=rig.kubeconfig, database_url=url, folder=rig.folder, redis_url=stores().redis_url
+        )
+        async with serve.running():
+            await poisson(targets[0], _asking(targets), rate=20, seconds=2)
+            with rig.shares("POST /bots at a steady rate", serve):
+                steady = await poisson(targets[0], _asking(targets), rate=load["rate"], seconds=load["seconds"])
+            hot = list(itertools.islice(_asking(targets[:1]), load["hot"]))
+            with rig.shares("one hot user", serve):
+                hottest = await at_once(targets[0], hot, connections=load["hot_connections"])
+        ceiling = await plain_reserve_rate(url, load["ceiling"], connections=load["hot_connections"])
+        sql = await sql_reserve_rate(url, load["ceiling"])
+    refused = steady.latency.count - steady.answers[201]
+    note = f"{steady.latency.summary()}; {refused} not admitted"
+    return [
+        Figure(name="POST /bots p99", value=1000 * steady.latency.quantile(0.99), unit="ms", note=note),
+        Figure(name="POST /bots refused", value=float(refused), unit=""),
+        Figure(
+            name="hot user",
+            value=hottest.rate(201),
+            unit="/s",
+            ceiling=ceiling,
+            note=f"with the BotRequest's creation; psycopg alone {sql:.0f}/s",
+        ),
+    ]
+
+
+async def _users(database: Database, count: int) -> list[Target]:
+    async with database.transaction() as connection:
+        users = await rows.users(connection, count, cap=1_000_000)
+        secrets = [(await tokens.create_token(connection, user))[1] for user in users]
+    return [Target(host="127.0.0.1", port=plane.API_PORT, headers=(("X-API-Key", secret),)) for secret in secrets]
+
+
+def _asking(targets: list[Target]) -> Iterator[bytes]:
+    for target in itertools.cycle(targets):
+        body = {"platform": "zoom", "native_meeting_id": str(next(_numbers))}
+        yield target.request("POST", "/bots", json.dumps(body).encode())

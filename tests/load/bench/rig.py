@@ -1,0 +1,204 @@
+"""The rig: a control plane with fake nodes, the stores, and what a benchmark asks of them.
+
+It begins with an empty control plane and leaves nothing behind. The controllers' own limits are raised, because a stock
+controller manager makes about twenty Jobs' pods in a second and would be what is measured.
+"""
+
+import asyncio
+import json
+import ssl
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from dev.cluster import bare, binaries, components, kubectl, pki
+from dev.cluster.component import Component, process
+from dev.cluster.settings import REPOSITORY, Settings
+from dev.machine import processes
+from dev.machine.progress import Progress
+from tests.load.bench.figures import FOLDER
+from tests.load.bench.load import Target, one
+from tests.load.botswarm.connections import Response
+from tests.load.plane import NAMESPACE, UsherProcess
+
+RAISED = ("--kube-api-qps=1000", "--kube-api-burst=2000")
+NODES = 10
+REQUESTS = f"/apis/usher.dev/v1alpha1/namespaces/{NAMESPACE}/botrequests"
+JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
+PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+RAW = "usher-raw"
+
+
+@dataclass
+class Rig:
+    """A running control plane and its helpers; `cpu` collects each benchmark's shares."""
+
+    settings: Settings
+    folder: Path
+    say: Callable[[str], None]
+    cpu: dict[str, dict[str, float]] = field(default_factory=dict)
+    audit_read: int = 0
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's."""
+        return self.settings.kubeconfig()
+
+    @property
+    def api(self) -> Target:
+        """The API server, spoken to as the administrator."""
+        tls = ssl.create_default_context(cafile=str(self.settings.pki / "ca.crt"))
+        tls.load_cert_chain(self.settings.pki / "admin.crt", self.settings.pki / "admin.key")
+        return Target(host="127.0.0.1", port=self.settings.apiserver_port, tls=tls)
+
+    async def call(self, method: str, path: str, body: object = None) -> Response:
+        """One request to the API server."""
+        return await one(self.api, self.api.request(method, path, json.dumps(body).encode() if body else b""))
+
+    async def count(self, path: str) -> int:
+        """How many objects there are at `path`, without reading them all."""
+        answer = await self.call("GET", f"{path}?limit=1")
+        page = parsed(answer.body)
+        return len(page["items"]) + int(page["metadata"].get("remainingItemCount", 0))
+
+    def stop(self, name: str) -> None:
+        """Stop a component."""
+        processes.stop(component(self.settings, name).process)
+
+    def start(self, name: str) -> None:
+        """Start it again."""
+        one_of = component(self.settings, name)
+        processes.start(one_of.process)
+        components.wait(one_of)
+
+    @contextmanager
+    def shares(self, benchmark: str, *ours: UsherProcess) -> Iterator[None]:
+        """Note how much of one core each process used meanwhile."""
+        named = {one.command: one.pid for one in ours} | {"the rig itself": psutil.Process().pid}
+        before, began = _cpu(named, self.settings), time.monotonic()
+        yield
+        seconds, after = time.monotonic() - began, _cpu(named, self.settings)
+        shares = {name: (after[name] - before.get(name, 0.0)) / seconds for name in after}
+        self.cpu[benchmark] = {name: share for name, share in shares.items() if share >= 0.005}
+
+    def writes(self, names: set[str] | None = None) -> Counter[str]:
+        """Usher's writes since the last call, about objects of those names or about all, from the audit log."""
+        counts: Counter[str] = Counter()
+        with self.settings.audit_log.open() as log:
+            log.seek(self.audit_read)
+            for line in log:
+                entry = json.loads(line) if line.endswith("\n") else {}
+                agent = entry.get("userAgent", "")
+                if "objectRef" in entry and agent.startswith(("OpenAPI-Generator", "kopf", "Python/", "usher/")):
+                    ref = entry["objectRef"]
+                    if names is not None and ref.get("name", "").partition(".")[0] not in names:
+                        continue
+                    counts["/".join(filter(None, (entry["verb"], ref["resource"], ref.get("subresource"))))] += 1
+            self.audit_read = log.tell()
+        return counts
+
+
+@asynccontextmanager
+async def up(*, folder: Path, progress: Progress) -> AsyncIterator[Rig]:
+    """Bring everything up; take it down at the end. What a killed run left is removed first."""
+    settings = bare.load()
+    await asyncio.to_thread(_down, settings)
+    try:
+        await asyncio.to_thread(_up, settings, progress)
+        rig = Rig(settings=settings, folder=folder, say=progress.say)
+        await _furnish(rig)
+        yield rig
+    finally:
+        await asyncio.to_thread(_down, settings)
+
+
+def _up(settings: Settings, progress: Progress) -> None:
+    with progress.step("starting the control plane", usually="15 s"):
+        binaries.ensure(settings, binaries.KUBERNETES, binaries.TOOLS, progress=progress)
+        pki.ensure(settings, progress=progress)
+        settings.audit_log.parent.mkdir(parents=True, exist_ok=True)
+        for name in bare.COMPONENTS:
+            processes.start(component(settings, name).process)
+            components.wait(component(settings, name))
+        kubectl.kubectl(settings, "apply", "--filename", str(REPOSITORY / "crds" / "botrequests.yaml"))
+        kubectl.kubectl(settings, "wait", "--for=condition=Established", "crd/botrequests.usher.dev", "--timeout=30s")
+        processes.start(_kwok(settings))
+
+
+def _down(settings: Settings) -> None:
+    processes.stop(_kwok(settings), kill=True)
+    bare.down(settings, purge=True)
+
+
+def component(settings: Settings, name: str) -> Component:
+    """A component of the bare control plane, with the rig's limits and its audit log."""
+    usual = bare.component(settings, name)
+    extra: tuple[str, ...] = RAISED if name in ("controller-manager", "scheduler") else ()
+    if name == "controller-manager":
+        extra += ("--concurrent-job-syncs=20",)
+    if name == "apiserver":
+        policy = FOLDER / "audit-policy.yaml"
+        extra = (f"--audit-policy-file={policy}", f"--audit-log-path={settings.audit_log}", "--audit-log-maxsize=2000")
+    return replace(usual, process=replace(usual.process, argv=(*usual.process.argv, *extra)))
+
+
+def _kwok(settings: Settings) -> processes.Process:
+    program = str(binaries.program(settings, "kwok"))
+    flags = (f"--kubeconfig={settings.kubeconfig()}", f"--config={FOLDER / 'kwok.yaml'}", "--manage-all-nodes=true")
+    return process(settings, "kwok", (program, *flags))
+
+
+async def _furnish(rig: Rig) -> None:
+    for namespace in (NAMESPACE, RAW):
+        await rig.call("POST", "/api/v1/namespaces", _named("Namespace", namespace))
+        accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+        await rig.call("POST", accounts, _named("ServiceAccount", "usher-bot"))
+    for number in range(NODES):
+        node = _named("Node", f"kwok-{number}")
+        node["metadata"]["labels"] = {"life": "long", "type": "kwok"}
+        await rig.call("POST", "/api/v1/nodes", node)
+
+
+def _named(kind: str, name: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}}
+
+
+def parsed(body: bytes) -> dict[str, Any]:
+    """The JSON in a body that may be chunked."""
+    if not body.startswith(b"{"):
+        chunks, rest = [], body
+        while rest:
+            size, _, rest = rest.partition(b"\r\n")
+            length = int(size or b"0", 16)
+            chunks.append(rest[:length])
+            rest = rest[length + 2 :]
+        body = b"".join(chunks)
+    return dict(json.loads(body))
+
+
+def _cpu(named: dict[str, int], settings: Settings) -> dict[str, float]:
+    """CPU seconds so far, by what the process is."""
+    seconds: Counter[str] = Counter()
+    wanted = {pid: name for name, pid in named.items()}
+    for one_of in psutil.process_iter(["pid", "name", "cmdline", "cpu_times"]):
+        times, name = one_of.info["cpu_times"], one_of.info["name"] or ""
+        if times is None:
+            continue
+        if one_of.pid in wanted:
+            seconds[wanted[one_of.pid]] += times.user + times.system
+        elif name.startswith(("postgres", "redis")):
+            seconds[name.partition("-")[0]] += times.user + times.system
+        elif any(settings.marker in part for part in one_of.info["cmdline"] or []):
+            seconds[name] += times.user + times.system
+    return dict(seconds)
+
+
+def rss_mib(pid: int) -> float:
+    """Resident memory of a process, in MiB."""
+    return float(psutil.Process(pid).memory_info().rss) / 2**20
