@@ -1,0 +1,210 @@
+"""Crash points: at every external write the process dies before it, after it, loses its reply or does it twice.
+
+Each life of `crash.lives` is played once undisturbed, which shows the writes it comes to, and then once for every write
+and every mode. Afterwards the system must come to rest within 30 s with every invariant holding, and the meeting must
+have ended as it would have anyway. Several lives are played at once, each on a database and in a namespace of its own.
+"""
+
+import asyncio
+import random
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+import psycopg
+from pydantic import SecretStr
+from sqlalchemy import make_url
+
+from dev.cluster import bare
+from dev.machine.progress import Progress
+from tests.fakes.settings import some_settings
+from tests.faults import page
+from tests.faults.crash.actor import PATIENCE_S, Actor, NotQuiet
+from tests.faults.crash.lives import ALL, Life
+from tests.faults.crash.site import Ground
+from tests.faults.crash.switch import Mode, Point, Strike, Switch
+from tests.faults.figures import Figure, Scale, at_most, exactly
+from tests.faults.rig.api import Api
+from tests.faults.rig.stores import Stores
+from tests.load.botswarm import TokenSigner
+from tests.load.botswarm.tokens import ISSUER
+from tests.scenario import TABLES
+from usher_models.db.engine import Database
+from usher_operator.settings import Settings
+
+LANES = 6
+QUICK_CELLS = 16
+CELL_S = 120.0
+TABLE = "crash points"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One life with one thing going wrong; `strike` None is the undisturbed one."""
+
+    life: Life
+    strike: Strike | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What came of a cell. `quiet_s` is from the strike to the rest that followed."""
+
+    cell: Cell
+    passed: list[Point]
+    struck: bool
+    quiet_s: float
+    wrong: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lane:
+    """Where one life at a time is played."""
+
+    ground: Ground
+    truth: Database
+    session: aiohttp.ClientSession
+
+    async def play(self, cell: Cell) -> Result:
+        """Play one life on empty tables."""
+        self._empty()
+        switch = Switch(strike=cell.strike)
+        actor = Actor(self.ground, switch, truth=self.truth, session=self.session)
+        wrong = ""
+        await actor.begin()
+        try:
+            async with asyncio.timeout(CELL_S):
+                await cell.life(actor)
+        except (NotQuiet, AssertionError, TimeoutError) as exc:
+            wrong = str(exc) or type(exc).__name__
+        quiet_s = time.monotonic() - (actor.struck_at or time.monotonic())
+        await actor.end()
+        return Result(cell=cell, passed=list(switch.passed), struck=switch.struck, quiet_s=quiet_s, wrong=wrong)
+
+    def _empty(self) -> None:
+        url = make_url(self.ground.database_url).set(drivername="postgresql")
+        with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
+            connection.execute("; ".join(f"DELETE FROM {table}" for table in reversed(TABLES)).encode())
+
+
+async def run(scale: Scale) -> list[Figure]:
+    """Every cell, or a seeded few."""
+    async with _lanes(2 if scale.quick else LANES) as lanes:
+        scale.say(f"playing {len(ALL)} lives undisturbed")
+        calm = await _play(lanes, [Cell(life=life) for life in ALL], scale)
+        cells = _cells(calm)
+        points = {cell.strike.point.name for cell in cells if cell.strike}
+        if scale.quick:
+            cells = random.Random(scale.seed).sample(cells, QUICK_CELLS)
+        scale.say(f"{len(points)} places that write, {len(cells)} cells to play")
+        results = await _play(lanes, cells, scale)
+    if not scale.quick:
+        page.write("invariants.md", TABLE, table(results))
+    return _figures(calm, results, points=len(points))
+
+
+def _cells(calm: Sequence[Result]) -> list[Cell]:
+    """Every write of every life, in every mode; a place that an earlier life came to is not tried again."""
+    known: set[str] = set()
+    cells = []
+    for result in calm:
+        fresh = [point for point in result.passed if point.name not in known]
+        known |= {point.name for point in fresh}
+        cells += [Cell(life=result.cell.life, strike=Strike(point, mode)) for point in fresh for mode in Mode]
+    return cells
+
+
+async def _play(lanes: Sequence[Lane], cells: Sequence[Cell], scale: Scale) -> list[Result]:
+    todo = iter(cells)
+    results: list[Result] = []
+
+    async def one(lane: Lane) -> None:
+        for cell in todo:
+            result = await lane.play(cell)
+            results.append(result)
+            if result.wrong:
+                scale.say(f"{describe(cell)}: {result.wrong}")
+            if len(results) % 50 == 0:
+                scale.say(f"{len(results)} of {len(cells)} played")
+
+    async with asyncio.TaskGroup() as group:
+        for lane in lanes:
+            group.create_task(one(lane))
+    return results
+
+
+def describe(cell: Cell) -> str:
+    """A cell in words."""
+    if cell.strike is None:
+        return f"{cell.life.__name__}, undisturbed"
+    return f"{cell.life.__name__}, {cell.strike.mode} at the {cell.strike.point.nth}. {cell.strike.point.name}"
+
+
+def _figures(calm: Sequence[Result], results: Sequence[Result], *, points: int) -> list[Figure]:
+    return [
+        exactly("lives that go wrong undisturbed", sum(bool(one.wrong) for one in calm), 0),
+        Figure(name="places that write", value=points, bound="all found", ok=points > 0),
+        Figure(name="cells", value=len(results), bound="all played", ok=bool(results)),
+        exactly("cells that did not converge", sum(bool(one.wrong) for one in results), 0),
+        exactly("cells that never came to their write", sum(not one.struck for one in results), 0),
+        at_most("slowest convergence", max((one.quiet_s for one in results), default=0), PATIENCE_S, unit="s"),
+    ]
+
+
+def table(results: Sequence[Result]) -> str:
+    """One row per place that writes: how many of its cells converged, by mode. No timings: it must not drift."""
+    tally: dict[str, dict[Mode, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    for one in results:
+        if one.cell.strike is not None:
+            tally[one.cell.strike.point.name][one.cell.strike.mode].append(not one.wrong and one.struck)
+    head = "| write | " + " | ".join(Mode) + " |\n|---|" + "---|" * len(Mode)
+    rows = [
+        f"| {name} | " + " | ".join(f"{sum(modes[mode])}/{len(modes[mode])}" for mode in Mode) + " |"
+        for name, modes in sorted(tally.items())
+    ]
+    return "\n".join([head, *rows])
+
+
+@asynccontextmanager
+async def _lanes(count: int) -> AsyncIterator[list[Lane]]:
+    control_plane = bare.load()
+    kubeconfig = await asyncio.to_thread(bare.up, control_plane, progress=Progress())
+    async with AsyncExitStack() as stack:
+        stores = await stack.enter_async_context(Stores.up(number=1))
+        api = await stack.enter_async_context(Api.connect(control_plane))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        signer = TokenSigner.of_cluster(control_plane)
+        lanes = []
+        for number in range(count):
+            namespace = f"crash-{number}-{int(time.time())}"
+            await api.prepare_namespace(namespace)
+            url = stores.create_database(f"crash_{number}")
+            truth = Database.connect(url, pool_size=4, application_name="usher-truth")
+            stack.push_async_callback(truth.close)
+            ground = Ground(
+                database_url=url,
+                redis_url=await stack.enter_async_context(stores.another_redis(number)),
+                namespace=namespace,
+                kubeconfig=str(kubeconfig),
+                issuer=ISSUER,
+                api=api,
+                signer=signer,
+                settings=_settings(url, namespace),
+            )
+            lanes.append(Lane(ground=ground, truth=truth, session=session))
+        yield lanes
+
+
+def _settings(url: str, namespace: str) -> Settings:
+    """The defaults, but for clocks that would only make the lives longer, not different."""
+    return some_settings(
+        database_url=SecretStr(url),
+        namespaces=(namespace,),
+        reconcile_interval_s=0.3,
+        orphan_grace_s=3,
+        heartbeat_interval_s=0.5,
+        mirror_hold_s=0.001,
+    )

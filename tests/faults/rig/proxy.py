@@ -1,0 +1,102 @@
+"""A TCP proxy that breaks as networks do: it refuses, or goes half-open, and is well again when told to.
+
+One proxy stands before one server. Half-open means that connections are accepted and bytes are read and dropped: what a
+client sees when a host vanishes without a word. Connections that lost bytes are cut when the proxy opens again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from enum import StrEnum
+from typing import Self
+
+CHUNK = 65536
+HOST = "127.0.0.1"
+
+
+class Way(StrEnum):
+    """How the proxy treats what comes."""
+
+    OPEN = "open"
+    REFUSED = "refused"
+    HALF_OPEN = "half-open"
+
+
+class Proxy:
+    """Listens on `port` of loopback for as long as the context of `before` lasts."""
+
+    def __init__(self, port: int) -> None:
+        self.way = Way.OPEN
+        self.port = 0
+        self._to = port
+        self._server: asyncio.Server | None = None
+        self._links: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    @asynccontextmanager
+    async def before(cls, port: int) -> AsyncIterator[Self]:
+        """A proxy before that port of loopback."""
+        proxy = cls(port)
+        await proxy.turn(Way.OPEN)
+        try:
+            yield proxy
+        finally:
+            await proxy.turn(Way.REFUSED)
+
+    async def turn(self, way: Way) -> None:
+        """Be open, refusing or half-open from now on."""
+        tainted = self.way is Way.HALF_OPEN
+        self.way = way
+        if way is Way.REFUSED or tainted:
+            await self._cut()
+        if way is Way.REFUSED and self._server is not None:
+            self._server.close()
+            self._server = None
+        if way is not Way.REFUSED and self._server is None:
+            self._server = await asyncio.start_server(self._accept, HOST, self.port, backlog=1024)
+            self.port = int(self._server.sockets[0].getsockname()[1])
+
+    async def _cut(self) -> None:
+        links = list(self._links)
+        for link in links:
+            link.cancel()
+        await asyncio.gather(*links, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._links.add(task)
+        try:
+            await self._link(reader, writer)
+        except OSError:
+            pass
+        except asyncio.CancelledError:
+            # The proxy cuts its links: nobody waits for this task to have been cancelled.
+            pass
+        finally:
+            self._links.discard(task)
+            writer.transport.abort()
+
+    async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while self.way is Way.HALF_OPEN:
+            if not await reader.read(CHUNK):
+                return
+        onward, back = await asyncio.open_connection(HOST, self._to)
+        try:
+            pumps = [asyncio.create_task(self._pump(reader, back)), asyncio.create_task(self._pump(onward, writer))]
+            try:
+                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for pump in pumps:
+                    pump.cancel()
+                await asyncio.gather(*pumps, return_exceptions=True)
+        finally:
+            back.transport.abort()
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await source.read(CHUNK):
+                if self.way is Way.HALF_OPEN:
+                    continue
+                sink.write(data)
+                await sink.drain()
