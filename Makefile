@@ -61,8 +61,12 @@ layers: install
 	@.venv/bin/lint-imports
 
 .PHONY: unit
-unit: install ## Unit tests (a minute); each takes less than 2 s on a quiet machine, and is stopped after 20
+unit: install tools ## Unit tests (a minute); each takes less than 2 s on a quiet machine, and is stopped after 20
 	@$(RUN) pytest tests/unit --quiet --timeout 20 --durations 5 --numprocesses 2
+
+.PHONY: tools
+tools:
+	@$(RUN_ANYWHERE) dev.cluster build-tools > /dev/null
 
 .PHONY: integration
 integration: install ## Tests on a real Postgres and Redis of their own (about 2 minutes)
@@ -135,3 +139,4 @@ status: ## What of the development cluster runs
 .PHONY: docs
 docs: install ## Write the pages that are made from code
 	@$(RUN) dev.settings_page
+	@$(RUN) dev.chart

@@ -130,6 +130,12 @@ class Scenario:
         """A bot whose slot is reserved; the words after it tell what happened since. `request`: fields of Request."""
         return BotInTheMaking(self, user, pod_uid=pod_uid, request=request)
 
+    async def ends(self, bot: Bot, target: Status = Status.COMPLETED) -> None:
+        """That bot, which may have been made by anybody, reports its exit now."""
+        pod_uid = bot.pod_uid or pod_of(bot.connection_id)
+        async with self.database.transaction() as connection:
+            assert await move(connection, bot, target, source=Source.BOT, reason=USUAL_REASONS[target], pod_uid=pod_uid)
+
     async def an_outage(self, *, lasted: float, ended_ago: float) -> None:
         """A span of the past in which no replica could take callbacks; seconds."""
         async with self.database.transaction() as connection:

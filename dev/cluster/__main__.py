@@ -6,7 +6,7 @@ import shlex
 import sys
 from typing import TypeAlias
 
-from dev.cluster import components, provider
+from dev.cluster import binaries, components, provider
 from dev.cluster.current import Current
 from dev.cluster.kind import Kind
 from dev.cluster.local import Local
@@ -17,7 +17,13 @@ from dev.machine.locking import exclusive
 from dev.machine.progress import Progress
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-CHANGING = ("up", "down", "kill", "start")  # building images has a lock of its own: faults must not wait for it
+CHANGING = (
+    "up",
+    "down",
+    "kill",
+    "start",
+    "build-tools",
+)  # building images has a lock of its own: faults must not wait for it
 EPILOG = """exit codes: 0 done, 1 failed (status: not all is well), 2 misused
 environment: CLUSTER chooses the kind of cluster like --cluster; USHER_CACHE moves ~/.cache/usher"""
 
@@ -72,6 +78,7 @@ def _add_images(commands: Commands) -> None:
     loading.add_argument("tags", nargs="+", metavar="NAME:TAG")
     building = commands.add_parser("build-images", help="build and load the project's images, if their files changed")
     building.add_argument("--only", metavar="NAME,...", help="operator, bot, postgres, redis")
+    commands.add_parser("build-tools", help="build helm and kwok, and print the folder they lie in")
 
 
 def _add_views(commands: Commands) -> None:
@@ -100,6 +107,10 @@ def _provider(options: argparse.Namespace, *, settings: Settings, progress: Prog
 
 
 def _run(options: argparse.Namespace, *, settings: Settings, progress: Progress) -> int:
+    if options.command == "build-tools":
+        binaries.ensure(settings, binaries.TOOLS, progress=progress)
+        print(binaries.folder(settings, binaries.TOOLS))
+        return 0
     name, cluster = _provider(options, settings=settings, progress=progress)
     if options.command == "status":
         return 0 if cluster.status() else 1

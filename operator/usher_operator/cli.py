@@ -15,7 +15,7 @@ from tenacity import RetryCallState, retry, retry_if_exception_type, stop_after_
 from usher_models.db import meetings, schema
 from usher_models.db.engine import Database
 from usher_models.errors import DatabaseUnavailable
-from usher_operator import cli_users, views
+from usher_operator import cli_release, cli_users, views
 from usher_operator.console import AsJson, fail, settings_or_exit, with_database
 from usher_operator.console import run as execute
 
@@ -29,6 +29,8 @@ db = typer.Typer(no_args_is_help=True, help="Prepare and check the database.")
 app.add_typer(db, name="db")
 app.add_typer(cli_users.user, name="user")
 app.add_typer(cli_users.token, name="token")
+for command in (cli_release.smoke, cli_release.probe, cli_release.drain):
+    app.command()(command)
 
 # How often `usher follow` looks.
 FOLLOW_INTERVAL_S = 0.3

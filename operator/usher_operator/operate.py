@@ -49,6 +49,7 @@ def job_settings(settings: Settings) -> JobSettings:
         redis_secret=secret,
         audience=settings.token_audience,
         default_driver=settings.default_driver,
+        priority_class=settings.bot_priority_class,
         heartbeat_interval_s=settings.heartbeat_interval_s,
         reserved_timeout_s=settings.reserved_timeout_s,
         termination_grace_s=settings.termination_grace_s,

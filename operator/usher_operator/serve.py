@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from aiohttp import web
 
 from usher_models.db.engine import Database
+from usher_operator.api import disabled
 from usher_operator.api.app import Api
 from usher_operator.api.health import Health
 from usher_operator.callbacks.identity import KeyRing, TokenVerifier
@@ -87,11 +88,14 @@ def api_of(settings: Settings, *, database: Database, publisher: Publisher, kube
         requester=Requester(database=database, kube=kube),
         namespace=settings.namespaces[0],
         admin_key=settings.admin_api_key,
+        legacy_statuses=settings.legacy_statuses,
     )
 
 
 def public_api(settings: Settings, *, database: Database, publisher: Publisher, kube: KubePort) -> web.Application:
-    """The application of the public API."""
+    """The application of the public API, or what stands in for it where it is switched off."""
+    if not settings.api_enabled:
+        return disabled.application()
     return api_of(settings, database=database, publisher=publisher, kube=kube).application()
 
 

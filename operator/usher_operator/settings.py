@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     bot_service_account: str = "usher-bot"
     """The ServiceAccount of bots; it needs no rights at all."""
 
+    bot_priority_class: str = ""
+    """The PriorityClass of bots whose BotRequest names none. Empty: the cluster's default."""
+
     default_driver: Literal["simulated", "exec"] = "simulated"
     """The driver of a BotRequest that names none."""
 
@@ -115,6 +118,9 @@ class Settings(BaseSettings):
     hold_limit_s: Seconds = 900
     """A hold ends after this long: bots do die together when their nodes do, and every meeting must end."""
 
+    reaping_enabled: bool = True
+    """operate: whether silence ends meetings. Switched off, only a finished Job ends what its bot did not end."""
+
     reaps_per_minute: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600
     """Most meetings ended by silence in a minute, so that a wrong verdict is seen in time; a sweep has its share."""
 
@@ -126,6 +132,12 @@ class Settings(BaseSettings):
 
     api_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """serve: the public API, health and metrics."""
+
+    api_enabled: bool = True
+    """serve: whether the REST and admin API is answered. Switched off, it answers 503; BotRequests work as before."""
+
+    legacy_statuses: bool = False
+    """serve: the REST API says requested, joining and awaiting_admission where Vexa 0.6 to 0.10 did."""
 
     admin_api_key: SecretStr = SecretStr("")
     """serve: what X-Admin-API-Key must say, at least 16 characters. Empty: the admin API is off and answers 403."""

@@ -10,6 +10,7 @@ Two windows show what is: kubectl, which is what a person sees, and `rows`, the 
 that ends in vain says what there was instead: the BotRequest, its pods, the bot's words and the operator's.
 """
 
+import base64
 import itertools
 import json
 import time
@@ -339,12 +340,16 @@ class Cluster:
         """What a query finds in the database."""
         wrapped = f"SELECT coalesce(json_agg(found), '[]') FROM ({query}) AS found"
         psql = ("psql", "--username", "usher", "--dbname", "usher", "--no-psqlrc", "-qAtc", wrapped)
-        found: list[dict[str, Any]] = json.loads(self.system("exec", "statefulset/postgres", "--", *psql))
+        found: list[dict[str, Any]] = json.loads(self.system("exec", "statefulset/usher-postgresql", "--", *psql))
         return found
 
     def system(self, *arguments: str, stdin: str | None = None) -> str:
         """kubectl in the namespace of Usher itself."""
         return self.kubectl("--namespace", SYSTEM, *arguments, stdin=stdin)
+
+    def secret(self, name: str, key: str) -> str:
+        """An entry of a Secret of the installation."""
+        return base64.b64decode(self.kubectl.json("--namespace", SYSTEM, "get", "secret", name)["data"][key]).decode()
 
     def operator_words(self, *, lines: int) -> list[dict[str, Any]]:
         """The last lines of the operator's log."""
@@ -367,25 +372,25 @@ class Cluster:
             assert killing.wait(timeout=60) == 0
 
     @contextmanager
-    def without(self, component: str, deployment: str) -> Iterator[None]:
+    def without(self, component: str, workload: str) -> Iterator[None]:
         """A part of Usher scaled to nothing for a while; at the end it is back and ready."""
-        before = self.system("get", "deployment", deployment, "--output", "jsonpath={.spec.replicas}")
+        before = self.system("get", workload, "--output", "jsonpath={.spec.replicas}")
         try:
-            self.system("scale", "deployment", deployment, "--replicas", "0")
+            self.system("scale", workload, "--replicas", "0")
             selector = f"app.kubernetes.io/component={component}"
             self.system("wait", "--for=delete", "pod", "--selector", selector, "--timeout", "90s")
             yield
         finally:
-            self.system("scale", "deployment", deployment, "--replicas", before)
-            self.wait_until_ready(deployment)
+            self.system("scale", workload, "--replicas", before)
+            self.wait_until_ready(workload)
 
-    def ready(self, deployment: str) -> int:
-        """How many of a deployment's pods are ready."""
-        return int(self.system("get", "deployment", deployment, "--output", "jsonpath={.status.readyReplicas}") or 0)
+    def ready(self, workload: str) -> int:
+        """How many pods of a part of Usher are ready."""
+        return int(self.system("get", workload, "--output", "jsonpath={.status.readyReplicas}") or 0)
 
-    def wait_until_ready(self, deployment: str) -> None:
-        """Wait until a deployment is as it should be."""
-        self.system("rollout", "status", f"deployment/{deployment}", "--timeout", "180s")
+    def wait_until_ready(self, workload: str) -> None:
+        """Wait until a part of Usher is as it should be."""
+        self.system("rollout", "status", workload, "--timeout", "180s")
 
     def wait_for_sweeps(self, count: int) -> None:
         """Wait until the reconciler has looked that often again."""

@@ -33,7 +33,7 @@ def test_with_the_operator_away_a_deleted_bot_still_leaves_and_says_so(cluster: 
     )
     meant.wait_for("Joined")
     killed.wait_for("Joined")
-    with cluster.without("operate", "usher-operate"):
+    with cluster.without("operate", "deployment/usher-operate"):
         assert meant.delete() < AT_ONCE_S
         assert killed.delete() < AT_ONCE_S
         # Garbage collection ends the pod, the bot reports to serve, and serve closes the row: nobody else is there.

@@ -32,7 +32,7 @@ asyncio.run(main())
 def test_an_operator_that_dies_between_reservation_and_job_makes_the_job_when_it_is_back(
     cluster: Cluster, user: User
 ) -> None:
-    with cluster.without("operate", "usher-operate"):
+    with cluster.without("operate", "deployment/usher-operate"):
         bot = cluster.a_bot(user, called="half-done").apply()
         serve = ("exec", "--stdin", "deployment/usher-serve", "--container", "serve", "--")
         cluster.system(*serve, "python3", "-c", RESERVE_ONLY, stdin=json.dumps(bot.object()))
@@ -59,7 +59,7 @@ def test_an_operator_that_is_killed_while_requests_pour_in_loses_none_and_double
         assert len(bot.pods()) == 1
     rows = cluster.rows(f"SELECT status FROM meetings WHERE user_id = {user.id}")
     assert [row["status"] for row in rows] == ["active"] * 5
-    cluster.wait_until_ready("usher-operate")
+    cluster.wait_until_ready("deployment/usher-operate")
     for bot in bots:
         bot.delete()
 

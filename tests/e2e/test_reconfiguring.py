@@ -39,7 +39,7 @@ def test_without_redis_it_arrives_by_the_next_heartbeat_and_redis_is_used_again_
     cluster: Cluster, bot: Bot, record_property: Record
 ) -> None:
     times = _times_subscribed(bot)
-    with cluster.without("commands", "redis"):
+    with cluster.without("redis", "statefulset/usher-redis"):
         delay = _delay(cluster, bot, language="pt-BR")
         record_property("from the order to the bot, without Redis, s", f"{delay:.1f}")
         assert delay < BEAT_S + LATE_S

@@ -16,14 +16,14 @@ def test_bots_outlive_every_callback_server_being_killed(cluster: Cluster, user:
     began = time.monotonic()
     cluster.kill("serve")
     try:
-        eventually("the servers to be gone", lambda: not cluster.ready("usher-serve"), within=20)
-        eventually("one server to be back", lambda: cluster.ready("usher-serve"))
+        eventually("the servers to be gone", lambda: not cluster.ready("deployment/usher-serve"), within=20)
+        eventually("one server to be back", lambda: cluster.ready("deployment/usher-serve"))
         record_property("nobody served for, s", f"{time.monotonic() - began:.1f}")
         endings = [bot.ended(within=120) for bot in (in_meeting, starting)]
         for bot in (in_meeting, starting):
             record_property(f"story of {bot.name}", " ".join(f"{step.target}({step.source})" for step in bot.story()))
     finally:
-        cluster.wait_until_ready("usher-serve")
+        cluster.wait_until_ready("deployment/usher-serve")
     assert [(ending.phase, ending.reason) for ending in endings] == [("completed", "MeetingEnded")] * 2
     for bot in (in_meeting, starting):
         bot.delete()
@@ -41,7 +41,7 @@ def test_bots_outlive_an_outage_that_is_longer_than_the_silence_they_are_allowed
     for bot in bots:
         bot.wait_for("Joined")
     began = time.monotonic()
-    with cluster.without("serve", "usher-serve"):
+    with cluster.without("serve", "deployment/usher-serve"):
         cluster.wait_for_sweeps(SWEEPS_OF_AN_OUTAGE)
         record_property("nobody served for, s", f"{time.monotonic() - began:.1f}")
     cluster.wait_for_sweeps(3)

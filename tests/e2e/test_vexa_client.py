@@ -13,8 +13,6 @@ from vexa_client.vexa import VexaClientError
 from dev.demo.kubectl import SYSTEM
 from tests.e2e.kit import Cluster, eventually
 
-# As in manifests/overlays/local.
-ADMIN_KEY = "local-only-admin-key"
 PLATFORM = "google_meet"
 FORWARDED = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) ")
 
@@ -37,7 +35,7 @@ def url(cluster: Cluster) -> Iterator[str]:
 @pytest.fixture
 def vexa(cluster: Cluster, url: str) -> Iterator[VexaClient]:
     """A client of a new user who may have one bot."""
-    client = VexaClient(base_url=url, admin_key=ADMIN_KEY)
+    client = VexaClient(base_url=url, admin_key=cluster.secret("usher-admin", "admin-api-key"))
     client.create_user_and_set_id(f"{cluster.a_name('vexa')}@example.com", max_concurrent_bots=1)
     client.set_api_key(client.create_token()["token"])
     yield client

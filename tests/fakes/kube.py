@@ -52,6 +52,7 @@ class FakeKube:
         self.events_of_pods: dict[str, list[Json]] = {}
         self.writes: list[Write] = []
         self.reads = 0
+        self.revoked: set[Key] = set()
         self._faults: dict[str, list[_Fault]] = {}
         self._numbers = itertools.count(1)
 
@@ -172,6 +173,21 @@ class FakeKube:
             self.apply(new)
         _raise(fault)
         return created
+
+    async def withdraw_request(self, namespace: str, name: str) -> bool:
+        """Delete a BotRequest as its owner would."""
+        fault = self._call("withdraw_request")
+        found = (namespace, name) in self.requests
+        if found:
+            self.delete_request(namespace, name)
+        _raise(fault)
+        return found
+
+    async def revoke(self, namespace: str, role_binding: str) -> bool:
+        """Note that a RoleBinding was deleted."""
+        _raise(self._call("revoke"))
+        self.revoked.add((namespace, role_binding))
+        return True
 
     async def patch_request_status(self, namespace: str, name: str, status: Json) -> bool:
         """See KubePort."""

@@ -57,6 +57,8 @@ def _upgrade(connection: Connection) -> list[str]:
     if "usher" not in inspect(connection).get_schema_names():
         connection.execute(text("CREATE SCHEMA usher"))
     old = _revision(connection)
+    if _is_newer(old):
+        return [f"Nothing to do: the schema usher is at {old}, which a newer version made and this one can use."]
     command.upgrade(_config(connection), "head")
     new = _revision(connection)
     done = [f"Created the table {name}." for name in missing]
@@ -68,6 +70,18 @@ def _upgrade(connection: Connection) -> list[str]:
 def _revision(connection: Connection) -> str | None:
     context = MigrationContext.configure(connection, opts={"version_table_schema": "usher"})
     return context.get_current_revision()
+
+
+def _is_newer(revision: str | None) -> bool:
+    """Whether a newer version made the schema, which this one then leaves as it is.
+
+    So that the program can be rolled back without the data: a version only adds to the schema of the one before, and
+    what the last one needs no more goes a version later.
+    """
+    if revision is None:
+        return False
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    return revision not in known
 
 
 async def check(database: Database) -> list[str]:
@@ -89,7 +103,7 @@ def _check(connection: Connection) -> list[str]:
         problems += [f"The table {name} has no column {column}: it is no Vexa database." for column in sorted(lacking)]
     head = ScriptDirectory.from_config(_config()).get_current_head()
     found = _revision(connection) if "usher" in inspector.get_schema_names() else None
-    if found != head:
+    if found != head and not _is_newer(found):
         problems.append(f"The schema usher is at {found or 'nothing'}, not at {head}: run `usher db upgrade`.")
     return problems
 

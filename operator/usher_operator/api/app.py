@@ -24,13 +24,15 @@ from usher_operator.requesting import Requester
 
 @dataclass(frozen=True, kw_only=True)
 class Api:
-    """What the public API works with. `namespace` is where BotRequests are created."""
+    """What the public API works with. `namespace` is where BotRequests are created; `legacy_statuses` says statuses as
+    Vexa 0.6 to 0.10 did."""
 
     database: Database
     commander: Commander
     requester: Requester
     namespace: str
     admin_key: SecretStr
+    legacy_statuses: bool = False
 
     def routes(self) -> list[Route]:
         """Every route that clients may know of."""
@@ -45,7 +47,8 @@ class Api:
         app = web.Application(middlewares=[refusals], client_max_size=BODY_MAX_BYTES)
         users, admin, routes = UserKeys(database=self.database), AdminKey(key=self.admin_key), self.routes()
         for route in routes:
-            app.router.add_route(route.method, route.path, bind(route, users=users, admin=admin))
+            handler = bind(route, users=users, admin=admin, legacy_statuses=self.legacy_statuses)
+            app.router.add_route(route.method, route.path, handler)
         described = document(routes)
         app.router.add_get("/openapi.json", _constant(json.dumps(described), "application/json"))
         app.router.add_get("/docs", _constant(page(described), "text/html"))

@@ -1,38 +1,26 @@
-"""The audit trail of a meeting that an older deployment ran: a list inside the row's data, of no fixed shape."""
+"""What clients of Vexa 0.6 to 0.10 read for a status, where a server is told to speak as they did.
 
-from datetime import datetime
-from typing import Any
+Those versions knew no `reserved` and no `starting`: a bot was requested, joining, or waiting to be admitted. Only what
+is shown changes; rows, BotRequests and webhooks keep Usher's own words.
+"""
 
-from usher_operator.api.outputs import TransitionResponse
+from pydantic import SerializationInfo
 
-_READ = frozenset({"from", "to", "timestamp", "source", "reason"})
+from usher_models.states import Stage, Status
 
+# The key of the serialisation's context.
+LEGACY_STATUSES = "legacy_statuses"
 
-def story_of(data: dict[str, Any]) -> list[TransitionResponse]:
-    """What can be read of it, in its own order."""
-    lines = data.get("status_transition")
-    found = [line for line in lines if isinstance(line, dict)] if isinstance(lines, list) else []
-    return [_line(seq, line) for seq, line in enumerate(found, start=1)]
-
-
-def _line(seq: int, line: dict[str, Any]) -> TransitionResponse:
-    return TransitionResponse(
-        seq=seq,
-        from_status=_word(line.get("from")),
-        to_status=_word(line.get("to")) or "unknown",
-        source=_word(line.get("source")) or "unknown",
-        reason=_word(line.get("reason") or line.get("completion_reason")),
-        detail={key: value for key, value in line.items() if key not in _READ},
-        at=_time(line.get("timestamp")),
-    )
+_JOINING = "joining"
+_WAITING = "awaiting_admission"
 
 
-def _word(value: object) -> str | None:
-    return str(value) if value is not None else None
-
-
-def _time(value: object) -> datetime | None:
-    try:
-        return datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
+def shown(status: str, info: SerializationInfo, *, stage: str | None = None) -> str:
+    """The status as this server's clients read it."""
+    if not (info.context or {}).get(LEGACY_STATUSES):
+        return status
+    if status == Status.RESERVED:
+        return "requested"
+    if status == Status.STARTING:
+        return _WAITING if stage == Stage.LOBBY else _JOINING
+    return status

@@ -7,7 +7,7 @@ from usher_models.db import meetings, records
 from usher_models.db.engine import Database
 from usher_models.db.records import Filter
 from usher_operator.api.inputs import BotPath, IdPath, MeetingPatch, MeetingsQuery
-from usher_operator.api.legacy import story_of
+from usher_operator.api.old_trail import story_of
 from usher_operator.api.outputs import (
     MeetingResponse,
     MeetingsResponse,

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SerializationInfo, field_serializer
 
 from usher_models.db.accounts import User
 from usher_models.db.meetings import Transition
@@ -12,6 +12,7 @@ from usher_models.db.tokens import Token
 from usher_models.errors import InvalidMeeting
 from usher_models.platforms import resolve
 from usher_models.states import LIVE
+from usher_operator.api import legacy
 
 # Never shown: secrets, and where they may lie in rows of an older deployment.
 PRIVATE = frozenset({"webhook_secret", "passcode", "session_token", "bot_logs"})
@@ -64,6 +65,10 @@ class MeetingResponse(BaseModel):
     stage: str | None
     reason: str | None
     message: str | None
+
+    @field_serializer("status")
+    def _shown(self, status: str, info: SerializationInfo) -> str:
+        return legacy.shown(status, info, stage=self.stage)
 
     @classmethod
     def of(cls, record: Record) -> "MeetingResponse":
@@ -128,11 +133,16 @@ class BotStatus(BaseModel):
     meeting_id_from_name: str
     meeting_status: str
     data: dict[str, Any]
+    _stage: str | None = PrivateAttr(default=None)
+
+    @field_serializer("status", "normalized_status", "meeting_status")
+    def _shown(self, status: str, info: SerializationInfo) -> str:
+        return legacy.shown(status, info, stage=self._stage)
 
     @classmethod
     def of(cls, record: Record) -> "BotStatus":
         """The bot of a meeting."""
-        return cls(
+        bot = cls(
             container_id=record.bot_container_id,
             container_name=record.bot_container_id,
             platform=record.platform,
@@ -147,6 +157,8 @@ class BotStatus(BaseModel):
             meeting_status=record.status,
             data=visible(record.data),
         )
+        bot._stage = record.stage
+        return bot
 
 
 class BotsStatus(BaseModel):
@@ -185,6 +197,10 @@ class TransitionResponse(BaseModel):
     reason: str | None
     detail: dict[str, Any]
     at: Time | None
+
+    @field_serializer("from_status", "to_status")
+    def _shown(self, status: str | None, info: SerializationInfo) -> str | None:
+        return legacy.shown(status, info) if status is not None else None
 
     @classmethod
     def of(cls, line: Transition) -> "TransitionResponse":

@@ -15,6 +15,7 @@ from usher_models.db.tokens import Holder
 from usher_models.errors import InvalidInput, Unauthorized
 from usher_operator.api.auth import ADMIN_HEADER, USER_HEADER, AdminKey, UserKeys
 from usher_operator.api.inputs import Input
+from usher_operator.api.legacy import LEGACY_STATUSES
 
 BODY_MAX_BYTES = 256 * 1024
 BODY_TIMEOUT_S = 10
@@ -78,9 +79,12 @@ class Route:
     scopes: frozenset[str] = frozenset()
 
 
-def bind(route: Route, *, users: UserKeys, admin: AdminKey) -> Callable[[web.Request], Awaitable[web.Response]]:
+def bind(
+    route: Route, *, users: UserKeys, admin: AdminKey, legacy_statuses: bool = False
+) -> Callable[[web.Request], Awaitable[web.Response]]:
     """The aiohttp handler of a route."""
     answer_of = TypeAdapter(route.gives) if route.gives is not None else None
+    context = {LEGACY_STATUSES: legacy_statuses}
 
     async def handle(request: web.Request) -> web.Response:
         holder = None
@@ -93,7 +97,7 @@ def bind(route: Route, *, users: UserKeys, admin: AdminKey) -> Callable[[web.Req
         status = answer.status or route.status
         if answer_of is None:
             return web.Response(status=status, headers=answer.headers)
-        text = answer_of.dump_json(answer.body).decode()
+        text = answer_of.dump_json(answer.body, context=context).decode()
         return web.Response(status=status, text=text, content_type="application/json", headers=answer.headers)
 
     return handle

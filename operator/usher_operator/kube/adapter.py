@@ -78,6 +78,18 @@ class KubeAdapter:
         """See KubePort."""
         return await self._create(f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}", request)
 
+    async def withdraw_request(self, namespace: str, name: str) -> bool:
+        """Delete a BotRequest, as its owner does; whether it was there."""
+        path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}"
+        status, answer = await self._call("DELETE", path)
+        return _found(status, answer)
+
+    async def revoke(self, namespace: str, role_binding: str) -> bool:
+        """Delete a RoleBinding; whether it was there."""
+        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings/{role_binding}"
+        status, answer = await self._call("DELETE", path)
+        return _found(status, answer)
+
     async def patch_request_status(self, namespace: str, name: str, status: Json) -> bool:
         """See KubePort."""
         code, answer = await self._call(

@@ -41,6 +41,7 @@ class JobSettings:
     redis_secret: str
     audience: str
     default_driver: str
+    priority_class: str
     heartbeat_interval_s: float
     reserved_timeout_s: float
     termination_grace_s: int
@@ -143,7 +144,7 @@ def _pod(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> Json:
     scheduling: Json = {
         "nodeSelector": spec.node_selector,
         "tolerations": spec.tolerations,
-        "priorityClassName": spec.priority_class_name,
+        "priorityClassName": spec.priority_class_name or settings.priority_class,
         "imagePullSecrets": spec.image_pull_secrets,
     }
     return pod | {key: value for key, value in scheduling.items() if value}

@@ -155,7 +155,7 @@ class Reconciler:
             patience=self._patience,
             live=live,
             snapshot=await snapshot.take(self._kube, self._settings.namespaces),
-            may_judge_silence=may_judge,
+            may_judge_silence=may_judge and self._settings.reaping_enabled,
             reap_rate=self._reap_rate,
         )
         for repair in REPAIRS_IN_ORDER:

@@ -81,7 +81,7 @@ else:
 
 
 def test_a_bot_cannot_log_in_to_postgres(bot: Bot) -> None:
-    found = inside.run(bot, POSTGRES, {"host": f"postgres.{SYSTEM}.svc.cluster.local"})
+    found = inside.run(bot, POSTGRES, {"host": f"usher-postgresql.{SYSTEM}.svc.cluster.local"})
     assert found in ({"login": "unreachable"}, {"asks": "R10", "login": "refused"})
 
 

@@ -188,6 +188,15 @@ async def test_the_check_asks_for_the_upgrade(given: Scenario, lost: str) -> Non
     assert problem.endswith("run `usher db upgrade`.")
 
 
+@pytest.mark.own_database
+async def test_an_older_version_leaves_the_schema_of_a_newer_one_as_it_is(given: Scenario) -> None:
+    await given.execute("UPDATE usher.alembic_version SET version_num = '9999'")
+    (said,) = await schema.upgrade(given.database)
+    assert said == "Nothing to do: the schema usher is at 9999, which a newer version made and this one can use."
+    assert await schema.check(given.database) == []
+    assert await given.scalar("SELECT version_num FROM usher.alembic_version") == "9999"
+
+
 @pytest.fixture
 def guest(server: Server, own_database_url: str) -> Iterator[str]:
     """The URL of a migrated database for a role without any right in it."""

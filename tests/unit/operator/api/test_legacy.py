@@ -1,15 +1,38 @@
-"""The audit trail inside an old row, whatever it looks like."""
+"""Statuses as clients of older versions of Vexa read them, where a server is told to say them so."""
+
+from datetime import UTC, datetime
 
 import pytest
+from pydantic import TypeAdapter
 
-from usher_operator.api.legacy import story_of
+from usher_operator.api.legacy import LEGACY_STATUSES
+from usher_operator.api.outputs import TransitionResponse, Transitions
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("trail", [None, "text", 1, {}, [], ["text", None, 1]])
-def test_what_is_no_trail_is_an_empty_one(trail: object) -> None:
-    assert story_of({"status_transition": trail}) == []
+def _said(origin: str | None, target: str, *, legacy: bool) -> tuple[str | None, str]:
+    line = TransitionResponse(seq=1, from_status=origin, to_status=target, source="bot", reason=None, detail={}, at=AT)
+    body = Transitions(meeting_id=1, transitions=[line])
+    said = TypeAdapter(Transitions).dump_python(body, context={LEGACY_STATUSES: legacy})
+    (shown,) = said["transitions"]
+    return shown["from_status"], shown["to_status"]
 
 
-def test_a_line_with_nothing_in_it_is_still_a_line() -> None:
-    (line,) = story_of({"status_transition": [{}]})
-    assert (line.to_status, line.source, line.at) == ("unknown", "unknown", None)
+@pytest.mark.parametrize(
+    ("own", "older"),
+    [
+        ((None, "reserved"), (None, "requested")),
+        (("reserved", "starting"), ("requested", "joining")),
+        (("starting", "active"), ("joining", "active")),
+        (("active", "stopping"), ("active", "stopping")),
+        (("stopping", "completed"), ("stopping", "completed")),
+        (("active", "failed"), ("active", "failed")),
+        (("requested", "joining"), ("requested", "joining")),
+    ],
+)
+def test_only_what_older_versions_did_not_know_has_another_name(
+    own: tuple[str | None, str], older: tuple[str | None, str]
+) -> None:
+    assert _said(*own, legacy=True) == older
+    assert _said(*own, legacy=False) == own

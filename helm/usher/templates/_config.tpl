@@ -1,0 +1,27 @@
+{{/* The settings of operate and serve that are no secret. */}}
+
+{{- define "usher.config" -}}
+USHER_API_ENABLED: {{ .Values.features.restApi | quote }}
+USHER_ALLOWED_IMAGES: {{ join "," .Values.bot.allowedImages | quote }}
+USHER_BOT_IMAGE: {{ include "usher.image" (dict "root" . "image" .Values.bot.image) }}
+USHER_BOT_IMAGE_PULL_POLICY: {{ .Values.bot.image.pullPolicy }}
+{{- if .Values.priorityClasses.enabled }}
+USHER_BOT_PRIORITY_CLASS: {{ include "usher.clusterName" . }}-bots
+{{- end }}
+USHER_BOT_SERVICE_ACCOUNT: {{ include "usher.fullname" . }}-bot
+USHER_CALLBACK_URL: http://{{ include "usher.fullname" . }}-callbacks.{{ .Release.Namespace }}.svc.cluster.local:8081
+USHER_DATABASE_POOL_SIZE: {{ .Values.database.poolSize | quote }}
+USHER_DEFAULT_DRIVER: {{ .Values.bot.defaultDriver }}
+USHER_LEGACY_STATUSES: {{ .Values.features.legacyStatuses | quote }}
+USHER_NAMESPACES: {{ join "," .Values.botNamespaces }}
+USHER_REAPING_ENABLED: {{ .Values.features.reaping | quote }}
+USHER_WEBHOOKS_ENABLED: {{ .Values.features.webhooks | quote }}
+{{- range $name, $value := .Values.settings }}
+{{ $name }}: {{ include "usher.scalar" $value | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* A number as a person writes it: large ones reach a template as 1e+06. */}}
+{{- define "usher.scalar" -}}
+{{- if and (kindIs "float64" .) (eq . (floor .)) -}}{{- printf "%.0f" . -}}{{- else -}}{{- . -}}{{- end -}}
+{{- end -}}

@@ -1,0 +1,223 @@
+"""Each switch of the chart does what its comment says, and nothing else."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.helm.conftest import Objects, Render
+
+OWN_DATABASE: dict[str, Any] = {"postgresql": {"enabled": False}, "externalDatabase": {"existingSecret": "db"}}
+
+
+def kinds(objects: Objects) -> set[str]:
+    return {kind for kind, _ in objects}
+
+
+def config(objects: Objects) -> dict[str, str]:
+    found: dict[str, str] = objects["ConfigMap", "usher"]["data"]
+    return found
+
+
+def container(objects: Objects, part: str) -> dict[str, Any]:
+    found: dict[str, Any] = objects["Deployment", f"usher-{part}"]["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
+def env(objects: Objects, part: str) -> dict[str, Any]:
+    return {entry["name"]: entry.get("value") or entry["valueFrom"] for entry in container(objects, part)["env"]}
+
+
+def secret(name: str, key: str) -> dict[str, Any]:
+    return {"secretKeyRef": {"name": name, "key": key}}
+
+
+def test_by_default_all_of_it_is_there(render: Render) -> None:
+    objects = render()
+    assert objects["Deployment", "usher-operate"]["spec"]["replicas"] == 1
+    assert objects["Deployment", "usher-operate"]["spec"]["strategy"] == {"type": "Recreate"}
+    assert objects["Deployment", "usher-serve"]["spec"]["replicas"] == 2
+    assert kinds(objects) >= {
+        "ClusterRole", "ConfigMap", "CustomResourceDefinition", "Deployment", "FlowSchema", "Namespace",
+        "NetworkPolicy", "PodDisruptionBudget", "PriorityClass", "PriorityLevelConfiguration", "Role", "RoleBinding",
+        "Secret", "Service", "ServiceAccount", "StatefulSet",
+    }  # fmt: skip
+    assert not kinds(objects) & {"HorizontalPodAutoscaler", "PrometheusRule", "ServiceMonitor"}
+
+
+@pytest.mark.parametrize(
+    ("values", "gone"),
+    [
+        ({"crds": {"enabled": False}}, "CustomResourceDefinition"),
+        ({"createBotNamespaces": False}, "Namespace"),
+        ({"networkPolicy": {"enabled": False}}, "NetworkPolicy"),
+        ({"priorityClasses": {"enabled": False}}, "PriorityClass"),
+        ({"flowControl": {"enabled": False}}, "FlowSchema"),
+        ({"flowControl": {"enabled": False}}, "PriorityLevelConfiguration"),
+        ({"rbac": {"clusterRoles": False, "aggregate": False}}, "ClusterRole"),
+        ({"serve": {"podDisruptionBudget": {"enabled": False}}}, "PodDisruptionBudget"),
+        (OWN_DATABASE | {"redis": {"enabled": False}}, "StatefulSet"),
+    ],
+)
+def test_what_is_switched_off_is_gone(render: Render, values: dict[str, Any], gone: str) -> None:
+    assert gone in kinds(render())
+    assert gone not in kinds(render(**values))
+
+
+@pytest.mark.parametrize(
+    ("values", "there"),
+    [
+        ({"serve": {"autoscaling": {"enabled": True}}}, "HorizontalPodAutoscaler"),
+        ({"serviceMonitor": {"enabled": True}}, "ServiceMonitor"),
+        ({"prometheusRule": {"enabled": True}}, "PrometheusRule"),
+    ],
+)
+def test_what_is_switched_on_is_there(render: Render, values: dict[str, Any], there: str) -> None:
+    assert there in kinds(render(**values))
+
+
+@pytest.mark.parametrize(
+    ("feature", "setting", "default"),
+    [
+        ("reaping", "USHER_REAPING_ENABLED", True),
+        ("webhooks", "USHER_WEBHOOKS_ENABLED", True),
+        ("restApi", "USHER_API_ENABLED", True),
+        ("legacyStatuses", "USHER_LEGACY_STATUSES", False),
+    ],
+)
+def test_a_feature_is_a_setting(render: Render, feature: str, setting: str, default: bool) -> None:
+    assert config(render())[setting] == str(default).lower()
+    assert config(render(features={feature: not default}))[setting] == str(not default).lower()
+
+
+def test_without_webhooks_serve_reaches_nothing_outside(render: Render) -> None:
+    def outside(objects: Objects) -> list[Any]:
+        rules = objects["NetworkPolicy", "usher-serve"]["spec"]["egress"]
+        return [rule for rule in rules for peer in rule.get("to", []) if "except" in peer.get("ipBlock", {})]
+
+    assert outside(render())
+    assert not outside(render(features={"webhooks": False}))
+
+
+def test_the_definition_is_kept_unless_told_otherwise(render: Render) -> None:
+    kept = {"helm.sh/resource-policy": "keep"}
+    definition = ("CustomResourceDefinition", "botrequests.usher.dev")
+    assert render()[definition]["metadata"]["annotations"] == kept
+    assert "annotations" not in render(crds={"keep": False})[definition]["metadata"]
+
+
+def test_credentials_come_from_secrets_only(render: Render) -> None:
+    objects = render(adminApi={"enabled": True})
+    assert env(objects, "operate") | {"POD_ID": None} == {
+        "USHER_DATABASE_URL": secret("usher-postgresql", "url"),
+        "USHER_REDIS_URL": secret("usher-redis", "operate-url"),
+        "USHER_BOT_REDIS_SECRET": secret("usher-redis", "bot-secret"),
+        "POD_ID": None,
+    }
+    assert env(objects, "serve") == {
+        "USHER_DATABASE_URL": secret("usher-postgresql", "url"),
+        "USHER_REDIS_URL": secret("usher-redis", "url"),
+        "USHER_ADMIN_API_KEY": secret("usher-admin", "admin-api-key"),
+    }
+    assert not [name for name in config(objects) if "URL" in name and name != "USHER_CALLBACK_URL"]
+
+
+def test_every_credential_can_be_a_secret_of_ones_own(render: Render) -> None:
+    objects = render(
+        **OWN_DATABASE,
+        redis={"enabled": False},
+        externalRedis={"existingSecret": "cache", "operateUrlKey": "operate", "botSecretKey": "bots"},
+        adminApi={"enabled": True, "existingSecret": "keys", "key": "admin"},
+    )
+    assert env(objects, "serve") == {
+        "USHER_DATABASE_URL": secret("db", "url"),
+        "USHER_REDIS_URL": secret("cache", "url"),
+        "USHER_ADMIN_API_KEY": secret("keys", "admin"),
+    }
+    told = env(objects, "operate")
+    assert told["USHER_REDIS_URL"] == secret("cache", "operate")
+    assert told["USHER_BOT_REDIS_SECRET"] == secret("cache", "bots")
+    assert "Secret" not in kinds(objects)
+
+
+def test_without_any_redis_nobody_is_told_of_one(render: Render) -> None:
+    objects = render(redis={"enabled": False})
+    for part in ("operate", "serve"):
+        assert not [name for name in env(objects, part) if "REDIS" in name]
+
+
+def test_tls_to_the_database_is_checked_against_ones_own_authority(render: Render) -> None:
+    database = {"existingSecret": "db", "tls": {"mode": "verify-full", "caSecret": "ca"}}
+    objects = render(postgresql={"enabled": False}, externalDatabase=database)
+    for part in ("operate", "serve"):
+        told = env(objects, part)
+        assert (told["PGSSLMODE"], told["PGSSLROOTCERT"]) == ("verify-full", "/etc/usher/database/ca.crt")
+        mounts = [mount["mountPath"] for mount in container(objects, part)["volumeMounts"]]
+        assert "/etc/usher/database" in mounts
+
+
+def test_an_external_database_is_migrated_before_anything_else_is_touched(render: Render) -> None:
+    assert ("Job", "usher-migrate") not in render()
+    hook = render(**OWN_DATABASE)["Job", "usher-migrate"]
+    assert hook["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    assert ("Job", "usher-migrate") not in render(**OWN_DATABASE, hooks={"migrate": {"enabled": False}})
+
+
+def test_the_drain_comes_before_the_removal_and_can_be_left_out(render: Render) -> None:
+    assert render()["Job", "usher-drain"]["metadata"]["annotations"]["helm.sh/hook"] == "pre-delete"
+    assert ("Job", "usher-drain") not in render(hooks={"drain": {"enabled": False}})
+
+
+def test_each_namespace_of_bots_has_its_own_rights_and_nothing_is_granted_beyond_them(render: Render) -> None:
+    objects = render(botNamespaces=["bots-a", "bots-b"])
+    roles = [item for (kind, _), item in objects.items() if kind == "Role"]
+    assert {role["metadata"]["namespace"] for role in roles} <= {"bots-a", "bots-b"}
+    assert "ClusterRoleBinding" not in kinds(objects)
+    assert config(objects)["USHER_NAMESPACES"] == "bots-a,bots-b"
+
+
+def test_verbs_are_in_alphabetical_order_and_no_right_is_a_wildcard(render: Render) -> None:
+    for (kind, _), item in render().items():
+        for rule in item["rules"] if kind in ("Role", "ClusterRole") else []:
+            assert rule["verbs"] == sorted(rule["verbs"])
+            assert "*" not in [*rule["verbs"], *rule["resources"], *rule["apiGroups"]]
+
+
+@pytest.mark.parametrize("part", ["operate", "serve"])
+def test_pods_take_the_knobs_of_their_part(render: Render, part: str) -> None:
+    knobs: dict[str, Any] = {
+        "extraEnv": [{"name": "A", "value": "b"}],
+        "extraVolumes": [{"name": "v", "emptyDir": {}}],
+        "extraVolumeMounts": [{"name": "v", "mountPath": "/v"}],
+        "podAnnotations": {"a": "b"},
+        "podLabels": {"l": "m"},
+        "nodeSelector": {"n": "o"},
+        "tolerations": [{"key": "t", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "terminationGracePeriodSeconds": 99,
+    }
+    objects = render(**{part: knobs}, imagePullSecrets=[{"name": "pull"}])
+    template = objects["Deployment", f"usher-{part}"]["spec"]["template"]
+    pod = template["spec"]
+    assert {"name": "A", "value": "b"} in pod["containers"][0]["env"]
+    assert {"name": "v", "mountPath": "/v"} in pod["containers"][0]["volumeMounts"]
+    assert {"name": "v", "emptyDir": {}} in pod["volumes"]
+    assert template["metadata"]["annotations"]["a"] == "b"
+    assert template["metadata"]["labels"]["l"] == "m"
+    for knob in ("nodeSelector", "tolerations", "affinity", "terminationGracePeriodSeconds"):
+        assert pod[knob] == knobs[knob]
+    assert pod["imagePullSecrets"] == [{"name": "pull"}]
+
+
+def test_extra_objects_are_installed_too(render: Render) -> None:
+    extra = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}}
+    text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: '{{ .Release.Name }}-text'}}"
+    objects = render(extraObjects=[extra, text])
+    assert {("ConfigMap", "mine"), ("ConfigMap", "usher-text")} <= set(objects)
+
+
+def test_a_changed_setting_restarts_the_pods_and_nothing_else_does(render: Render) -> None:
+    def annotations(**values: Any) -> Any:
+        return render(**values)["Deployment", "usher-operate"]["spec"]["template"]["metadata"]["annotations"]
+
+    assert annotations() == annotations(serve={"replicas": 3})
+    assert annotations() != annotations(settings={"USHER_RECONCILE_INTERVAL_S": 5})
