@@ -11,7 +11,14 @@
 {{- define "usher.toApiServer" -}}
 - to:
     {{- range .Values.networkPolicy.apiServer.cidrs }}
-    - ipBlock: {cidr: {{ . | quote }}}
+    - ipBlock:
+        cidr: {{ . | quote }}
+        {{- /* Wherever the API server is, it is not where clouds tell machines their secrets. */}}
+        {{- if eq . "0.0.0.0/0" }}
+        except: [169.254.0.0/16]
+        {{- else if eq . "::/0" }}
+        except: ["fe80::/10"]
+        {{- end }}
     {{- end }}
   ports:
     {{- range .Values.networkPolicy.apiServer.ports }}

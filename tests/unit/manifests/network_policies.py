@@ -47,8 +47,14 @@ def _selects(policy: Json, pod: Peer) -> bool:
 
 
 def _matches(selector: Json, labels: Mapping[str, str]) -> bool:
-    assert set(selector) <= {"matchLabels"}, f"This evaluator does not know {set(selector)}."
-    return dict(selector.get("matchLabels", {})).items() <= labels.items()
+    assert set(selector) <= {"matchLabels", "matchExpressions"}, f"This evaluator does not know {set(selector)}."
+    wanted = dict(selector.get("matchLabels", {})).items() <= labels.items()
+    return wanted and all(_holds(expression, labels) for expression in selector.get("matchExpressions", []))
+
+
+def _holds(expression: Json, labels: Mapping[str, str]) -> bool:
+    assert expression["operator"] == "In", f"This evaluator does not know {expression['operator']}."
+    return labels.get(expression["key"]) in expression["values"]
 
 
 def _port(ports: list[Json] | None, port: int, protocol: str) -> bool:
