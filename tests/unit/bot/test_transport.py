@@ -23,7 +23,7 @@ from usher_bot.transport import Answer, Transport
 from usher_models.wire import leave_command
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Say = Callable[[Handler], Awaitable[Answer]]
+Say = Callable[..., Awaitable[Answer]]
 GOOD = {"status": "callback processed", "meeting_id": 42, "new_status": "active", "applied": True, "next_beat_s": 30}
 
 
@@ -32,14 +32,14 @@ async def say(session: aiohttp.ClientSession, token_file: Path) -> AsyncIterator
     """Send one `joined` to a server that answers with the given handler."""
     servers: list[TestServer] = []
 
-    async def send(handler: Handler) -> Answer:
+    async def send(handler: Handler, *, within_s: float = 10) -> Answer:
         application = web.Application()
         application.router.add_post("/bots/internal/callback/joined", handler)
         servers.append(TestServer(application))
         await servers[-1].start_server()
         url = str(servers[-1].make_url("")).rstrip("/")
         transport = Transport(session=session, base_url=url, token_file=token_file)
-        return await transport.send("POST", "joined", body={"connection_id": "c"}, timeout_s=0.2)
+        return await transport.send("POST", "joined", body={"connection_id": "c"}, timeout_s=within_s)
 
     yield send
     for server in servers:
@@ -163,7 +163,7 @@ async def test_a_server_that_does_not_answer_in_time_is_unreachable(say: Say) ->
         return web.Response()
 
     with pytest.raises(Unreachable):
-        await say(handler)
+        await say(handler, within_s=0.2)
 
 
 async def test_a_connection_that_breaks_is_unreachable(say: Say) -> None:
