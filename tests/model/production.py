@@ -9,6 +9,7 @@ new coroutine is given the same answers again. So a running program can be kept 
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
@@ -34,6 +35,7 @@ from usher_models.errors import (
 )
 from usher_models.states import Desired, Judgement, Reason, Status
 from usher_models.wire import Exited, Heartbeat, Joined, Started, StatusUpdate
+from usher_operator.callbacks.beats import Beats
 from usher_operator.callbacks.identity import PodIdentity
 from usher_operator.callbacks.server import Callbacks
 from usher_operator.commands import Commander
@@ -291,6 +293,17 @@ async def _beat(_: Any, sign: heartbeats.Beat) -> Bot:
     return as_bot(number, row)
 
 
+async def _beat_many(_: Any, senders: Any) -> dict[str, heartbeats.Heard]:
+    (sender,) = senders
+    number = number_of(sender.connection_id)
+    row = await Ask("beat_many", number, number_of(sender.pod_uid))
+    return {sender.connection_id: _as_heard(as_bot(number, row))} if row else {}
+
+
+def _as_heard(bot: Bot) -> heartbeats.Heard:
+    return heartbeats.Heard(**{field.name: getattr(bot, field.name) for field in fields(heartbeats.Heard)})
+
+
 async def _nothing(*_args: Any, **_fields: Any) -> None:
     return None
 
@@ -352,7 +365,7 @@ _ANSWERED: dict[Any, dict[str, Any]] = {
         "note_request": _note_request,
         "deaf_bots": _deaf_bots,
     },
-    heartbeats: {"beat": _beat, "note_details": _nothing},
+    heartbeats: {"beat": _beat, "beat_many": _beat_many, "note_details": _nothing},
     staleness: {"stale_bots": _stale_bots},
 }
 
@@ -369,8 +382,18 @@ def answered_by_the_model() -> Iterator[None]:
         yield
 
 
+class _Beats(Beats):
+    """A batch of one: the model has no event loop to gather more in. The statement decides, and that is asked."""
+
+    async def note(self, sender: heartbeats.Sender) -> heartbeats.Heard | None:
+        return (await heartbeats.beat_many(_DATABASE, [sender])).get(sender.connection_id)
+
+
 class _Callbacks(Callbacks):
     """The callback server with its requests read already."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_beats", _Beats(self.database))
 
     async def _read(self, request: Any, _model: Any) -> Any:
         return request

@@ -67,6 +67,12 @@ def beat(row: Row, pod: int) -> tuple[Judgement, Row]:
     return Judgement.MOVED, row._replace(pod=pod, stale=row.stale and row.status is not Status.ACTIVE)
 
 
+def beat_many(row: Row, pod: int) -> Row | None:
+    """What a batch does to the row of one of its senders; None when it does not take it: `heartbeats.beat_many`."""
+    judgement, heard = beat(row, pod)
+    return heard if judgement is Judgement.MOVED and row.pod == pod else None
+
+
 def close(row: Row, target: Status, source: Source, reason: str, *, status: Status | None, stale: bool) -> Row | None:
     """The row ended from outside, or None when the guard spares it: `transitions.close_many`."""
     if row.status not in states.legal_origins(target, source):
@@ -142,6 +148,13 @@ def _report(world: World, number: int, target: Status, pod: int, event: str | No
 def _beat(world: World, number: int, pod: int) -> Answers:
     judgement, row = beat(_row(world, number), pod)
     return [(world.with_row(number, row), (judgement, _seen(row)))]
+
+
+def _beat_many(world: World, number: int, pod: int) -> Answers:
+    row = beat_many(_row(world, number), pod)
+    passed_over = (world, None)
+    # A batch goes around a row that somebody holds, whoever's it is.
+    return [(world.with_row(number, row), _seen(row)), passed_over] if row else [passed_over]
 
 
 def _end_reserved(world: World, number: int, target: Status, source: Source, reason: str) -> Answers:
@@ -248,6 +261,7 @@ _ACTS: dict[str, Callable[..., Answers]] = {
     "reserve": _reserve,
     "report": _report,
     "beat": _beat,
+    "beat_many": _beat_many,
     "end_reserved": _end_reserved,
     "close": _close,
     "want_leave": _want_leave,

@@ -176,6 +176,26 @@ async def test_a_heartbeat(given: Scenario, pod: int) -> None:
     await both_agree(given, act, lambda row: store.beat(row, pod))
 
 
+@pytest.mark.parametrize("pod", [1, 2])
+async def test_a_heartbeat_among_others(given: Scenario, pod: int) -> None:
+    async def act(bot: Bot) -> object:
+        assert bot.request_namespace
+        sender = heartbeats.Sender(
+            connection_id=bot.connection_id,
+            pod_uid=f"pod-{pod}",
+            namespace=bot.request_namespace,
+            job_name=bot.job_name,
+        )
+        async with given.database.transaction() as connection:
+            return bool(await heartbeats.beat_many(connection, [sender]))
+
+    def model(row: Row) -> tuple[object, Row]:
+        heard = store.beat_many(row, pod)
+        return heard is not None, heard or row
+
+    await both_agree(given, act, model)
+
+
 OUTSIDERS = [(target, source) for target in sorted(TERMINAL) for source in (Source.OPERATOR, Source.API)]
 
 
