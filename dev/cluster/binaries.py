@@ -47,8 +47,15 @@ TOOLS = Build(
     target="tool",
     usually="1 to 2 min the first time, seconds with Go's build cache",
 )
+KUBE_ROUTER = Build(
+    name="kube-router",
+    module=GO_MODULES / "kube-router",
+    target="tool",
+    usually="1 to 2 min the first time, seconds with Go's build cache",
+)
 PAUSE = Build(name="pause", module=REPOSITORY / "images" / "pause", target=".", usually="2 s")
-ALL = (KUBERNETES, COREDNS, TOOLS, PAUSE)
+ALL = (KUBERNETES, COREDNS, KUBE_ROUTER, TOOLS, PAUSE)
+_OTHERS = {"coredns": COREDNS, "helm": TOOLS, "kube-router": KUBE_ROUTER, "kwok": TOOLS, "pause": PAUSE}
 
 
 def ensure_all(settings: Settings, *, progress: Progress) -> None:
@@ -72,8 +79,7 @@ def folder(settings: Settings, build: Build) -> Path:
 
 def program(settings: Settings, name: str) -> Path:
     """The path of a built program."""
-    build = {"coredns": COREDNS, "helm": TOOLS, "kwok": TOOLS, "pause": PAUSE}.get(name, KUBERNETES)
-    return folder(settings, build) / name
+    return folder(settings, _OTHERS.get(name, KUBERNETES)) / name
 
 
 def kubernetes_version() -> str:

@@ -6,7 +6,7 @@ for the API server, which gives up when etcd is away.
 
 from collections.abc import Callable
 
-from dev.cluster import control_plane, dns, node
+from dev.cluster import control_plane, dns, node, policies
 from dev.cluster.component import Component
 from dev.cluster.settings import Settings
 from dev.machine import processes, waiting
@@ -22,6 +22,7 @@ _MAKERS: dict[str, Callable[[Settings], Component]] = {
     "kubelet": node.kubelet,
     "kube-proxy": node.kube_proxy,
     "coredns": dns.coredns,
+    "kube-router": policies.kube_router,
 }
 NAMES = tuple(_MAKERS)
 

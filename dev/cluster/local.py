@@ -22,6 +22,7 @@ from dev.cluster import (
     network,
     node,
     pki,
+    policies,
     staging,
 )
 from dev.cluster.settings import FILES, PACKAGES, Settings
@@ -30,7 +31,7 @@ from dev.machine.errors import DevError
 from dev.machine.progress import Progress
 
 CONTROL_PLANE = ("apiserver", "controller-manager", "scheduler")
-NODE = ("coredns", "kube-proxy", "kubelet", "containerd")
+NODE = ("kube-router", "coredns", "kube-proxy", "kubelet", "containerd")
 # The node first: the API server takes leave of everyone who still watches, and pods would only watch again.
 STOPPING = (*NODE, "scheduler", "controller-manager", "apiserver", "etcd")
 
@@ -63,6 +64,7 @@ class Local:
         cleanup.remove_pods(settings, progress=self._progress)
         components.stop(settings, *STOPPING)
         cleanup.remove_rules(settings)
+        policies.remove_rules(settings)
         network.down(settings)
         if purge:
             shutil.rmtree(settings.state, ignore_errors=True)
@@ -132,7 +134,8 @@ class Local:
         components.start(settings, "containerd", "etcd", progress=progress)
         components.start(settings, *CONTROL_PLANE, progress=progress)
         images.ensure_pause(settings, progress=progress)
-        kubectl.kubectl(settings, "apply", "--filename", str(FILES / "coredns-rbac.yaml"))
+        for file in ("coredns-rbac.yaml", "kube-router-rbac.yaml"):
+            kubectl.kubectl(settings, "apply", "--filename", str(FILES / file))
         components.start(settings, "kubelet", "kube-proxy", "coredns", progress=progress)
 
     def _wait(self) -> None:
@@ -142,6 +145,7 @@ class Local:
             waiting.until(lambda: kubectl.get(self._settings, *account) is not None, timeout_s=60, otherwise=otherwise)
             otherwise = f"The node is not Ready after 90 s; see `logs kubelet` in {self._settings.logs}."
             waiting.until(self._node_ready, timeout_s=90, otherwise=otherwise, every_s=0.3)
+        components.start(self._settings, "kube-router", progress=self._progress)  # it asks the node for its address
 
     def _node_ready(self) -> bool:
         """Whether the node is Ready by its present kubelet's word: etcd still holds a dead one's."""

@@ -99,7 +99,7 @@ state = "{settings.run}/containerd"
 
 
 def network(settings: Settings) -> dict[str, object]:
-    """The pods' network: one bridge. It enforces no NetworkPolicy.
+    """The pods' network: one bridge. NetworkPolicies are enforced beside it (see policies.py).
 
     Masquerading is one rule for the whole bridge (see network.py) and not the plugin's chain per pod: those take
     time at each pod's start and stay behind when a session is killed.

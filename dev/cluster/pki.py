@@ -41,6 +41,7 @@ def identities(settings: Settings) -> list[Identity]:
         Identity(user="kubelet", subject=f"/O=system:nodes/CN=system:node:{settings.node}", names=node),
         Identity(user="kube-proxy", subject="/CN=system:kube-proxy"),
         Identity(user="coredns", subject="/CN=system:coredns"),
+        Identity(user="kube-router", subject="/CN=system:kube-router"),
     ]
 
 
@@ -52,6 +53,8 @@ def ensure(settings: Settings, *, progress: Progress) -> None:
         with progress.step("making certificates"):
             _make(settings)
     for identity in identities(settings):
+        if not (settings.pki / f"{identity.user}.crt").exists():  # an identity younger than the cluster
+            _make_certificate(settings.pki, identity)
         _write_kubeconfig(settings, identity.user)
 
 

@@ -16,6 +16,7 @@ PACKAGES = (
     "containerd",
     "containernetworking-plugins",
     "iproute2",
+    "ipset",
     "iptables",
     "mmdebstrap",
     "openssl",

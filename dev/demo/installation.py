@@ -42,7 +42,7 @@ def install(progress: Progress) -> Kubectl:
 
 def values(kind: str) -> list[str]:
     """helm's arguments for the values of the development cluster."""
-    files = ["development.yaml", "short-clocks.yaml", *(["local-images.yaml"] if kind == "local" else [])]
+    files = ["development.yaml", "short-clocks.yaml", *(["local.yaml"] if kind == "local" else [])]
     # The image's name stays the same when its content changes; what it is made of is written on the pods.
     made_of = json.dumps({"usher.dev/made-of": digest(chosen("operator")[0])})
     named = [word for file in files for word in ("--values", str(VALUES / file))]
