@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 export PYTHONSAFEPATH := 1
+# Whatever the shell says: without bytecode every process compiles every module at its start, for seconds.
+export PYTHONDONTWRITEBYTECODE :=
 
 USHER_CACHE ?= $(HOME)/.cache/usher
 UV := $(USHER_CACHE)/tools/uv/bin/uv
@@ -24,7 +26,7 @@ $(UV):
 .venv/.installed: $(UV) locks/dev.txt pyproject.toml
 	@echo "==> installing the Python environment into .venv (about 20 s)"
 	@test -x $(PY) || $(UV) venv --quiet --python '>=3.11' .venv
-	@$(UV) pip sync --quiet --python $(PY) --require-hashes locks/dev.txt
+	@$(UV) pip sync --quiet --compile-bytecode --python $(PY) --require-hashes locks/dev.txt
 	@$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -3,11 +3,11 @@
 Exit codes: 0 done, 1 it failed, 2 wrong usage or settings.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
+import uvloop
 from sqlalchemy.exc import SQLAlchemyError
 
 from usher_models.db.engine import Database
@@ -45,7 +45,7 @@ def settings_or_exit() -> Settings:
 def run(work: Coroutine[Any, Any, Result]) -> Result:
     """Do `work`; what goes wrong ends the command with a sentence."""
     try:
-        return asyncio.run(work)
+        return uvloop.run(work)
     except UsherError as exc:
         fail(str(exc))
     except SQLAlchemyError as exc:

@@ -3,13 +3,13 @@
 One client per process, opened and closed with it. A ServiceAccount's token is re-read by the client as it rotates.
 """
 
-import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import aiohttp
+import orjson
 from kubernetes.aio import client, config
 
 from usher_models.errors import KubernetesUnavailable
@@ -165,20 +165,20 @@ class KubeAdapter:
                 *request, _request_timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S), _preload_content=False
             )
             async with answer.response as response:
-                status, text = response.status, await response.text()
+                status, raw = response.status, await response.read()
         except (TimeoutError, aiohttp.ClientError, OSError) as exc:
             raise KubernetesUnavailable(f"{method} {path}: {str(exc) or type(exc).__name__}") from exc
-        parsed = _parse(text)
+        parsed = _parse(raw)
         if status in _TRANSIENT:
             raise KubernetesUnavailable(f"{method} {path}: {status} {parsed.get('message', '')}")
         return status, parsed
 
 
-def _parse(text: str) -> dict[str, Any]:
+def _parse(raw: bytes) -> dict[str, Any]:
     try:
-        parsed = json.loads(text) if text else {}
-    except ValueError:
-        return {"message": text[:500]}
+        parsed = orjson.loads(raw) if raw else {}
+    except orjson.JSONDecodeError:
+        return {"message": raw[:500].decode(errors="replace")}
     return parsed if isinstance(parsed, dict) else {}
 
 
