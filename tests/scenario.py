@@ -300,7 +300,7 @@ class BotInTheMaking:
 
     def mirrored(self) -> Self:
         """Its BotRequest shows what is so far."""
-        return self._then(meetings.mark_mirrored)
+        return self._then(lambda connection, bot: meetings.mark_mirrored(connection, [bot]))
 
     def waited(self, seconds: float) -> Self:
         """That many seconds passed: all that happened so far moves into the past."""
@@ -322,9 +322,9 @@ class BotInTheMaking:
             held = await reservations.reserve(connection, a_request(user, **self._request))
         for step in self._steps:
             async with database.transaction() as connection:
-                await step(connection, await _bot(connection, held.meeting_id))
+                await step(connection, await _bot(connection, held.bot.meeting_id))
         async with database.transaction() as connection:
-            return await _bot(connection, held.meeting_id)
+            return await _bot(connection, held.bot.meeting_id)
 
 
 class Named(Protocol):

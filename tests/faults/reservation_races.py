@@ -26,6 +26,7 @@ CHUNK = 250
 
 # What the parameters of production's statements are inside the procedure.
 _VARIABLES = {
+    "cap": "cap",
     "user_id": "who",
     "connection_id": "connection",
     "platform": "'zoom'",
@@ -70,29 +71,26 @@ CREATE PROCEDURE race(attempts integer, client integer, users integer[]) LANGUAG
 DECLARE
     holds varchar[] := ARRAY[{holds}];
     who integer; cap integer; connection varchar; held integer; mine integer[] := '{{}}'; owner integer[] := '{{}}';
-    used record; pick integer; admitted bigint := 0; refused bigint := 0; crashed bigint := 0;
+    verdict record; pick integer; admitted bigint := 0; refused bigint := 0; crashed bigint := 0;
 BEGIN
     FOR number IN 1..attempts LOOP
         who := users[1 + floor(random() * array_length(users, 1))];
         connection := 'race-' || client || '-' || number || '-' || floor(random() * 1e9)::bigint;
         {_inside(lock).replace("SELECT max_concurrent_bots FROM", "SELECT max_concurrent_bots INTO cap FROM")};
-        PERFORM meeting_id FROM ({_inside(reservations._KNOWN.text)}) known;
-        SELECT * INTO used FROM ({_inside(reservations._USED.text)}) counted;
-        IF used.duplicate IS NOT NULL OR used.used >= cap THEN
+        {_inside(reservations._RESERVE.text).replace("FROM used LEFT JOIN", "INTO verdict FROM used LEFT JOIN")};
+        held := verdict.meeting_id;
+        IF held IS NULL THEN
             refused := refused + 1;
             COMMIT;
+        ELSIF random() < 0.05 THEN
+            crashed := crashed + 1;
+            ROLLBACK;
         ELSE
-            {_inside(reservations._INSERT.text).replace("SELECT id, bot_container_id", "SELECT id INTO held")};
-            IF random() < 0.05 THEN
-                crashed := crashed + 1;
-                ROLLBACK;
-            ELSE
-                COMMIT;
-                INSERT INTO spans VALUES (who, held, clock_timestamp(), NULL);
-                admitted := admitted + 1;
-                mine := mine || held;
-                COMMIT;
-            END IF;
+            COMMIT;
+            INSERT INTO spans VALUES (who, held, clock_timestamp(), NULL);
+            admitted := admitted + 1;
+            mine := mine || held;
+            COMMIT;
         END IF;
         IF cardinality(mine) > 0 AND random() < 0.6 THEN
             pick := 1 + floor(random() * cardinality(mine));

@@ -133,11 +133,12 @@ def _stale(world: World, status: Status) -> Answers:
 
 
 def _reserve(world: World, number: int, generation: int) -> Answers:
-    if world.meeting(number).row:
-        return [(world, True)]
+    row = world.meeting(number).row
+    if row:
+        return [(world, _seen(row))]
     if sum(each.row is not None and each.row.live for each in world.meetings) >= CAP:
-        return [(world, False)]
-    return [(world.with_row(number, Row(generation=generation)), True)]
+        return [(world, None)]
+    return [(world.with_row(number, Row(generation=generation)), Row(generation=generation))]
 
 
 def _report(world: World, number: int, target: Status, pod: int, event: str | None, reason: str) -> Answers:

@@ -1,7 +1,7 @@
 """Reading what is: one bot, its story, and what its mirror still owes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -69,19 +69,21 @@ class Transition:
     at: datetime
 
 
-SELECT_BOT = """
-SELECT b.meeting_id, b.user_id, m.platform, m.platform_specific_id AS native_id, m.status, b.connection_id,
+# `b` is a row of usher.bots and `m` one of meetings, wherever they come from.
+BOT_COLUMNS = """
+       b.meeting_id, b.user_id, m.platform, m.platform_specific_id AS native_id, m.status, b.connection_id,
        b.request_namespace, b.request_name, b.request_uid, b.request_generation, b.spec, b.job_name, b.job_created_at,
        b.pod_uid, b.desired, b.leave_requested_at, b.leave_reason, b.config, b.config_generation, b.applied_generation,
        b.stage, b.participants, b.lobby_timeout_s, b.max_duration_s, b.reserved_at, b.started_at, b.joined_at,
        b.ended_at, b.status_changed_at, b.reason, b.message, b.revision, b.mirrored_revision, b.mirrored_status
-FROM usher.bots b JOIN meetings m ON m.id = b.meeting_id
 """
+SELECT_BOT = f"SELECT {BOT_COLUMNS} FROM usher.bots b JOIN meetings m ON m.id = b.meeting_id\n"
+_FIELDS = tuple(field.name for field in fields(Bot))
 
 
 def to_bot(row: Row[Any]) -> Bot:
-    """The Bot in a row of SELECT_BOT."""
-    values = dict(row._mapping)
+    """The Bot in a row that has BOT_COLUMNS, and maybe others."""
+    values = {name: row._mapping[name] for name in _FIELDS}
     values["status"] = Status(values["status"])
     values["desired"] = Desired(values["desired"])
     return Bot(**values)
@@ -148,14 +150,19 @@ async def unmirrored_bots(connection: AsyncConnection, *, hold_s: float, limit: 
     return [to_bot(row) for row in await connection.execute(_UNMIRRORED, {"hold_s": hold_s, "limit": limit})]
 
 
-async def mark_mirrored(connection: AsyncConnection, bot: Bot) -> None:
-    """Note that the BotRequest shows this revision, also when it showed a newer one: then it is shown again."""
+async def mark_mirrored(connection: AsyncConnection, bots: Sequence[Bot]) -> None:
+    """Note that BotRequests show these revisions, also one that showed a newer one: then it is shown again."""
     await connection.execute(
         text(
-            "UPDATE usher.bots SET mirrored_revision = :revision,"
-            " mirrored_status = :status WHERE meeting_id = :meeting_id"
+            "UPDATE usher.bots b SET mirrored_revision = shown.revision, mirrored_status = shown.status"
+            " FROM unnest(CAST(:ids AS integer[]), CAST(:revisions AS bigint[]), CAST(:statuses AS varchar[]))"
+            " AS shown (meeting_id, revision, status) WHERE b.meeting_id = shown.meeting_id"
         ),
-        {"revision": bot.revision, "status": bot.status, "meeting_id": bot.meeting_id},
+        {
+            "ids": [bot.meeting_id for bot in bots],
+            "revisions": [bot.revision for bot in bots],
+            "statuses": [bot.status for bot in bots],
+        },
     )
 
 

@@ -9,10 +9,11 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from usher_models.db.meetings import BOT_COLUMNS, Bot, bot_by_id, to_bot
 from usher_models.db.outbox import TOLD
 from usher_models.db.tables import ACTIVE_MEETING_INDEX
 from usher_models.errors import CapReached, ConnectionTaken, DuplicateMeeting, UnknownUser
@@ -47,29 +48,30 @@ class Request:
 class Reservation:
     """A slot that is held. `created` is False when the connection id was known already."""
 
-    meeting_id: int
-    job_name: str
+    bot: Bot
     created: bool
 
 
 _LOCK_USER = text("SELECT max_concurrent_bots FROM users WHERE id = :user_id FOR NO KEY UPDATE")
 
-_KNOWN = text("SELECT meeting_id, job_name, user_id FROM usher.bots WHERE connection_id = :connection_id")
-
-_USED = text(
-    "SELECT count(*) AS used,"
-    " min(id) FILTER (WHERE platform = :platform AND platform_specific_id = :native_id) AS duplicate"
-    " FROM meetings WHERE user_id = :user_id AND status = ANY(:holds)"
-)
-
-_INSERT = text(
+# Everything is judged and written in one statement, which begins, and looks, after the user's row was locked.
+_RESERVE = text(
     """
-WITH meeting AS (
+WITH known AS (
+    SELECT meeting_id, user_id FROM usher.bots WHERE connection_id = :connection_id
+), used AS (
+    SELECT count(*) AS used,
+           min(id) FILTER (WHERE platform = :platform AND platform_specific_id = :native_id) AS duplicate
+    FROM meetings WHERE user_id = :user_id AND status = ANY(:holds)
+), fresh AS (
+    SELECT nextval(pg_get_serial_sequence('meetings', 'id')) AS id FROM used
+    WHERE used.used < :cap AND used.duplicate IS NULL AND NOT EXISTS (SELECT FROM known)
+), meeting AS (
     INSERT INTO meetings (id, user_id, platform, platform_specific_id, status, bot_container_id, data,
                           created_at, updated_at)
     SELECT id, :user_id, :platform, :native_id, 'reserved', 'bot-' || id, '{}',
            now() AT TIME ZONE 'utc', now() AT TIME ZONE 'utc'
-    FROM nextval(pg_get_serial_sequence('meetings', 'id')) AS id
+    FROM fresh
     RETURNING *
 ), session AS (
     INSERT INTO meeting_sessions (meeting_id, session_uid, session_start_time)
@@ -82,7 +84,7 @@ WITH meeting AS (
            :request_generation, CAST(:spec AS jsonb), CAST(:config AS jsonb), :stage, :lobby_timeout_s,
            :max_duration_s, :reason, :message
     FROM meeting
-    RETURNING meeting_id, connection_id, message
+    RETURNING *
 ), beat AS (
     INSERT INTO usher.heartbeats (meeting_id) SELECT id FROM meeting
 ), noted AS (
@@ -91,8 +93,9 @@ WITH meeting AS (
     RETURNING *
 ), """
     + TOLD
-    + """
-SELECT id, bot_container_id FROM meeting
+    + f"""
+SELECT used.used, used.duplicate, known.meeting_id AS known_id, known.user_id AS known_user_id, {BOT_COLUMNS}
+FROM used LEFT JOIN known ON true LEFT JOIN (bot b JOIN meeting m ON m.id = b.meeting_id) ON true
 """
 )
 
@@ -105,35 +108,27 @@ async def reserve(connection: AsyncConnection, request: Request) -> Reservation:
     cap = await connection.scalar(_LOCK_USER, {"user_id": request.user_id})
     if cap is None:
         raise UnknownUser(f"No user has the id {request.user_id}.")
-    known = (await connection.execute(_KNOWN, {"connection_id": request.connection_id})).one_or_none()
-    if known is not None:
-        if known.user_id != request.user_id:
-            raise ConnectionTaken
-        return Reservation(meeting_id=known.meeting_id, job_name=known.job_name, created=False)
-    await _admit(connection, request, cap=cap)
-    return await _insert(connection, request)
-
-
-async def _admit(connection: AsyncConnection, request: Request, *, cap: int) -> None:
-    row = (
-        await connection.execute(
-            _USED,
-            {
-                "user_id": request.user_id,
-                "platform": request.meeting.platform,
-                "native_id": request.meeting.native_id,
-                "holds": sorted(HOLDS_SLOT),
-            },
-        )
-    ).one()
+    row = await _judge_and_insert(connection, request, cap=cap)
+    if row.known_id is not None:
+        return await _known(connection, row.known_id, taken=row.known_user_id != request.user_id)
+    if row.meeting_id is not None:
+        return Reservation(bot=to_bot(row), created=True)
     if row.duplicate is not None:
         raise DuplicateMeeting(meeting_id=row.duplicate)
-    if row.used >= cap:
-        raise CapReached(limit=cap, used=row.used)
+    raise CapReached(limit=cap, used=row.used)
 
 
-async def _insert(connection: AsyncConnection, request: Request) -> Reservation:
+async def _known(connection: AsyncConnection, meeting_id: int, *, taken: bool) -> Reservation:
+    bot = await bot_by_id(connection, meeting_id)
+    if taken or bot is None:
+        raise ConnectionTaken
+    return Reservation(bot=bot, created=False)
+
+
+async def _judge_and_insert(connection: AsyncConnection, request: Request, *, cap: int) -> Row[Any]:
     values = {
+        "cap": cap,
+        "holds": sorted(HOLDS_SLOT),
         "connection_id": request.connection_id,
         "user_id": request.user_id,
         "platform": request.meeting.platform,
@@ -152,7 +147,7 @@ async def _insert(connection: AsyncConnection, request: Request) -> Reservation:
         "message": SENTENCES[Reason.REQUESTED],
     }
     try:
-        row = (await connection.execute(_INSERT, values)).one()
+        return (await connection.execute(_RESERVE, values)).one()
     except IntegrityError as exc:
         # A live row of a status that holds no slot (such as `scheduled`) is still one per user and meeting there.
         if ACTIVE_MEETING_INDEX in str(exc.orig):
@@ -161,4 +156,3 @@ async def _insert(connection: AsyncConnection, request: Request) -> Reservation:
         if CONNECTION_KEY in str(exc.orig):
             raise ConnectionTaken from exc
         raise
-    return Reservation(meeting_id=row.id, job_name=row.bot_container_id, created=True)

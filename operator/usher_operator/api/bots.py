@@ -153,23 +153,21 @@ class Bots:
         try:
             async with self.database.transaction() as connection:
                 held = await reservations.reserve(connection, wanted)
-                bot = await meetings.bot_by_id(connection, held.meeting_id)
         except Refused as exc:
             RESERVATIONS.labels(outcome=exc.code).inc()
             if isinstance(exc, DuplicateMeeting) and exc.meeting_id is None:
                 raise await self._named(wanted) from exc
             raise
-        assert bot is not None  # noqa: S101 - it was written in this transaction
         if held.created:
             RESERVATIONS.labels(outcome="admitted").inc()
-            logger.info("Reserved a slot.", extra={"action": "slot_reserved", "meeting_id": bot.meeting_id})
-        return bot, held.created
+            logger.info("Reserved a slot.", extra={"action": "slot_reserved", "meeting_id": held.bot.meeting_id})
+        return held.bot, held.created
 
     async def _named(self, wanted: reservations.Request) -> DuplicateMeeting:
         """The duplicate that only the database's index knew of, with its id."""
         ref = wanted.meeting
         try:
-            async with self.database.transaction() as connection:
+            async with self.database.reading() as connection:
                 found = await records.newest(connection, ref.platform, ref.native_id, user_id=wanted.user_id)
         except NotFound:
             return DuplicateMeeting(meeting_id=None)
@@ -187,12 +185,12 @@ class Bots:
             )
 
     async def _record(self, user_id: int, meeting_id: int) -> MeetingResponse:
-        async with self.database.transaction() as connection:
+        async with self.database.reading() as connection:
             return MeetingResponse.of(await records.meeting(connection, meeting_id, user_id=user_id))
 
     async def status(self, call: Call) -> BotsStatus:
         """Every bot that holds a slot."""
-        async with self.database.transaction() as connection:
+        async with self.database.reading() as connection:
             running = [BotStatus.of(record) for record in await records.holding(connection, call.user_id)]
         return BotsStatus(running_bots=running, running=running, count=len(running))
 
@@ -200,7 +198,7 @@ class Bots:
         """Every bot that passes the filter."""
         query: BotsQuery = call.query
         which = Filter(**query.model_dump(exclude={"include", "native_meeting_id"}), native_id=query.native_meeting_id)
-        async with self.database.transaction() as connection:
+        async with self.database.reading() as connection:
             found = await records.listed(connection, call.user_id, which)
         shown = [MeetingResponse.of(record) for record in found]
         return shown if query.include else [each.model_copy(update={"data": {}}) for each in shown]

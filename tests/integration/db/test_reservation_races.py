@@ -167,9 +167,9 @@ class Race:
                 values = {"user_id": who.user.id, "holds": sorted(HOLDS_SLOT)}
                 seen = (await connection.execute(COUNT, values)).one()
         who.largest = max(who.largest, seen.live)
-        who.certainly_live_from[held.meeting_id] = seen.at
+        who.certainly_live_from[held.bot.meeting_id] = seen.at
         who.outcomes["admissions"] += 1
-        who.running.append(Reserved(meeting_id=held.meeting_id, connection_id=request.connection_id))
+        who.running.append(Reserved(meeting_id=held.bot.meeting_id, connection_id=request.connection_id))
 
     async def end_one(self, who: Contender) -> None:
         """One running bot ends, in one of the ways in which bots end."""
@@ -274,7 +274,7 @@ async def test_one_connection_id_raced_64_fold_gets_one_reservation(given: Scena
         request = a_request(user)
         held = await admitted(crowd, [request] * CLIENTS)
         assert len(held) == CLIENTS
-        assert len({each.meeting_id for each in held}) == 1
+        assert len({each.bot.meeting_id for each in held}) == 1
         assert sum(each.created for each in held) == 1
     assert await given.slots_held(user) == 5
 

@@ -5,6 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from tests.scenario import Scenario, User, a_meeting, a_request, move
+from usher_models.db import meetings
 from usher_models.db.engine import Database
 from usher_models.db.reservations import Request, Reservation, reserve
 from usher_models.db.tables import ACTIVE_MEETING_INDEX
@@ -35,7 +36,9 @@ async def refused(given: Scenario, request: Request) -> UsherError:
 async def test_a_reservation_writes_all_its_rows(given: Scenario) -> None:
     user = await given.a_user(cap=1)
     held = await reserved(given.database, a_request(user, connection_id="c-1", meeting=a_meeting("teams")))
-    assert held == Reservation(meeting_id=held.meeting_id, job_name=f"bot-{held.meeting_id}", created=True)
+    assert held.created
+    async with given.database.transaction() as connection:
+        assert held.bot == await meetings.bot_by_id(connection, held.bot.meeting_id)
     rows = {table: len(found) for table, found in (await given.everything()).items()}
     assert rows["meetings"] == rows["meeting_sessions"] == rows["usher.bots"] == 1
     assert rows["usher.heartbeats"] == rows["usher.transitions"] == 1
@@ -53,7 +56,7 @@ async def test_the_same_connection_id_gets_the_same_reservation(given: Scenario)
     first = await reserved(given.database, request)
     before = await given.everything()
     again = await reserved(given.database, request)
-    assert (again.meeting_id, again.created) == (first.meeting_id, False)
+    assert (again.bot, again.created) == (first.bot, False)
     assert await given.everything() == before
 
 
@@ -61,7 +64,7 @@ async def test_a_known_connection_id_is_answered_even_when_the_meeting_is_over(g
     user = await given.a_user(cap=1)
     bot = await given.a_bot(user, connection_id="c-1").completed()
     again = await reserved(given.database, a_request(user, connection_id="c-1"))
-    assert (again.meeting_id, again.created) == (bot.meeting_id, False)
+    assert (again.bot, again.created) == (bot, False)
     assert await given.slots_held(user) == 0
 
 

@@ -68,7 +68,7 @@ def _no_lock() -> Iterator[None]:
         if not await production.Ask("reserve_count", number):
             raise CapReached(limit=1, used=1)
         await production.Ask("reserve_insert", number)
-        return Reservation(meeting_id=number, job_name=f"bot-{number}", created=True)
+        return Reservation(bot=production.as_bot(number, Row()), created=True)
 
     acts = {
         "reserve_count": lambda world, number: [

@@ -60,14 +60,13 @@ def _sql(statement: TextClause) -> bytes:
     return str(statement.compile(dialect=_DIALECT)).encode()
 
 
-LOCK, KNOWN, USED, INSERT = (
-    _sql(one) for one in (reservations._LOCK_USER, reservations._KNOWN, reservations._USED, reservations._INSERT)
-)
+LOCK, RESERVE = (_sql(one) for one in (reservations._LOCK_USER, reservations._RESERVE))
 
 
 async def reserve(connection: psycopg.AsyncConnection[Any], number: int) -> int:
     """One reservation, guarded as Usher's are."""
     values: dict[str, Any] = {
+        "cap": 1_000_000,
         "user_id": 1 + number % 100,
         "connection_id": str(uuid.uuid4()),
         "platform": "zoom",
@@ -87,11 +86,10 @@ async def reserve(connection: psycopg.AsyncConnection[Any], number: int) -> int:
         "message": "Requested.",
     }
     async with connection.transaction(), connection.cursor() as cursor:
-        for statement in (LOCK, KNOWN, USED):
-            await cursor.execute(statement, values)
-        await cursor.execute(INSERT, values)
+        await cursor.execute(LOCK, values)
+        await cursor.execute(RESERVE, values)
         row = await cursor.fetchone()
-    return int(row[0]) if row else 0
+    return int(row[4]) if row else 0
 
 
 def main() -> None:
