@@ -90,7 +90,7 @@ class Drain:
 
     async def _round(self, revoking: tuple[str, ...]) -> Left:
         counts = [await self._drain_namespace(namespace, revoking) for namespace in self._namespaces]
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             live = await meetings.live_bots(connection)
         rows = sum(bot.request_namespace in self._namespaces for bot in live)
         requests, jobs, pods = (sum(column) for column in zip(*counts, strict=True))

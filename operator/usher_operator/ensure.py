@@ -50,7 +50,7 @@ class Ensurer:
 
     async def ensure(self, request: BotRequest) -> None:
         """Make a request true. Raises DatabaseUnavailable or KubernetesUnavailable: then call again later."""
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             bot = await meetings.bot_by_connection(connection, request.connection_id)
         if request.deleting:
             await self.withdraw(request)
@@ -61,7 +61,7 @@ class Ensurer:
 
     async def withdraw(self, request: BotRequest) -> None:
         """The request is gone: its bot leaves. Kubernetes collects the Job by itself."""
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             bot = await meetings.bot_by_connection(connection, request.connection_id)
         if bot is not None and bot.live and bot.request_uid == request.uid:
             await self._commander.leave([bot], reason=Reason.REQUEST_DELETED)
@@ -74,12 +74,10 @@ class Ensurer:
             async with self._database.transaction() as connection:
                 user_id = spec.user_id or await accounts.user_id_by_email(connection, spec.user_email or "")
                 wanted = to_reservation(request, spec, user_id=user_id)
-                reservation = await reservations.reserve(connection, wanted)
-                bot = await meetings.bot_by_id(connection, reservation.meeting_id)
+                bot = (await reservations.reserve(connection, wanted)).bot
         except (Refused, InvalidMeeting) as exc:
             await self._refuse(request, exc)
             return
-        assert bot is not None  # noqa: S101 - it was written in this transaction
         RESERVATIONS.labels(outcome="admitted").inc()
         logger.info("Reserved a slot.", extra={"action": "slot_reserved", **_fields(request, bot)})
         await self._follow(request, bot)
@@ -139,7 +137,7 @@ class Ensurer:
         return await self._read(bot)
 
     async def _read(self, bot: Bot) -> Bot:
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             return await meetings.bot_by_id(connection, bot.meeting_id) or bot
 
     async def _start(self, bot: Bot) -> None:

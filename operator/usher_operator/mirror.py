@@ -58,7 +58,7 @@ class Mirror:
 
     async def show_changes(self) -> int:
         """Show every change that is due; how many. Raises DatabaseUnavailable or KubernetesUnavailable."""
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             bots = await meetings.unmirrored_bots(connection, hold_s=self._hold_s, limit=BATCH)
         slots = asyncio.Semaphore(CONCURRENCY)
 
@@ -67,17 +67,24 @@ class Mirror:
                 await self._show(bot)
 
         outcomes = await asyncio.gather(*(one(bot) for bot in bots), return_exceptions=True)
+        await self._note([bot for bot, outcome in zip(bots, outcomes, strict=True) if outcome is None])
         for outcome in outcomes:
-            if isinstance(outcome, BaseException):
+            if outcome is not None:
                 raise outcome
         return len(bots)
+
+    async def _note(self, shown: list[Bot]) -> None:
+        """One commit for all of them; a crash before it has them shown again, which changes nothing."""
+        if shown:
+            async with self._database.transaction() as connection:
+                await meetings.mark_mirrored(connection, shown)
 
     async def _show(self, bot: Bot) -> None:
         assert bot.request_namespace is not None  # noqa: S101 - only rows with a request are picked
         assert bot.request_name is not None  # noqa: S101
         if self._fence is not None:
             # This process may have been stopped since it read the row, and another shows newer ones.
-            async with self._database.transaction() as connection:
+            async with self._database.reading() as connection:
                 await self._fence.confirm(connection)
         found = await self._kube.patch_request_status(
             bot.request_namespace, bot.request_name, conditions.status_of(bot)
@@ -86,8 +93,6 @@ class Mirror:
         told = event_for(bot, now=self._now()) if found else None
         if told is not None:
             await self._kube.create_event(bot.request_namespace, told)
-        async with self._database.transaction() as connection:
-            await meetings.mark_mirrored(connection, bot)
 
 
 def event_for(bot: Bot, *, now: datetime) -> Json | None:

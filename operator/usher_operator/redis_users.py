@@ -85,7 +85,7 @@ class AclUsers:
         async with asyncio.timeout(TIMEOUT_S):
             there = {number: name for name in await self._ask("ACL USERS") if (number := meeting_of(name)) is not None}
         # Read after the users: whoever has one by now had a row before.
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             live = dict(await meetings.live_connections(connection))
         missing = [
             self._account(number, connection_id) for number, connection_id in live.items() if number not in there

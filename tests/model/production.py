@@ -158,6 +158,10 @@ class ModelDatabase:
     """Its transactions hold nothing: each function that is called inside one is a step of its own."""
 
     @asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        yield None
+
+    @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
         yield None
 
@@ -238,9 +242,10 @@ async def _mark_job_created(_: Any, meeting_id: int) -> None:
 
 async def _reserve(_: Any, request: reservations.Request) -> reservations.Reservation:
     number = number_of(request.connection_id)
-    if not await Ask("reserve", number, request.request_generation):
+    row = await Ask("reserve", number, request.request_generation)
+    if row is None:
         raise CapReached(limit=1, used=1)
-    return reservations.Reservation(meeting_id=number, job_name=f"bot-{number}", created=True)
+    return reservations.Reservation(bot=as_bot(number, row), created=True)
 
 
 async def _move_reserved(_: Any, connection_id: str, *, target: Any, source: Any, reason: str, message: Any) -> Any:

@@ -47,7 +47,7 @@ class UserKeys:
         if holder is not None and now < until:
             return holder
         self._known.pop(name, None)
-        async with self.database.transaction() as connection:
+        async with self.database.reading() as connection:
             holder = await tokens.holder_of(connection, key)
         if holder is None:
             raise Unauthorized("The API key is unknown, revoked or expired.")

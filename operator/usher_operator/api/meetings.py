@@ -77,7 +77,7 @@ class Meetings:
         query: MeetingsQuery = call.query
         values = query.model_dump(exclude={"native_meeting_id", "limit"})
         which = Filter(**values, limit=query.limit + 1, native_id=query.native_meeting_id)
-        async with self.database.transaction() as connection:
+        async with self.database.reading() as connection:
             found = await records.listed(connection, call.user_id, which)
         shown = [MeetingResponse.of(record) for record in found[: query.limit]]
         more = len(found) > query.limit
@@ -85,7 +85,7 @@ class Meetings:
 
     async def one(self, call: Call) -> MeetingResponse:
         """One meeting."""
-        async with self.database.transaction() as connection:
+        async with self.database.reading() as connection:
             return MeetingResponse.of(await records.meeting(connection, call.path.id, user_id=call.user_id))
 
     async def transitions(self, call: Call) -> Transitions:

@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 async def repair(sweep: Sweep) -> None:
     """Delete the Jobs of the deaf. The row stays the bot's: it may still report its exit."""
-    async with sweep.database.transaction() as connection:
+    async with sweep.database.reading() as connection:
         bots = await desires.deaf_bots(connection, grace_s=sweep.settings.leave_grace_s)
     for bot in bots:
         job = sweep.job_of(bot)

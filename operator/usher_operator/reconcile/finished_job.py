@@ -37,7 +37,7 @@ class FinishedJob:
         meeting_id = meeting_id_of(job)
         if meeting_id is None or not finished(job):
             return
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             bot = await meetings.bot_by_id(connection, meeting_id)
         if bot is None or not bot.live or bot.connection_id != connection_id_of(job):
             return

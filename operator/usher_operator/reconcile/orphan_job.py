@@ -18,7 +18,7 @@ async def repair(sweep: Sweep) -> None:
         return
     running = {key: job for key, job in sweep.snapshot.jobs.items() if _runs(job)}
     ids = [meeting_id for job in running.values() if (meeting_id := meeting_id_of(job)) is not None]
-    async with sweep.database.transaction() as connection:
+    async with sweep.database.reading() as connection:
         bots = await meetings.bots_by_id(connection, ids)
     live = {(bot.meeting_id, bot.connection_id) for bot in bots.values() if bot.live}
     orphans = {key for key, job in running.items() if (meeting_id_of(job), connection_id_of(job)) not in live}

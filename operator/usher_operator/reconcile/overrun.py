@@ -8,7 +8,7 @@ from usher_operator.telemetry import REPAIRS
 
 async def repair(sweep: Sweep) -> None:
     """Ask every bot that is overdue to leave. The Job's own deadline stands behind this."""
-    async with sweep.database.transaction() as connection:
+    async with sweep.database.reading() as connection:
         bots = await desires.overdue_bots(connection)
     asked = await sweep.commander.leave(bots, reason=Reason.MAX_DURATION)
     REPAIRS.labels(mode="overrun").inc(asked)

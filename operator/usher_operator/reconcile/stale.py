@@ -22,7 +22,7 @@ async def apply(sweep: Sweep, rule: Rule, *, limit_s: float) -> list[Moved]:
     if not sweep.may_judge_silence:
         return []
     credit_s = sweep.settings.outage_credit_s
-    async with sweep.database.transaction() as connection:
+    async with sweep.database.reading() as connection:
         bots = await staleness.stale_bots(connection, rule, limit_s=limit_s, max_credit_s=credit_s)
     guard, values = staleness.guard(rule, limit_s=limit_s, max_credit_s=credit_s)
     moved = await sweep.closer.close(

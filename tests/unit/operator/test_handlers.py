@@ -77,6 +77,26 @@ async def test_a_request_that_is_there_is_ensured(
     assert ensurer.asked == [("ensure", "standup")]
 
 
+async def test_a_request_that_comes_back_with_nothing_but_its_status_is_carried_out_once(
+    registered: dict[str, Handler], ensurer: Ensurer
+) -> None:
+    for kind in ("ADDED", "MODIFIED", "MODIFIED", None):
+        await registered["request_seen"](**event(kind, a_botrequest("standup", generation=1)))
+    assert ensurer.asked == [("ensure", "standup")]
+
+
+async def test_a_change_of_the_spec_a_deletion_and_what_failed_before_are_carried_out_again(
+    registered: dict[str, Handler], ensurer: Ensurer
+) -> None:
+    first, edited = (a_botrequest("standup", generation=generation) for generation in (1, 2))
+    ensurer.error = DatabaseUnavailable()
+    await registered["request_seen"](**event("ADDED", first))
+    ensurer.error = None
+    for kind, body in (("MODIFIED", first), ("MODIFIED", edited), ("DELETED", edited), ("ADDED", edited)):
+        await registered["request_seen"](**event(kind, body))
+    assert [what for what, _ in ensurer.asked] == ["ensure", "ensure", "ensure", "withdraw", "ensure"]
+
+
 async def test_a_request_that_is_gone_is_withdrawn(registered: dict[str, Handler], ensurer: Ensurer) -> None:
     await registered["request_seen"](**event("DELETED", a_botrequest("standup")))
     assert ensurer.asked == [("withdraw", "standup")]
