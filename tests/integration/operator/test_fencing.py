@@ -134,7 +134,10 @@ async def confirmed(database: Database, flight: SingleFlight) -> None:
 async def test_a_lock_whose_session_was_cut_is_lost_at_once(database: Database, given: Scenario) -> None:
     flight = SingleFlight(database)
     assert await flight.acquire()
-    await given.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+    await given.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
     with pytest.raises(NotLeading):
         await confirmed(database, flight)
     assert not await flight.acquire()
