@@ -1,0 +1,105 @@
+"""What is asked all the time must not cost more as the history grows: none of it reads a whole table.
+
+Production's functions are called as they are; each statement that they send is explained by the Postgres that runs it.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tests.load import rows
+from tests.scenario import Scenario, a_request
+from usher_models.db import desires, heartbeats, meetings, reservations, staleness, transitions
+from usher_models.db.engine import Database
+from usher_models.db.heartbeats import Beat, Sender
+from usher_models.db.transitions import Report
+from usher_models.states import Status
+
+pytestmark = [pytest.mark.own_database, pytest.mark.timeout(60)]
+
+HISTORY, LIVE = 20_000, 30
+GROWING = ("meetings", "meeting_sessions", "bots", "transitions")
+RULES = (staleness.NEVER_STARTED, staleness.NEVER_JOINED, staleness.HEARTBEAT_LOST, staleness.NEVER_EXITED)
+
+Act = Callable[[AsyncConnection], Awaitable[object]]
+
+
+async def whole_tables_read(database: Database, act: Act) -> set[str]:
+    """Which growing tables a plan of what `act` sends would read from end to end, row by row or by an index."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if "SAVEPOINT" not in statement:
+            sent.append((statement, parameters))
+
+    async with database.transaction() as connection:
+        event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+        try:
+            await act(connection)
+        finally:
+            event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+        assert sent
+        plans = [
+            (await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters)).scalar_one()[0]["Plan"]
+            for statement, parameters in sent
+        ]
+        partial_indexes = set(await connection.scalars(_PARTIAL))
+    nodes = (node for plan in plans for node in _nodes(plan))
+    return {node["Relation Name"] for node in nodes if _reads_all(node, partial_indexes)}
+
+
+# An index on the few rows that matter may well be read as a whole.
+_PARTIAL = text("SELECT indexrelid::regclass::text FROM pg_index WHERE indpred IS NOT NULL")
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", []):
+        yield from _nodes(inner)
+
+
+def _reads_all(node: dict[str, Any], partial_indexes: set[str]) -> bool:
+    if node.get("Relation Name") not in GROWING or node["Node Type"] == "Bitmap Heap Scan":
+        return False
+    by_index = node["Node Type"] in ("Index Scan", "Index Only Scan")
+    names = {node.get("Index Name"), f"usher.{node.get('Index Name')}"}
+    return node["Node Type"] == "Seq Scan" or (by_index and "Index Cond" not in node and not names & partial_indexes)
+
+
+async def test_nothing_that_is_asked_all_the_time_reads_a_whole_table(given: Scenario) -> None:
+    user = await given.a_user(cap=5)
+    await rows.past_bots(given.database, HISTORY, namespace="bots")
+    identity, *others = await rows.live_bots(given.database, LIVE, namespace="bots")
+    await rows.vacuum(given.database)
+    who = identity.connection_id
+    pod = f"pod-{who}"[:36]
+    senders = [
+        Sender(connection_id=each.connection_id, pod_uid="p", namespace="bots", job_name=each.job_name)
+        for each in others
+    ]
+    acts: dict[str, Act] = {
+        "a reservation": lambda connection: reservations.reserve(connection, a_request(user)),
+        "a heartbeat": lambda connection: heartbeats.beat(connection, Beat(connection_id=who, pod_uid=pod)),
+        "heartbeats together": lambda connection: heartbeats.beat_many(connection, senders),
+        "a report": lambda connection: transitions.report(
+            connection, Report(connection_id=who, target=Status.STOPPING, reason="told", pod_uid=pod)
+        ),
+        "a bot by its connection": lambda connection: meetings.bot_by_connection(connection, who),
+        "the live bots": meetings.live_bots,
+        "what is not shown yet": lambda connection: meetings.unmirrored_bots(connection, hold_s=5, limit=200),
+        "who does not leave": lambda connection: desires.deaf_bots(connection, grace_s=30),
+        "who stays too long": desires.overdue_bots,
+    }
+    for rule in RULES:
+        acts[f"the rule {rule.reason}"] = partial(staleness.stale_bots, rule=rule, limit_s=120, max_credit_s=3600)
+    found = {name: await whole_tables_read(given.database, act) for name, act in acts.items()}
+    assert found == {name: set() for name in acts}
+
+
+async def test_a_statement_that_no_index_helps_is_found(given: Scenario) -> None:
+    found = await whole_tables_read(given.database, partial(meetings.newest_bots_by_request, names=["standup"]))
+    assert found == {"bots"}
