@@ -24,6 +24,9 @@ HANDLER_TIMEOUT_S = 60
 
 PREFIX = "usher.dev"
 MOST_REMEMBERED = 100_000
+# A restart or a burst brings thousands of objects at once. Without an order among them they would wait for a database
+# connection until they were told that there is none.
+AT_ONCE = 24
 
 
 class CarriedOut:
@@ -54,7 +57,11 @@ class CarriedOut:
 def registry(ensurer: Ensurer, finished_job: FinishedJob) -> kopf.OperatorRegistry:
     """The handlers, bound to what they work with."""
     handlers = kopf.OperatorRegistry()
-    carried_out = CarriedOut()
+    carried_out, turns = CarriedOut(), asyncio.Semaphore(AT_ONCE)
+
+    async def guarded(work: Coroutine[Any, Any, None], fields: dict[str, Any]) -> bool:
+        async with turns:
+            return await _guarded(work, fields)
 
     @kopf.on.login(registry=handlers)
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
@@ -66,15 +73,15 @@ def registry(ensurer: Ensurer, finished_job: FinishedJob) -> kopf.OperatorRegist
         request = BotRequest.from_object(dict(body))
         if event["type"] == "DELETED":
             carried_out.forget(request)
-            await _guarded(ensurer.withdraw(request), request.log_fields())
-        elif not carried_out.knows(request) and await _guarded(ensurer.ensure(request), request.log_fields()):
+            await guarded(ensurer.withdraw(request), request.log_fields())
+        elif not carried_out.knows(request) and await guarded(ensurer.ensure(request), request.log_fields()):
             carried_out.note(request)
 
     @kopf.on.event("batch", "v1", "jobs", labels={"app.kubernetes.io/managed-by": "usher"}, registry=handlers)
     async def job_seen(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
         if event["type"] != "DELETED":
             job = dict(body)
-            await _guarded(finished_job.close(job), {"job": job["metadata"]["name"]})
+            await guarded(finished_job.close(job), {"job": job["metadata"]["name"]})
 
     return handlers
 

@@ -22,6 +22,7 @@ from usher_operator.commands import Commander, Publisher, RedisPublisher
 from usher_operator.http import listening
 from usher_operator.kube.adapter import KubeAdapter
 from usher_operator.kube.port import KubePort
+from usher_operator.request_queue import RequestQueue
 from usher_operator.requesting import Requester
 from usher_operator.settings import Settings
 from usher_operator.webhooks.background import sending
@@ -85,7 +86,7 @@ def api_of(settings: Settings, *, database: Database, publisher: Publisher, kube
     return Api(
         database=database,
         commander=Commander(database, publisher),
-        requester=Requester(database=database, kube=kube),
+        requests=RequestQueue(Requester(database=database, kube=kube)),
         namespace=settings.namespaces[0],
         admin_key=settings.admin_api_key,
         legacy_statuses=settings.legacy_statuses,

@@ -19,7 +19,7 @@ from usher_operator.api.routing import BODY_MAX_BYTES, Route, bind
 from usher_operator.api.users import Users
 from usher_operator.api.webhooks import Webhooks
 from usher_operator.commands import Commander
-from usher_operator.requesting import Requester
+from usher_operator.request_queue import RequestQueue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,22 +29,21 @@ class Api:
 
     database: Database
     commander: Commander
-    requester: Requester
+    requests: RequestQueue
     namespace: str
     admin_key: SecretStr
     legacy_statuses: bool = False
 
     def routes(self) -> list[Route]:
         """Every route that clients may know of."""
-        bots = Bots(
-            database=self.database, commander=self.commander, requester=self.requester, namespace=self.namespace
-        )
+        bots = Bots(database=self.database, commander=self.commander, requests=self.requests, namespace=self.namespace)
         others = [part(database=self.database) for part in (Meetings, Users, Webhooks, Admin)]
         return [*bots.routes(), *(route for part in others for route in part.routes())]
 
     def application(self) -> web.Application:
         """The aiohttp application."""
         app = web.Application(middlewares=[refusals], client_max_size=BODY_MAX_BYTES)
+        app.cleanup_ctx.append(self.requests.working)
         users, admin, routes = UserKeys(database=self.database), AdminKey(key=self.admin_key), self.routes()
         for route in routes:
             handler = bind(route, users=users, admin=admin, legacy_statuses=self.legacy_statuses)

@@ -17,12 +17,10 @@ from usher_models.db.records import Filter, Record
 from usher_models.errors import (
     DuplicateMeeting,
     InvalidInput,
-    KubernetesUnavailable,
     MeetingEnded,
     NotFound,
     NotOwned,
     Refused,
-    UsherError,
 )
 from usher_models.states import Reason
 from usher_operator.api.inputs import BotConfig, BotCreate, BotPath, BotsQuery, IdPath, Input
@@ -30,7 +28,7 @@ from usher_operator.api.outputs import BotsStatus, BotStatus, MeetingResponse, M
 from usher_operator.api.reserving import to_reservation
 from usher_operator.api.routing import Answer, Call, Route
 from usher_operator.commands import Commander
-from usher_operator.requesting import Requester
+from usher_operator.request_queue import RequestQueue
 from usher_operator.telemetry import RESERVATIONS
 
 logger = logging.getLogger(__name__)
@@ -47,19 +45,13 @@ class CreateHeaders(Input):
     idempotency_key: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[!-~]+$")] | None = None
 
 
-class RequestRefused(UsherError):
-    """Kubernetes refused the BotRequest."""
-
-    code = "request_refused"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Bots:
     """The handlers and what they work with."""
 
     database: Database
     commander: Commander
-    requester: Requester
+    requests: RequestQueue
     namespace: str
 
     def routes(self) -> list[Route]:
@@ -76,7 +68,7 @@ class Bots:
                 headers=CreateHeaders,
                 gives=meeting,
                 status=201,
-                problems=(409, 429, 502),
+                problems=(409, 429),
                 scopes=BOT,
             ),
             Route(
@@ -136,7 +128,7 @@ class Bots:
         ]
 
     async def create(self, call: Call) -> Answer:
-        """Reserve, commit, and only then ask Kubernetes: it may be away."""
+        """Reserve and commit; Kubernetes is asked behind the answer, because it may be slow or away."""
         key = call.headers.idempotency_key
         connection_id = str(uuid5(IDEMPOTENCY_NAMESPACE, f"{call.user_id}:{key}") if key else uuid4())
         wanted = to_reservation(call.body, user_id=call.user_id, connection_id=connection_id, namespace=self.namespace)
@@ -145,7 +137,7 @@ class Bots:
             message = "This key was used for another request; use a new one."
             raise InvalidInput([{"loc": ["header", "Idempotency-Key"], "msg": message, "type": "idempotency"}])
         if created:
-            await self._request(bot)
+            self.requests.put(bot)
         record = await self._record(call.user_id, bot.meeting_id)
         return Answer(body=record, headers={} if created else {"Idempotent-Replayed": "true"})
 
@@ -172,17 +164,6 @@ class Bots:
         except NotFound:
             return DuplicateMeeting(meeting_id=None)
         return DuplicateMeeting(meeting_id=found.id)
-
-    async def _request(self, bot: Bot) -> None:
-        try:
-            if not await self.requester.request(bot):
-                raise RequestRefused
-        except KubernetesUnavailable as exc:
-            logger.warning(
-                "The BotRequest is created later: %s",
-                exc,
-                extra={"action": "request_postponed", "meeting_id": bot.meeting_id},
-            )
 
     async def _record(self, user_id: int, meeting_id: int) -> MeetingResponse:
         async with self.database.reading() as connection:

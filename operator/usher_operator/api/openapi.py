@@ -27,7 +27,6 @@ MEANINGS = {
     413: "The body is too large.",
     422: "A field is wrong; `detail` names it.",
     429: "The user's limit is reached; nothing was reserved.",
-    502: "Kubernetes refused the bot for good; the meeting has failed and holds no slot.",
     503: "The database is away; try again after Retry-After seconds.",
 }
 

@@ -7,7 +7,6 @@ from aiohttp import web
 
 from usher_models.errors import CapReached, DuplicateMeeting, InvalidInput, InvalidMeeting, UsherError
 from usher_models.wire import Problem
-from usher_operator.api.bots import RequestRefused
 from usher_operator.problems import Handler, problems, respond, status_of
 
 # When a slot may be free again nobody knows; a bot that is asked to leave takes about this long.
@@ -26,7 +25,7 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
     async def refusing(inner: web.Request) -> web.StreamResponse:
         try:
             return await handler(inner)
-        except (CapReached, DuplicateMeeting, InvalidInput, InvalidMeeting, RequestRefused) as exc:
+        except (CapReached, DuplicateMeeting, InvalidInput, InvalidMeeting) as exc:
             return _refuse(exc)
 
     return _without_terminate(await problems(request, refusing))
@@ -42,8 +41,6 @@ def _without_terminate(answer: web.StreamResponse) -> web.StreamResponse:
 
 
 def _refuse(error: UsherError) -> web.Response:
-    if isinstance(error, RequestRefused):
-        return respond(502, Problem(code=error.code, detail=str(error)))
     response = respond(status_of(error), Problem(code=error.code, detail=_detail(error), **_more(error)))
     if isinstance(error, CapReached):
         response.headers["Retry-After"] = str(RETRY_AFTER_S)

@@ -180,8 +180,13 @@ async def test_a_lost_answer_of_the_api_server_makes_one_request(me: Client, kub
 
 async def test_what_kubernetes_refuses_for_good_fails(me: Client, kube: FakeKube, given: Scenario) -> None:
     kube.fail("create_request", CreateRefused("exceeded quota"))
-    answer = await me.ask()
-    assert (answer.code, answer.body["code"]) == (502, "request_refused")
+    asked = await me.ask()
+    assert (asked.code, asked.body["status"]) == (201, "reserved")
+    async with asyncio.timeout(5):
+        while (await me.get(f"/bots/id/{asked.body['id']}")).body["status"] != "failed":
+            pass
+    told = await me.get(f"/meetings/{asked.body['id']}/transitions")
+    assert [line["reason"] for line in told.body["transitions"]] == ["requested", "request_refused"]
     assert await given.scalar("SELECT message FROM usher.bots") == "Kubernetes refused the BotRequest: exceeded quota"
     assert await given.scalar("SELECT status FROM meetings") == "failed"
 
