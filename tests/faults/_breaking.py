@@ -14,7 +14,7 @@ from usher_models import states
 from usher_models.db import heartbeats, locks, reservations, staleness, transitions
 from usher_models.states import TERMINAL
 from usher_operator.callbacks.identity import PodIdentity
-from usher_operator.reconcile import brownout, closing, reap_rate
+from usher_operator.reconcile import brownout, closing, reap_rate, stale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +69,10 @@ async def _always(*_: Any) -> bool:
 
 async def _nothing(*_: Any) -> None:
     return None
+
+
+async def _nobody_is_quiet(*_: Any) -> staleness.Quiet:
+    return staleness.Quiet(quiet=0, speaking=0)
 
 
 _DB, _OP = "tests/integration/db/", "tests/integration/operator/"
@@ -148,6 +152,20 @@ GUARDS = [
         test=_OP + "test_silence.py",
         only="most_of_the_fleet or hold",
         take_out=_set(brownout.Brownout, "_mass_silence", lambda *_, **__: False),
+    ),
+    Guard(
+        name="hold_begins_in_time",
+        does="a silent majority is seen before the first of it reaches its limit",
+        test=_OP + "test_silence.py",
+        only="one_after_another",
+        take_out=_set(stale, "quiet", _nobody_is_quiet),
+    ),
+    Guard(
+        name="hold_lasts",
+        does="a hold goes on until every bot had the time to beat once more",
+        test=_OP + "test_silence.py",
+        only="heard_last",
+        take_out=_set(brownout.Brownout, "_all_had_time_to_beat", lambda _: True),
     ),
     Guard(
         name="new_leader_waits",

@@ -62,3 +62,27 @@ async def stale_bots(connection: AsyncConnection, rule: Rule, *, limit_s: float,
         f"{SELECT_BOT} JOIN usher.heartbeats h ON h.meeting_id = b.meeting_id WHERE b.ended_at IS NULL AND {condition}"
     )
     return [to_bot(row) for row in await connection.execute(text(query), values)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quiet:
+    """How many live bots have spoken before, and how many of those were not heard of lately."""
+
+    quiet: int
+    speaking: int
+
+
+_QUIET = text("""
+SELECT count(*) AS speaking, count(*) FILTER (
+    WHERE h.at < now() - make_interval(secs => :after)
+      AND h.at < now() - make_interval(secs => :after) - least(usher.credit(h.at), make_interval(secs => :max_credit))
+) AS quiet
+FROM usher.bots b JOIN usher.heartbeats h ON h.meeting_id = b.meeting_id
+WHERE b.ended_at IS NULL AND b.started_at IS NOT NULL
+""")
+
+
+async def quiet_bots(connection: AsyncConnection, *, after_s: float, max_credit_s: float) -> Quiet:
+    """How many of the bots that speak were not heard of for `after_s`, credit included, whatever their status."""
+    row = (await connection.execute(_QUIET, {"after": after_s, "max_credit": max_credit_s})).one()
+    return Quiet(quiet=row.quiet, speaking=row.speaking)

@@ -139,11 +139,14 @@ class Reconciler:
         async with self._database.transaction() as connection:
             live = await meetings.live_bots(connection)
             silent = await stale.silent(connection, self._settings)
+            hushed = await stale.quiet(connection, self._settings)
         counts = Counter(bot.status for bot in live)
         for status in LIVE:
             LIVE_BOTS.labels(status=status).set(counts[status])
-        may_judge = self._brownout.may_judge(silent=len(silent), live=len(live))
-        await self._hold_events.tell(silent, holding=self._brownout.holding)
+        may_judge = self._brownout.may_judge(
+            silent=len(silent), live=len(live), quiet=hushed.quiet, speaking=hushed.speaking
+        )
+        await self._hold_events.tell(silent or live, holding=self._brownout.holding)
         sweep = Sweep(
             settings=self._settings,
             database=self._database,

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db import staleness
 from usher_models.db.meetings import Bot
-from usher_models.db.staleness import Rule
+from usher_models.db.staleness import Quiet, Rule
 from usher_models.db.transitions import Closing, Moved
 from usher_models.states import Source, Status, sentence
 from usher_operator.reconcile.context import Sweep
@@ -76,3 +76,9 @@ async def silent(connection: AsyncConnection, settings: Settings) -> list[Bot]:
         credit_s = settings.outage_credit_s
         found += await staleness.stale_bots(connection, rule, limit_s=limit_s, max_credit_s=credit_s)
     return found
+
+
+async def quiet(connection: AsyncConnection, settings: Settings) -> Quiet:
+    """The bots that will be beyond their limit, or are, unless their next beat comes."""
+    after_s = settings.heartbeat_timeout_s - settings.heartbeat_interval_s
+    return await staleness.quiet_bots(connection, after_s=after_s, max_credit_s=settings.outage_credit_s)

@@ -250,6 +250,45 @@ async def test_when_most_of_the_fleet_is_silent_nobody_is_failed_until_the_hold_
     assert {(await given.fresh(each)).status for each in bots} == {Status.FAILED}
 
 
+async def test_bots_that_fall_silent_one_after_another_are_seen_as_many_before_the_first_is_failed(
+    plane: Plane, given: Scenario
+) -> None:
+    """Their beats have phases: when nothing comes through any more, each reaches its limit at another moment."""
+    bots = [plane.in_kubernetes(await active(given, ago)) for ago in range(93, 123)]
+    await plane.tick()
+    assert {(await given.fresh(bot)).status for bot in bots} == {Status.ACTIVE}
+    assert events_of(plane, "SweepHeld")
+
+
+async def test_a_bot_that_is_heard_last_after_an_outage_is_not_failed_for_those_that_were_heard_before(
+    plane: Plane, given: Scenario
+) -> None:
+    silent = await active(given, 130)
+    bots = [plane.in_kubernetes(each) for each in (silent, *await given.copies_of(silent, 29))]
+    await plane.tick()
+    for count in (10, 10, 9):
+        for bot in bots[:count]:
+            async with given.database.transaction() as connection:
+                await beat(connection, Beat(connection_id=bot.connection_id, pod_uid=bot.pod_uid))
+        bots = bots[count:]
+        await plane.tick(after=10)
+    (last,) = bots
+    assert (await given.fresh(last)).status is Status.ACTIVE
+    await plane.tick(after=10)
+    await plane.tick(after=20)
+    assert (await given.fresh(last)).reason == "heartbeat_lost"
+
+
+async def test_an_outage_is_forgiven_before_bots_are_counted_as_quiet(plane: Plane, given: Scenario) -> None:
+    dead = plane.in_kubernetes(await active(given, 400))
+    quiet = await active(given, 350)
+    for each in (quiet, *await given.copies_of(quiet, 29)):
+        plane.in_kubernetes(each)
+    await given.an_outage(lasted=270, ended_ago=10)
+    await plane.tick()
+    assert (await given.fresh(dead)).reason == "heartbeat_lost"
+
+
 async def test_silence_during_an_outage_of_ushers_own_is_forgiven(plane: Plane, given: Scenario) -> None:
     bot = plane.in_kubernetes(await active(given, 400))
     await given.an_outage(lasted=300, ended_ago=10)
@@ -297,7 +336,7 @@ async def test_a_hold_is_told_once_when_it_begins_and_once_when_it_is_over(plane
     for bot in bots:
         async with given.database.transaction() as connection:
             await beat(connection, Beat(connection_id=bot.connection_id, pod_uid=bot.pod_uid))
-    await plane.tick(after=10)
+    await plane.tick(after=plane.settings.heartbeat_interval_s)
     await plane.tick(after=10)
     assert sorted(events_of(plane, "SweepReleased")) == sorted(events_of(plane, "SweepHeld"))
     assert {(await given.fresh(bot)).status for bot in bots} == {Status.ACTIVE}

@@ -39,6 +39,44 @@ def test_a_hold_releases_itself_when_the_bots_are_heard_again(guard: Brownout, c
     assert guard.may_judge(silent=2, live=100)
 
 
+def test_a_hold_lasts_until_every_bot_had_the_time_to_beat_after_the_last_silent_majority(
+    guard: Brownout, clock: FakeClock
+) -> None:
+    assert not guard.may_judge(silent=90, live=100)
+    clock.advance(10)
+    assert not guard.may_judge(silent=60, live=100)
+    clock.advance(10)
+    assert not guard.may_judge(silent=40, live=100)
+    assert guard.holding
+    clock.advance(19)
+    assert not guard.may_judge(silent=2, live=100)
+    clock.advance(1)
+    assert guard.may_judge(silent=2, live=100)
+    assert not guard.holding
+
+
+def test_bots_that_missed_all_beats_but_one_are_a_silent_majority_before_the_first_reaches_its_limit(
+    guard: Brownout,
+) -> None:
+    assert not guard.may_judge(silent=1, live=100, quiet=95, speaking=100)
+
+
+def test_a_hold_does_not_depend_on_bots_that_have_never_spoken(guard: Brownout) -> None:
+    assert not guard.may_judge(silent=6, live=100, quiet=10, speaking=10)
+
+
+def test_a_hold_that_reached_its_limit_is_not_prolonged_by_what_it_let_through(
+    guard: Brownout, clock: FakeClock
+) -> None:
+    assert not guard.may_judge(silent=90, live=100)
+    clock.advance(900)
+    assert guard.may_judge(silent=90, live=100)
+    clock.advance(10)
+    assert guard.may_judge(silent=40, live=50)
+    clock.advance(10)
+    assert guard.may_judge(silent=10, live=50)
+
+
 def test_a_hold_is_bounded_because_every_meeting_must_end(guard: Brownout, clock: FakeClock) -> None:
     assert not guard.may_judge(silent=90, live=100)
     clock.advance(899)
