@@ -59,13 +59,19 @@ async def note_request(
 
 _DEAF = text(
     SELECT_BOT
-    + """WHERE b.ended_at IS NULL AND b.desired = 'leave' AND b.job_created_at IS NOT NULL
-    AND b.leave_requested_at < now() - make_interval(secs => :grace)"""
+    + """JOIN usher.heartbeats h ON h.meeting_id = b.meeting_id
+    WHERE b.ended_at IS NULL AND b.desired = 'leave' AND b.job_created_at IS NOT NULL
+    AND b.leave_requested_at < now() - make_interval(secs => :grace)
+    AND (b.pod_uid IS NULL OR h.at > b.leave_requested_at + make_interval(secs => :grace))"""
 )
 
 
 async def deaf_bots(connection: AsyncConnection, *, grace_s: float) -> list[Bot]:
-    """Bots that were asked to leave longer than `grace_s` ago and are still here."""
+    """Bots that were asked to leave longer than `grace_s` ago and are still here: they have been heard since, or never.
+
+    One that spoke before and was not heard beyond its grace is silent and not deaf: it may have left long ago, and
+    tries to say so. The rules of silence judge it, which forgive an outage.
+    """
     return [to_bot(row) for row in await connection.execute(_DEAF, {"grace": grace_s})]
 
 

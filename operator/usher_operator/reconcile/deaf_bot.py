@@ -1,4 +1,8 @@
-"""A bot that was asked to leave and is still here: its Job is deleted, which sends SIGTERM, then SIGKILL."""
+"""A bot that was asked to leave and is still here: its Job is deleted, which sends SIGTERM, then SIGKILL.
+
+Still here means that it is heard. A bot that is not may have left and be trying to say so while nobody can hear it; to
+kill it then would be to say of a bot that obeyed that it did not.
+"""
 
 import logging
 

@@ -110,6 +110,7 @@ async def deaf(actor: Actor) -> None:
     await actor.change(name, desiredState="Left")
     await actor.settle()
     await actor.let_pass(90)
+    await bot.says("heartbeat", status="active")
     await actor.quiet(status="failed", reasons={"leave_ignored"})
 
 

@@ -104,10 +104,22 @@ async def test_the_newest_generation_of_a_request_is_kept(given: Scenario) -> No
 
 
 @pytest.mark.parametrize(("waited", "deaf"), [(89, False), (91, True)])
-async def test_a_bot_is_deaf_when_it_outlasts_the_grace(given: Scenario, waited: int, deaf: bool) -> None:
-    bot = await given.a_bot().with_job().active().asked_to_leave().waited(waited)
+async def test_a_bot_is_deaf_when_it_is_heard_beyond_the_grace(given: Scenario, waited: int, deaf: bool) -> None:
+    bot = await given.a_bot().with_job().active().asked_to_leave().waited(waited).beating()
     async with given.database.transaction() as connection:
         assert await desires.deaf_bots(connection, grace_s=90) == ([bot] if deaf else [])
+
+
+async def test_a_bot_that_nobody_hears_is_not_deaf_but_silent(given: Scenario) -> None:
+    await given.a_bot().with_job().active().asked_to_leave().waited(300).with_last_beat(ago=215)
+    async with given.database.transaction() as connection:
+        assert await desires.deaf_bots(connection, grace_s=90) == []
+
+
+async def test_a_bot_that_has_never_spoken_is_given_up_after_the_grace(given: Scenario) -> None:
+    bot = await given.a_bot().with_job().asked_to_leave().waited(91)
+    async with given.database.transaction() as connection:
+        assert await desires.deaf_bots(connection, grace_s=90) == [bot]
 
 
 async def test_whoever_was_not_asked_or_has_no_job_or_is_over_is_not_deaf(given: Scenario) -> None:
