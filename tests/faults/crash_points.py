@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from unittest.mock import patch
 
 import aiohttp
 import psycopg
@@ -33,6 +34,7 @@ from tests.load.botswarm import TokenSigner
 from tests.load.botswarm.tokens import ISSUER
 from tests.scenario import TABLES
 from usher_models.db.engine import Database
+from usher_operator import request_queue
 from usher_operator.settings import Settings
 
 LANES = 6
@@ -173,6 +175,8 @@ async def _lanes(count: int) -> AsyncIterator[list[Lane]]:
     control_plane = bare.load()
     kubeconfig = await asyncio.to_thread(bare.up, control_plane, progress=Progress())
     async with AsyncExitStack() as stack:
+        # Who dies finishes nothing.
+        stack.enter_context(patch.object(request_queue, "FINISH_WITHIN_S", 0.0))
         stores = await stack.enter_async_context(Stores.up(number=1))
         api = await stack.enter_async_context(Api.connect(control_plane))
         session = await stack.enter_async_context(aiohttp.ClientSession())
