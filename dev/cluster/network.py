@@ -47,7 +47,9 @@ def ports(settings: Settings) -> list[str]:
 
 
 def _rules(settings: Settings) -> list[tuple[str, list[str]]]:
-    outward = ["-s", settings.pod_cidr, "!", "-o", settings.bridge, "-j", "MASQUERADE"]
+    # Not what stays here: the machine's own connections to the bridge's address would be renamed on their way through
+    # loopback, and lost with whatever address they were given.
+    outward = ["-s", settings.pod_cidr, "!", "-d", settings.pod_cidr, "!", "-o", settings.bridge, "-j", "MASQUERADE"]
     return [
         ("nat", ["POSTROUTING", *outward]),
         ("filter", ["FORWARD", "-i", settings.bridge, "-j", "ACCEPT"]),

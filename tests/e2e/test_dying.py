@@ -15,8 +15,8 @@ HEARTBEAT_TIMEOUT_S = 20
 RESERVED_TIMEOUT_S = 45
 LEAVE_GRACE_S = 10
 TERMINATION_GRACE_S = 20
-# Two sweeps, and a busy machine.
-SLACK_S = 12
+# Up to four sweeps, and a busy machine.
+SLACK_S = 15
 CRASH_AFTER_S = 2
 
 

@@ -38,15 +38,24 @@ print(json.dumps(found))
 Places = Mapping[str, tuple[str, int]]
 
 
+# A bridge without ports. On loopback the machine would use such an address itself, and lose connections with it.
+WORLD = "usher-world"
+
+
 @contextmanager
-def listening(address: str) -> Iterator[int]:
-    """A listener on an address that the machine has for as long as this lasts; its port."""
-    attempt(["ip", "address", "add", f"{address}/32", "dev", "lo"])
+def listening(*addresses: str) -> Iterator[list[int]]:
+    """Listeners on addresses that the machine has for as long as this lasts; their ports."""
+    attempt(["ip", "link", "delete", WORLD])
+    run(["ip", "link", "add", WORLD, "type", "bridge"])
     try:
-        with socket.create_server((address, 0)) as server:
-            yield server.getsockname()[1]
+        run(["ip", "link", "set", WORLD, "up"])
+        for address in addresses:
+            run(["ip", "address", "add", f"{address}/32", "dev", WORLD])
+        with ExitStack() as stack:
+            servers = [stack.enter_context(socket.create_server((address, 0))) for address in addresses]
+            yield [server.getsockname()[1] for server in servers]
     finally:
-        run(["ip", "address", "delete", f"{address}/32", "dev", "lo"])
+        run(["ip", "link", "delete", WORLD])
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -89,7 +98,7 @@ def stranger(cluster: Cluster) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def places(cluster: Cluster, bots: tuple[Bot, Bot], stranger: str) -> Iterator[Places]:
     """Everything that somebody may want to reach, by its name."""
-    with ExitStack() as stack:
+    with listening(INTERNET, METADATA) as (internet, metadata):
         serve = address_of(cluster, "serve")
         yield {
             "callbacks": (serve, 8081),
@@ -101,8 +110,8 @@ def places(cluster: Cluster, bots: tuple[Bot, Bot], stranger: str) -> Iterator[P
             "kubelet": (NODE, 10250),
             "DNS": (NODE, 53),
             "another pod": (stranger, 8000),
-            "internet": (INTERNET, stack.enter_context(listening(INTERNET))),
-            "metadata": (METADATA, stack.enter_context(listening(METADATA))),
+            "internet": (INTERNET, internet),
+            "metadata": (METADATA, metadata),
         }
 
 
