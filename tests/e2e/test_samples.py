@@ -55,6 +55,7 @@ def _applied(cluster: Cluster, sample: Path, user: User) -> Iterator[list[Bot]]:
     bodies: list[dict[str, Any]] = list(yaml.safe_load_all(sample.read_text()))
     for body in bodies:
         body["metadata"] = {"name": cluster.a_name(body["metadata"]["name"]), "labels": cluster.labels}
+        del body["spec"]["userEmail"]
         body["spec"]["userId"] = user.id
     bots = cluster.apply_objects(bodies)
     yield bots
