@@ -70,7 +70,7 @@ def test_the_sample_of_a_bad_id_is_one(item: dict[str, Any]) -> None:
 def test_no_two_samples_ask_for_the_same_meeting_or_name() -> None:
     names = [name(item) for item in ITEMS]
     specs = [item["spec"] for item in ITEMS]
-    meetings = [(spec.get("userId"), spec.get("nativeMeetingId"), spec.get("meetingUrl")) for spec in specs]
+    meetings = [(spec["userEmail"], spec.get("nativeMeetingId"), spec.get("meetingUrl")) for spec in specs]
     assert len(set(names)) == len(names)
     assert len(set(meetings)) == len(meetings)
 
