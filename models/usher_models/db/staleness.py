@@ -35,7 +35,10 @@ class Rule:
         return f"{late} AND {late} - {credit}"
 
 
-NEVER_STARTED = Rule(status=Status.RESERVED, reason=Reason.NEVER_STARTED, since="b.reserved_at")
+# A Job that was made late, because Usher or the API server was away, gets its full time.
+NEVER_STARTED = Rule(
+    status=Status.RESERVED, reason=Reason.NEVER_STARTED, since="coalesce(b.job_created_at, b.reserved_at)"
+)
 NEVER_JOINED = Rule(
     status=Status.STARTING,
     reason=Reason.NEVER_JOINED,

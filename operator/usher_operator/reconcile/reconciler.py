@@ -55,7 +55,6 @@ Repair = Callable[[Sweep], Awaitable[None]]
 REPAIRS_IN_ORDER: tuple[Repair, ...] = (
     finished_job.repair,
     unpullable_image.repair,
-    never_started.repair,
     never_joined.repair,
     heartbeat_lost.repair,
     never_exited.repair,
@@ -66,6 +65,8 @@ REPAIRS_IN_ORDER: tuple[Repair, ...] = (
     orphan_job.repair,
     unrequested_row.repair,
     missed_request.repair,
+    # After what was left undone has been done: a reservation does not end for what Usher itself had not come to.
+    never_started.repair,
 )
 
 

@@ -36,6 +36,14 @@ async def leave_longer_ago(given: Scenario, seconds: float) -> None:
     )
 
 
+async def reserved_longer_ago(given: Scenario, seconds: float) -> None:
+    await given.execute(
+        "UPDATE usher.bots SET reserved_at = reserved_at - make_interval(secs => :ago),"
+        " job_created_at = job_created_at - make_interval(secs => :ago)",
+        ago=seconds,
+    )
+
+
 async def test_the_healthy_are_left_alone(plane: Plane, given: Scenario, publisher: RecordingPublisher) -> None:
     await healthy_bots(plane, given)
     before = await given.everything()
@@ -134,6 +142,24 @@ async def test_a_deaf_bot_may_still_say_goodbye(plane: Plane, given: Scenario) -
     await plane.tick()
     assert plane.kube.writes_of("Job") == ["delete"]
     assert (await given.fresh(bot)).live
+
+
+async def test_a_reservation_that_waited_for_its_job_while_usher_was_away_is_not_failed_for_it(
+    plane: Plane, given: Scenario
+) -> None:
+    request = plane.a_request_of(await given.a_user())
+    plane.kube.fail("create_job", KubernetesUnavailable())
+    await plane.tick()
+    bot = await plane.bot_of(request)
+    assert bot is not None
+    await reserved_longer_ago(given, 400)
+    await plane.tick()
+    assert len(plane.kube.jobs) == 1
+    await plane.tick(after=10)
+    assert (await given.fresh(bot)).status is Status.RESERVED
+    await reserved_longer_ago(given, 301)
+    await plane.tick()
+    assert (await given.fresh(bot)).reason == "never_started"
 
 
 async def test_only_one_of_two_reconcilers_sweeps(
