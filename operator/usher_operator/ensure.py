@@ -102,6 +102,8 @@ class Ensurer:
             reason=conditions.camel(error.code),
             message=str(error),
             now=now,
+            # The watch and the sweep may both come to refuse it.
+            once=f"refused/{request.generation}/{error.code}",
         )
         await self._kube.create_event(request.namespace, told)
 

@@ -5,11 +5,12 @@ An Event is an API write like any other, so only changes that a person waits for
 
 from datetime import datetime
 from typing import Any, Literal
-from uuid import uuid4
+from uuid import UUID, uuid4, uuid5
 
 Json = dict[str, Any]
 
 MESSAGE_MAX_LENGTH = 1024
+_ONCE = UUID("0d6a5ca2-6a3c-5c0e-9e56-3f8f3a0f4c11")
 
 
 def event(
@@ -21,13 +22,14 @@ def event(
     reason: str,
     message: str,
     now: datetime,
+    once: str = "",
 ) -> Json:
-    """An Event about the BotRequest `namespace`/`name`."""
+    """An Event about the BotRequest `namespace`/`name`. Of those with the same `once` there is one for each uid."""
     at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{name[:200]}.{uuid4().hex[:16]}", "namespace": namespace},
+        "metadata": {"name": f"{name[:200]}.{_suffix(uid, once)}", "namespace": namespace},
         "involvedObject": {
             "apiVersion": "usher.dev/v1alpha1",
             "kind": "BotRequest",
@@ -45,3 +47,7 @@ def event(
         "reportingComponent": "usher.dev/operate",
         "reportingInstance": "usher",
     }
+
+
+def _suffix(uid: str, once: str) -> str:
+    return (uuid5(_ONCE, f"{uid}/{once}") if once else uuid4()).hex[:16]

@@ -9,6 +9,7 @@ import json
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import pytest
 
@@ -100,7 +101,7 @@ def places(cluster: Cluster, bots: tuple[Bot, Bot], stranger: str) -> Iterator[P
     """Everything that somebody may want to reach, by its name."""
     with listening(INTERNET, METADATA) as (internet, metadata):
         serve = address_of(cluster, "serve")
-        yield {
+        places = {
             "callbacks": (serve, 8081),
             "REST API": (serve, 8080),
             "operator's metrics": (address_of(cluster, "operate"), 8082),
@@ -113,17 +114,15 @@ def places(cluster: Cluster, bots: tuple[Bot, Bot], stranger: str) -> Iterator[P
             "internet": (INTERNET, internet),
             "metadata": (METADATA, metadata),
         }
+        for name, place in places.items():
+            eventually(f"{name} to be answered from the node", partial(_answered, *place))
+        yield places
 
 
 def reached(cluster: Cluster, places: Places, *pod: str) -> set[str]:
     """The names of the places that can be connected to from a pod, given as `kubectl exec` takes it."""
     said = cluster.kubectl("exec", "--stdin", *pod, "--", "python3", "-c", LOOK, stdin=json.dumps(places))
     return {name for name, answered in json.loads(said).items() if answered}
-
-
-def test_the_machine_itself_is_answered_everywhere(places: Places) -> None:
-    for host, port in places.values():
-        socket.create_connection((host, port), timeout=3).close()
 
 
 def test_a_bot_reaches_its_callbacks_redis_dns_and_the_internet_and_nothing_else(

@@ -37,6 +37,19 @@ def test_an_event_names_its_request_and_is_one_that_kubernetes_takes() -> None:
     assert told["firstTimestamp"] == told["lastTimestamp"] == "2026-01-01T12:00:00Z"
 
 
+def test_what_is_said_once_has_one_name_for_each_request() -> None:
+    fields: dict[str, Any] = {"namespace": "bots", "name": "standup", "kind": "Warning", "reason": "CapReached"}
+    names = {
+        (uid, once): {
+            event(**fields, uid=uid, message="No.", now=RESERVED_AT, once=once)["metadata"]["name"] for _ in range(2)
+        }
+        for uid in ("u-1", "u-2")
+        for once in ("refused/1", "refused/2")
+    }
+    assert all(len(found) == 1 for found in names.values())
+    assert len(set.union(*names.values())) == 4
+
+
 def test_the_name_of_an_event_is_its_own_and_short_enough() -> None:
     def one() -> dict[str, Any]:
         return event(namespace="b", name="n" * 253, uid="u", kind="Normal", reason="R", message="m", now=RESERVED_AT)
