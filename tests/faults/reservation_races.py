@@ -26,7 +26,6 @@ CHUNK = 250
 
 # What the parameters of production's statements are inside the procedure.
 _VARIABLES = {
-    "cap": "cap",
     "user_id": "who",
     "connection_id": "connection",
     "platform": "'zoom'",

@@ -4,17 +4,22 @@ A `Database` lives as long as its process. It holds a bounded pool; a lost serve
 that fails, which empties the pool, so the next try connects anew.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Self
+from functools import cache
+from typing import Any, Self
 
-from sqlalchemy import text
+import psycopg
+from psycopg.rows import dict_row
+from sqlalchemy import TextClause, text
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from usher_models.errors import DatabaseUnavailable, NotStorable
 
+_DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 30_000
 # An abandoned transaction must not hold a user's row lock for longer than a bot's retry takes.
@@ -84,13 +89,37 @@ class Database:
         await self.engine.dispose()
 
 
+async def in_one_exchange(
+    connection: AsyncConnection, statements: Sequence[TextClause], values: Mapping[str, Any]
+) -> list[list[dict[str, Any]]]:
+    """The rows of each statement; the server gets all of them at once, and begins each after the one before it.
+
+    They belong to the connection's transaction. Errors are psycopg's own; what they mean to a transaction is the same.
+    """
+    if not connection.in_transaction():
+        await connection.begin()  # what is said past it begins nothing, and there would be nothing to commit
+    driver: psycopg.AsyncConnection[Any] = (await connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
+    async with driver.pipeline():
+        cursors = [
+            await driver.cursor(row_factory=dict_row).execute(_compiled(statement), values) for statement in statements
+        ]
+    return [await cursor.fetchall() for cursor in cursors]
+
+
+@cache
+def _compiled(statement: TextClause) -> bytes:
+    return str(statement.compile(dialect=_DIALECT)).encode()
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as exc:
         raise DatabaseUnavailable from exc
-    except DataError as exc:
+    except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
+        raise DatabaseUnavailable from exc
+    except (DataError, psycopg.DataError) as exc:
         raise NotStorable from exc
     except DBAPIError as exc:
         if exc.connection_invalidated:

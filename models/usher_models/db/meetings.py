@@ -81,9 +81,10 @@ SELECT_BOT = f"SELECT {BOT_COLUMNS} FROM usher.bots b JOIN meetings m ON m.id = 
 _FIELDS = tuple(field.name for field in fields(Bot))
 
 
-def to_bot(row: Row[Any]) -> Bot:
+def to_bot(row: Row[Any] | dict[str, Any]) -> Bot:
     """The Bot in a row that has BOT_COLUMNS, and maybe others."""
-    values = {name: row._mapping[name] for name in _FIELDS}
+    found = row if isinstance(row, dict) else row._mapping
+    values = {name: found[name] for name in _FIELDS}
     values["status"] = Status(values["status"])
     values["desired"] = Desired(values["desired"])
     return Bot(**values)

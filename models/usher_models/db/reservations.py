@@ -9,10 +9,11 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, text
-from sqlalchemy.exc import IntegrityError
+from psycopg import IntegrityError
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from usher_models.db.engine import in_one_exchange
 from usher_models.db.meetings import BOT_COLUMNS, Bot, bot_by_id, to_bot
 from usher_models.db.outbox import TOLD
 from usher_models.db.tables import ACTIVE_MEETING_INDEX
@@ -54,18 +55,19 @@ class Reservation:
 
 _LOCK_USER = text("SELECT max_concurrent_bots FROM users WHERE id = :user_id FOR NO KEY UPDATE")
 
-# Everything is judged and written in one statement, which begins, and looks, after the user's row was locked.
+# Everything is judged and written in one statement, which begins, and looks, after the user's row was locked. Both are
+# sent at once: the lock is held while the server works, and not while this process comes to read what it said.
 _RESERVE = text(
     """
 WITH known AS (
     SELECT meeting_id, user_id FROM usher.bots WHERE connection_id = :connection_id
 ), used AS (
-    SELECT count(*) AS used,
+    SELECT count(*) AS used, (SELECT max_concurrent_bots FROM users WHERE id = :user_id) AS cap,
            min(id) FILTER (WHERE platform = :platform AND platform_specific_id = :native_id) AS duplicate
     FROM meetings WHERE user_id = :user_id AND status = ANY(:holds)
 ), fresh AS (
     SELECT nextval(pg_get_serial_sequence('meetings', 'id')) AS id FROM used
-    WHERE used.used < :cap AND used.duplicate IS NULL AND NOT EXISTS (SELECT FROM known)
+    WHERE used.used < used.cap AND used.duplicate IS NULL AND NOT EXISTS (SELECT FROM known)
 ), meeting AS (
     INSERT INTO meetings (id, user_id, platform, platform_specific_id, status, bot_container_id, data,
                           created_at, updated_at)
@@ -94,7 +96,7 @@ WITH known AS (
 ), """
     + TOLD
     + f"""
-SELECT used.used, used.duplicate, known.meeting_id AS known_id, known.user_id AS known_user_id, {BOT_COLUMNS}
+SELECT used.used, used.cap, used.duplicate, known.meeting_id AS known_id, known.user_id AS known_user_id, {BOT_COLUMNS}
 FROM used LEFT JOIN known ON true LEFT JOIN (bot b JOIN meeting m ON m.id = b.meeting_id) ON true
 """
 )
@@ -105,17 +107,16 @@ async def reserve(connection: AsyncConnection, request: Request) -> Reservation:
 
     Raises UnknownUser, CapReached, DuplicateMeeting or ConnectionTaken; then nothing was written.
     """
-    cap = await connection.scalar(_LOCK_USER, {"user_id": request.user_id})
-    if cap is None:
+    found = await _lock_and_reserve(connection, request)
+    if found["cap"] is None:
         raise UnknownUser(f"No user has the id {request.user_id}.")
-    row = await _judge_and_insert(connection, request, cap=cap)
-    if row.known_id is not None:
-        return await _known(connection, row.known_id, taken=row.known_user_id != request.user_id)
-    if row.meeting_id is not None:
-        return Reservation(bot=to_bot(row), created=True)
-    if row.duplicate is not None:
-        raise DuplicateMeeting(meeting_id=row.duplicate)
-    raise CapReached(limit=cap, used=row.used)
+    if found["known_id"] is not None:
+        return await _known(connection, found["known_id"], taken=found["known_user_id"] != request.user_id)
+    if found["meeting_id"] is not None:
+        return Reservation(bot=to_bot(found), created=True)
+    if found["duplicate"] is not None:
+        raise DuplicateMeeting(meeting_id=found["duplicate"])
+    raise CapReached(limit=found["cap"], used=found["used"])
 
 
 async def _known(connection: AsyncConnection, meeting_id: int, *, taken: bool) -> Reservation:
@@ -125,9 +126,8 @@ async def _known(connection: AsyncConnection, meeting_id: int, *, taken: bool) -
     return Reservation(bot=bot, created=False)
 
 
-async def _judge_and_insert(connection: AsyncConnection, request: Request, *, cap: int) -> Row[Any]:
+async def _lock_and_reserve(connection: AsyncConnection, request: Request) -> dict[str, Any]:
     values = {
-        "cap": cap,
         "holds": sorted(HOLDS_SLOT),
         "connection_id": request.connection_id,
         "user_id": request.user_id,
@@ -147,12 +147,13 @@ async def _judge_and_insert(connection: AsyncConnection, request: Request, *, ca
         "message": SENTENCES[Reason.REQUESTED],
     }
     try:
-        return (await connection.execute(_RESERVE, values)).one()
+        _, (found,) = await in_one_exchange(connection, (_LOCK_USER, _RESERVE), values)
+        return found
     except IntegrityError as exc:
         # A live row of a status that holds no slot (such as `scheduled`) is still one per user and meeting there.
-        if ACTIVE_MEETING_INDEX in str(exc.orig):
+        if ACTIVE_MEETING_INDEX in str(exc):
             raise DuplicateMeeting(meeting_id=None) from exc
         # Another user's reservation with this connection id was committed since it was looked for.
-        if CONNECTION_KEY in str(exc.orig):
+        if CONNECTION_KEY in str(exc):
             raise ConnectionTaken from exc
         raise

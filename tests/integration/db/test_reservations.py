@@ -1,8 +1,8 @@
 """A slot is held or refused, and a refusal leaves nothing behind."""
 
 import pytest
+from psycopg.errors import CheckViolation
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from tests.scenario import Scenario, User, a_meeting, a_request, move
 from usher_models.db import meetings
@@ -224,7 +224,7 @@ async def test_any_other_broken_constraint_is_an_error_and_no_refusal(given: Sce
     await given.execute("ALTER TABLE meetings ADD CONSTRAINT odd CHECK (platform <> 'zoom')")
     user = await given.a_user()
     before = await given.everything()
-    with pytest.raises(SQLAlchemyError, match="odd"):
+    with pytest.raises(CheckViolation, match="odd"):
         await reserved(given.database, a_request(user))
     assert await given.everything() == before
 

@@ -66,7 +66,6 @@ LOCK, RESERVE = (_sql(one) for one in (reservations._LOCK_USER, reservations._RE
 async def reserve(connection: psycopg.AsyncConnection[Any], number: int) -> int:
     """One reservation, guarded as Usher's are."""
     values: dict[str, Any] = {
-        "cap": 1_000_000,
         "user_id": 1 + number % 100,
         "connection_id": str(uuid.uuid4()),
         "platform": "zoom",
@@ -89,7 +88,7 @@ async def reserve(connection: psycopg.AsyncConnection[Any], number: int) -> int:
         await cursor.execute(LOCK, values)
         await cursor.execute(RESERVE, values)
         row = await cursor.fetchone()
-    return int(row[4]) if row else 0
+    return int(row[5]) if row else 0
 
 
 def main() -> None:
