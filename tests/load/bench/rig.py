@@ -1,7 +1,6 @@
 """The rig: a control plane with fake nodes, the stores, and what a benchmark asks of them.
 
-It begins with an empty control plane and leaves nothing behind. The controllers' own limits are raised, because a stock
-controller manager makes about twenty Jobs' pods in a second and would be what is measured.
+It begins with an empty control plane and leaves nothing behind.
 """
 
 import asyncio
@@ -27,7 +26,6 @@ from tests.load.bench.load import Target, one
 from tests.load.botswarm.connections import Response
 from tests.load.plane import NAMESPACE, UsherProcess
 
-RAISED = ("--kube-api-qps=1000", "--kube-api-burst=2000")
 NODES = 10
 REQUESTS = f"/apis/usher.dev/v1alpha1/namespaces/{NAMESPACE}/botrequests"
 JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
@@ -137,11 +135,9 @@ def _down(settings: Settings) -> None:
 
 
 def component(settings: Settings, name: str) -> Component:
-    """A component of the bare control plane, with the rig's limits and its audit log."""
+    """A component of the bare control plane, with an audit log."""
     usual = bare.component(settings, name)
-    extra: tuple[str, ...] = RAISED if name in ("controller-manager", "scheduler") else ()
-    if name == "controller-manager":
-        extra += ("--concurrent-job-syncs=20",)
+    extra: tuple[str, ...] = ()
     if name == "apiserver":
         policy = FOLDER / "audit-policy.yaml"
         extra = (f"--audit-policy-file={policy}", f"--audit-log-path={settings.audit_log}", "--audit-log-maxsize=2000")
