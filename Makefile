@@ -85,6 +85,10 @@ e2e: install ## Tests on a real cluster (about 7 minutes; the first time about 1
 faults: install ## Break what Usher stands on and measure its promises (about 25 minutes); ONLY=name SEED=n
 	@$(RUN) tests.faults $(addprefix --only ,$(ONLY)) $(addprefix --seed ,$(SEED))
 
+.PHONY: soak
+soak: install ## Ask for bots at random while serve and operate are killed, and check: MINUTES=n (10) SEED=n
+	@$(RUN) tests.faults --only soak --minutes $(or $(MINUTES),10) $(addprefix --seed ,$(SEED))
+
 .PHONY: bench
 bench: install ## Measure everything on a real control plane and write docs/performance.md (about 15 minutes)
 	@$(RUN) dev.stores up

@@ -71,6 +71,11 @@ class UsherProcess:
 
     async def start(self) -> None:
         """Start it and return when it is ready."""
+        await self.spawn()
+        await self.ready()
+
+    async def spawn(self) -> None:
+        """Start it, and do not wait."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
@@ -82,7 +87,6 @@ class UsherProcess:
                 stdout=log,
                 stderr=log,
             )
-        await self._ready()
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Stop it and wait for its end."""
@@ -129,7 +133,8 @@ class UsherProcess:
             **self.settings,
         }
 
-    async def _ready(self) -> None:
+    async def ready(self) -> None:
+        """Wait until it is ready. Raises RuntimeError with its last lines when it is not in time."""
         assert self.process is not None
         url = f"http://127.0.0.1:{self.health_port}/readyz"
         try:

@@ -1,7 +1,8 @@
-"""A TCP proxy that breaks as networks do: it refuses, or goes half-open, and is well again when told to.
+"""A TCP proxy that breaks as networks do: it refuses, goes half-open or slow, and is well again when told to.
 
 One proxy stands before one server. Half-open means that connections are accepted and bytes are read and dropped: what a
-client sees when a host vanishes without a word. Connections that lost bytes are cut when the proxy opens again.
+client sees when a host vanishes without a word. Connections that lost bytes are cut when the proxy opens again. Slow
+means that every answer comes two seconds late; none is lost.
 """
 
 import asyncio
@@ -12,6 +13,8 @@ from typing import Self
 
 CHUNK = 65536
 HOST = "127.0.0.1"
+SLOW_S = 2.0
+TICK_S = 1e-4
 
 
 class Way(StrEnum):
@@ -20,6 +23,7 @@ class Way(StrEnum):
     OPEN = "open"
     REFUSED = "refused"
     HALF_OPEN = "half-open"
+    SLOW = "slow"
 
 
 class Proxy:
@@ -44,11 +48,11 @@ class Proxy:
             await proxy.turn(Way.REFUSED)
 
     async def turn(self, way: Way) -> None:
-        """Be open, refusing or half-open from now on."""
+        """Be open, refusing, half-open or slow from now on."""
         tainted = self.way is Way.HALF_OPEN
         self.way = way
         if way is Way.REFUSED or tainted:
-            await self._cut()
+            await self.cut()
         if way is Way.REFUSED and self._server is not None:
             self._server.close()
             self._server = None
@@ -56,7 +60,8 @@ class Proxy:
             self._server = await asyncio.start_server(self._accept, HOST, self.port, backlog=1024)
             self.port = int(self._server.sockets[0].getsockname()[1])
 
-    async def _cut(self) -> None:
+    async def cut(self) -> None:
+        """Cut every connection there is."""
         links = list(self._links)
         for link in links:
             link.cancel()
@@ -83,7 +88,10 @@ class Proxy:
                 return
         onward, back = await asyncio.open_connection(HOST, self._to)
         try:
-            pumps = [asyncio.create_task(self._pump(reader, back)), asyncio.create_task(self._pump(onward, writer))]
+            pumps = [
+                asyncio.create_task(self._pump(reader, back)),
+                asyncio.create_task(self._pump(onward, writer, answers=True)),
+            ]
             try:
                 await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -93,10 +101,19 @@ class Proxy:
         finally:
             back.transport.abort()
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, answers: bool = False) -> None:
+        loop = asyncio.get_running_loop()
+        last_due = 0.0
         with suppress(OSError):
             while data := await source.read(CHUNK):
                 if self.way is Way.HALF_OPEN:
                     continue
-                sink.write(data)
-                await sink.drain()
+                # What is late keeps its order, also when the proxy is quick again.
+                due = loop.time() + SLOW_S if answers and self.way is Way.SLOW else last_due + TICK_S
+                if due > loop.time():
+                    last_due = max(due, last_due + TICK_S)
+                    loop.call_at(last_due, sink.write, data)
+                else:
+                    sink.write(data)
+                    await sink.drain()
+            await asyncio.sleep(max(0.0, last_due + TICK_S - loop.time()))

@@ -75,6 +75,7 @@ class World(Protocol):
     """What a bot needs of its swarm."""
 
     beat_s: float
+    longest_wait_s: float
 
     def now(self) -> float:
         """Monotonic seconds."""
@@ -205,7 +206,7 @@ class Bot:
                 body=json.dumps(body).encode(),
                 wanted_at=self.world.now(),
                 horizon_s=PATIENT_S,
-                longest_wait_s=LONGEST_WAIT_S,
+                longest_wait_s=self.world.longest_wait_s,
                 answered=answered,
                 given_up=lambda: self._unheard(kind),
             ),

@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.load.botswarm.bot import PATIENCE_S, Bot, Call, Identity, Script
+from tests.load.botswarm.bot import LONGEST_WAIT_S, PATIENCE_S, Bot, Call, Identity, Script
 from tests.load.botswarm.connections import Exchange, Pool, Response
 from tests.load.botswarm.ears import Ears
 from tests.load.botswarm.figures import Figures
@@ -33,7 +33,8 @@ class Swarm:
 
     `connections` is how many they share; with `fresh`, every callback opens one of its own, as `usher_bot` does when
     its last word is more than 15 s ago. `redis_url` lets them hear commands at once. `seed` makes phases and waits
-    repeatable. `on_event(bot, event, at)` hears of `joined`, `command …` and `ended …` (`at`: monotonic seconds).
+    repeatable. `longest_wait_s`, between two tries to say the same, is for short clocks. `on_event(bot, event, at)`
+    hears of `joined`, `command …` and `ended …` (`at`: monotonic seconds).
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Swarm:
         connections: int = 200,
         fresh: bool = False,
         beat_s: float = 30.0,
+        longest_wait_s: float = LONGEST_WAIT_S,
         seed: int | None = None,
         on_event: Callable[[Bot, str, float], None] | None = None,
     ) -> None:
@@ -59,6 +61,7 @@ class Swarm:
         self._wake = asyncio.Event()
         self._on_event = on_event
         self.beat_s = beat_s
+        self.longest_wait_s = longest_wait_s
         self.bots: dict[str, Bot] = {}
         self.figures = Figures()
         self.late_s = 0.0

@@ -1,0 +1,141 @@
+"""The people of a soak: they ask for bots over REST and by BotRequests, and do to them what the plan says.
+
+As people do, they repeat what got no answer; over REST with the same key, so that a repeat asks for no second bot.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from tests.faults.rig.api import MERGE, REQUESTS, Json
+from tests.faults.rig.ground import Ground
+from tests.faults.soaking.plan import Act, Life, What
+from usher_models.db import accounts, tokens
+from usher_models.db.engine import Database
+
+PATIENCE_S = 60.0
+# The shortest there is: a bot that is never let in is failed a minute later.
+LOBBY_S = 10
+PAUSE_S = 0.3
+PLATFORM = "jitsi"
+LANGUAGES = ("de", "fr", "es", "it")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """A user and the key to the REST API."""
+
+    id: int
+    key: str
+
+
+async def some_people(truth: Database, count: int, *, cap: int) -> list[Person]:
+    """Users with that cap."""
+    people = []
+    async with truth.transaction() as connection:
+        for number in range(count):
+            user_id = await accounts.add_user(connection, f"person-{number}@soak.test", max_concurrent_bots=cap)
+            _, key = await tokens.create_token(connection, user_id)
+            people.append(Person(id=user_id, key=key))
+    return people
+
+
+@dataclass
+class People:
+    """What they did is counted: `did` by what and by the answer, such as `ask 201`."""
+
+    ground: Ground
+    persons: list[Person]
+    session: aiohttp.ClientSession
+    patience_s: float = PATIENCE_S
+    did: Counter[str] = field(default_factory=Counter)
+    taken: set[str] = field(default_factory=set)
+    """The meetings for which the REST API has promised a bot."""
+    unanswered: list[str] = field(default_factory=list)
+
+    async def live(self, life: Life, *, began: float) -> None:
+        """Play one life's requests and acts in their time."""
+        await _until(began + life.at_s)
+        if not await self.ask(life):
+            return
+        for act in life.acts:
+            await _until(began + life.at_s + act.after_s)
+            await self.act(life, act)
+
+    async def ask(self, life: Life) -> bool:
+        """Ask for the bot; whether anybody took the request."""
+        person = self.persons[life.user]
+        if life.over_rest:
+            asked: Json = {
+                "platform": PLATFORM,
+                "native_meeting_id": life.native_id,
+                "automatic_leave": {"max_wait_for_admission": 1000 * LOBBY_S},
+            }
+            taken = await self._rest("ask", person, "POST", "/bots", asked, key=life.native_id) == 201
+            self.taken |= {life.native_id} if taken else set()
+            return taken
+        body: Json = {
+            "apiVersion": "usher.dev/v1alpha1",
+            "kind": "BotRequest",
+            "metadata": {"name": life.native_id},
+            "spec": {
+                "userId": person.id,
+                "platform": PLATFORM,
+                "nativeMeetingId": life.native_id,
+                "lobbyTimeoutSeconds": LOBBY_S,
+            },
+        }
+        await self.ground.api.make(REQUESTS.format(self.ground.namespace), body)
+        self.did["apply"] += 1
+        return True
+
+    async def act(self, life: Life, act: Act) -> None:
+        """Do something to a bot."""
+        language = LANGUAGES[int(1000 * act.after_s) % len(LANGUAGES)]
+        if life.over_rest:
+            path = f"/bots/{PLATFORM}/{life.native_id}"
+            person = self.persons[life.user]
+            if act.what is What.LEAVE:
+                await self._rest("leave", person, "DELETE", path)
+            else:
+                await self._rest("reconfigure", person, "PUT", f"{path}/config", {"language": language})
+            return
+        path = f"{REQUESTS.format(self.ground.namespace)}/{life.native_id}"
+        if act.what is What.DELETE:
+            status, _ = await self.ground.api.persist("DELETE", path)
+        else:
+            wanted = {"desiredState": "Left"} if act.what is What.LEAVE else {"language": language}
+            status, _ = await self.ground.api.persist("PATCH", path, {"spec": wanted}, kind=MERGE)
+        self.did[f"{act.what} object {status}"] += 1
+
+    async def _rest(
+        self, what: str, person: Person, method: str, path: str, body: Json | None = None, *, key: str = ""
+    ) -> int:
+        """A call until it is answered; the code, 0 when patience ended first."""
+        headers = {"X-API-Key": person.key} | ({"Idempotency-Key": key} if key else {})
+        deadline = time.monotonic() + self.patience_s
+        while time.monotonic() < deadline:
+            code = await self._try(method, path, body, headers)
+            if 0 < code < 500:
+                self.did[f"{what} {201 if code == 200 and what == 'ask' else code}"] += 1
+                return 201 if code == 200 and what == "ask" else code
+            await asyncio.sleep(PAUSE_S)
+        self.unanswered.append(f"{what} {path}")
+        return 0
+
+    async def _try(self, method: str, path: str, body: Json | None, headers: dict[str, str]) -> int:
+        options: dict[str, Any] = {"json": body, "headers": headers, "timeout": aiohttp.ClientTimeout(total=15)}
+        try:
+            async with self.session.request(method, self.ground.api_url + path, **options) as answer:
+                await answer.read()
+                return answer.status
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return 0
+
+
+async def _until(moment: float) -> None:
+    await asyncio.sleep(max(0.0, moment - time.monotonic()))
