@@ -1,0 +1,161 @@
+"""Chaos: whatever Usher needs goes wrong in each of five ways, with live bots, commands and requests in flight.
+
+{Postgres, Redis, API server, callback service, DNS, operator} times {refused, half-open, 2 s slow, restarted, 30 s
+away, 3 min away}: six grounds side by side, each with stores, `serve`, `operate` and bots of its own, and on each one
+thing is taken through its faults, in the seed's order. What a fault means for a thing is said in `matrix/`. The three
+minutes are a run of their own, `chaos_long`.
+
+Two seconds into each fault, people tell four bots another language, send two away and ask for four more, half of it
+over REST. When it is over, all must be well within 60 s: no healthy bot failed, every bot heard of again, every command
+obeyed, every request with its Job and its bot in the meeting, and the checkers content.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+
+from dev.cluster import bare
+from dev.machine.progress import Progress
+from tests.faults.figures import Figure, Scale
+from tests.faults.matrix import api_server, callbacks, cell, dns, operator, postgres, redis
+from tests.faults.matrix.outage import LASTS_S, Breakable, Fault
+from tests.faults.matrix.town import STAYS_S, Town
+from tests.faults.rig.api import Api
+from tests.faults.rig.ground import FOLDER, HOST, Ground, Plot, a_ground
+from tests.faults.rig.kubelet import a_node
+from tests.faults.rig.names import Resolver, asking_only
+from tests.load.botswarm import Script
+
+THINGS = ("Postgres", "Redis", "API server", "callback service", "DNS", "operator")
+FIRST_GROUND = 1
+RESOLVER = "127.0.0.153"
+NAMES = {
+    "postgres": "postgres.usher.test",
+    "redis": "redis.usher.test",
+    # One that the certificate of the API server knows.
+    "api_server": "kubernetes.default.svc",
+}
+QUICK_LASTS_S = 6.0
+QUICK_FAULTS = (Fault.REFUSED, Fault.HALF_OPEN)
+SETTLED_S = 90.0
+LONGEST_WAIT_S = 6.0
+
+# Short enough that bots fail within half a minute of silence, were nothing credited or held.
+CLOCKS = {
+    "USHER_HEARTBEAT_INTERVAL_S": "5",
+    "USHER_HEARTBEAT_TIMEOUT_S": "20",
+    "USHER_STOPPING_TIMEOUT_S": "60",
+    "USHER_LEAVE_GRACE_S": "20",
+    "USHER_TERMINATION_GRACE_S": "10",
+    "USHER_RECONCILE_INTERVAL_S": "4",
+    "USHER_ORPHAN_GRACE_S": "10",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stand:
+    """One thing on its ground, and the order in which it goes wrong."""
+
+    thing: str
+    breakable: Breakable
+    town: Town
+    faults: tuple[Fault, ...]
+
+    def shares(self, fault: Fault) -> bool:
+        """Whether that fault is everybody's."""
+        return self.thing == "API server" and fault is Fault.RESTART
+
+
+async def run(scale: Scale) -> list[Figure]:
+    """Every cell but the long ones."""
+    return await matrix(scale, [fault for fault in Fault if fault is not Fault.AWAY_3_MIN])
+
+
+async def matrix(scale: Scale, faults: Sequence[Fault]) -> list[Figure]:
+    """Each of those faults of each thing, the grounds side by side."""
+    await asyncio.to_thread(bare.up, bare.load(), progress=Progress())
+    dice = random.Random(f"chaos {scale.seed}")
+    things = dice.sample(THINGS, 1) if scale.quick else list(THINGS)
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(Api.connect(bare.load()))
+        await stack.enter_async_context(a_node(api))
+        session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+        stands = []
+        for thing in things:
+            stands.append(
+                await stack.enter_async_context(
+                    _a_stand(thing, api, session, scale, faults=_order(faults, scale, dice))
+                )
+            )
+            scale.say(f"the ground of {thing} is there")
+        figures = await asyncio.gather(*(_go_through(stand, scale) for stand in stands))
+        # It is everybody's: nobody else's figure shall hold it.
+        last = [await _play(stand, fault, scale) for stand in stands for fault in stand.faults if stand.shares(fault)]
+    return [figure for each in figures for figure in each] + last
+
+
+def _order(faults: Sequence[Fault], scale: Scale, dice: random.Random) -> tuple[Fault, ...]:
+    return tuple(dice.sample(QUICK_FAULTS, 1) if scale.quick else dice.sample(faults, len(faults)))
+
+
+@asynccontextmanager
+async def _a_stand(
+    thing: str, api: Api, session: aiohttp.ClientSession, scale: Scale, *, faults: tuple[Fault, ...]
+) -> AsyncIterator[Stand]:
+    async with AsyncExitStack() as stack:
+        resolver = await stack.enter_async_context(Resolver.at(RESOLVER)) if thing == "DNS" else None
+        ground = await stack.enter_async_context(a_ground(api, _plot(thing, scale)))
+        town = await Town.settle(ground, session, seed=scale.seed)
+        breakable = dns.Names(ground, resolver) if resolver else BREAKABLES[thing](ground)
+        yield Stand(thing=thing, breakable=breakable, town=town, faults=faults)
+
+
+BREAKABLES: dict[str, Callable[[Ground], Breakable]] = {
+    "Postgres": postgres.of,
+    "Redis": redis.of,
+    "API server": api_server.ApiServer,
+    "callback service": callbacks.Callbacks,
+    "operator": operator.Operator,
+}
+
+
+def _plot(thing: str, scale: Scale) -> Plot:
+    number = FIRST_GROUND + THINGS.index(thing)
+
+    def script_of(_: str) -> Script:
+        return Script(lobby_s=1, meeting_s=STAYS_S, leave_s=1)
+
+    named = thing == "DNS"
+    return Plot(
+        number=number,
+        name="chaos",
+        seed=scale.seed,
+        clocks=CLOCKS,
+        longest_wait_s=LONGEST_WAIT_S,
+        script_of=script_of,
+        host_of=NAMES.__getitem__ if named else lambda _: HOST,
+        prefix=asking_only(RESOLVER, folder=FOLDER / f"chaos-{number}") if named else (),
+    )
+
+
+async def _go_through(stand: Stand, scale: Scale) -> list[Figure]:
+    await cell.settled(stand.town, within_s=SETTLED_S)
+    scale.say(f"{stand.thing}: all bots are in their meetings")
+    return [await _play(stand, fault, scale) for fault in stand.faults if not stand.shares(fault)]
+
+
+async def _play(stand: Stand, fault: Fault, scale: Scale) -> Figure:
+    name = f"{stand.thing} {fault}"
+    scale.say(f"{name}: begins")
+    return await cell.play(
+        stand.town,
+        name=name,
+        begin=lambda: stand.breakable.begin(fault),
+        end=lambda: stand.breakable.end(fault),
+        lasts_s=min(LASTS_S[fault], QUICK_LASTS_S) if scale.quick else LASTS_S[fault],
+        say=scale.say,
+    )
