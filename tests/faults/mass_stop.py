@@ -1,0 +1,120 @@
+"""Mass stop: 2,000 bots are stopped at 50/s while one API write in twenty fails or times out.
+
+Bots, Jobs and pods are made undisturbed; then every twentieth write of `operate` and `serve` fails, in one of four
+ways: it is refused, it is broken off after it was carried out, it gets no answer and is carried out, or is not. In the
+end no Job runs, no pod, and every row is terminal, within five minutes of the first stop.
+"""
+
+import asyncio
+import time
+
+from sqlalchemy import text
+
+from tests.faults.figures import Figure, Scale, at_least, at_most, counted, exactly
+from tests.faults.rig import checkers
+from tests.faults.rig.api import JOBS, MERGE, PODS, REQUESTS
+from tests.faults.rig.ground import Ground
+from tests.faults.soaking.people import some_people
+from tests.faults.watch_freeze import a_request, behind_a_proxy
+
+GROUND = 9
+BOTS, QUICK_BOTS = 2_000, 60
+USERS = 20
+FAILING = 0.05
+STOPS_PER_S = 50.0
+WITHIN_S = 300.0
+MADE_WITHIN_S = 300.0
+AT_ONCE = 16
+# Everybody's beat is the default; only the number of a user's bots is not.
+CLOCKS = {"USHER_HEARTBEAT_INTERVAL_S": "30"}
+
+_LEFT = text("""
+SELECT count(*) FILTER (WHERE b.ended_at IS NULL) AS live,
+       count(*) FILTER (WHERE m.status = 'active') AS active,
+       count(*) FILTER (WHERE b.ended_at IS NOT NULL AND (m.status, b.reason) <> ('completed', 'stopped')) AS otherwise
+FROM usher.bots b JOIN meetings m ON m.id = b.meeting_id
+""")
+
+
+async def run(scale: Scale) -> list[Figure]:
+    """Make them, stop them, wait."""
+    count = QUICK_BOTS if scale.quick else BOTS
+    async with behind_a_proxy(scale, number=GROUND, name="stop", clocks=CLOCKS) as (ground, proxy):
+        made_s = await _make(ground, count)
+        scale.say(f"{count} bots are in their meetings after {made_s:.0f} s")
+        proxy.failing, proxy.writes = FAILING, 0
+        began = time.monotonic()
+        stopping = asyncio.create_task(_stop_all(ground, count))
+        left = await _wait(ground, began)
+        await stopping
+        took_s = time.monotonic() - began
+        _, _, otherwise = await _rows(ground)
+        return [
+            counted("bots stopped", count),
+            at_least("writes that failed", proxy.failed.total(), 1),
+            *(counted(f"writes that failed: {how}", failed) for how, failed in sorted(proxy.failed.items())),
+            counted("writes in all", proxy.writes),
+            at_most("all at rest after", round(took_s, 1), WITHIN_S, unit="s"),
+            *(exactly(f"{what} left", number, 0) for what, number in left.items()),
+            exactly("ended otherwise than stopped", otherwise, 0),
+        ]
+
+
+async def _make(ground: Ground, count: int) -> float:
+    """BotRequests, until each of their bots is in its meeting; how long it took."""
+    began = time.monotonic()
+    people = await some_people(ground.truth, USERS, cap=count)
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def ask(number: int) -> None:
+        async with turns:
+            body = a_request(f"stop-{number}", people[number % USERS].id)
+            await ground.api.make(REQUESTS.format(ground.namespace), body)
+
+    await asyncio.gather(*map(ask, range(count)))
+    active = 0
+    while active < count:
+        assert time.monotonic() - began < MADE_WITHIN_S, f"only {active} of {count} bots came into their meetings"
+        await asyncio.sleep(1)
+        _, active, _ = await _rows(ground)
+    return time.monotonic() - began
+
+
+async def _stop_all(ground: Ground, count: int) -> None:
+    """Ask one after another to leave, as a person does, at the rate."""
+    began = time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        for number in range(count):
+            await asyncio.sleep(max(0.0, began + number / STOPS_PER_S - time.monotonic()))
+            path = f"{REQUESTS.format(ground.namespace)}/stop-{number}"
+            wanted = {"spec": {"desiredState": "Left"}}
+            group.create_task(ground.api.persist("PATCH", path, wanted, kind=MERGE))
+
+
+async def _wait(ground: Ground, began: float) -> dict[str, int]:
+    """Until nothing is left, or the time is over; what is left."""
+    while True:
+        await asyncio.sleep(2)
+        live, _, _ = await _rows(ground)
+        left = {"live rows": live} | (await _running(ground) if not live else {"running Jobs": 1})
+        if not any(left.values()) or time.monotonic() - began > WITHIN_S:
+            return left
+
+
+async def _running(ground: Ground) -> dict[str, int]:
+    jobs = await ground.api.items(JOBS.format(ground.namespace))
+    pods = await ground.api.items(PODS.format(ground.namespace))
+    world = checkers.World(database=ground.truth, api=ground.api, namespace=ground.namespace)
+    return {
+        "running Jobs": sum(not checkers.ended(job) for job in jobs),
+        "running pods": sum(checkers.runs(pod) for pod in pods),
+        # Among them: each BotRequest shows how its bot ended.
+        "findings of the checkers": len(await checkers.quiet(world)),
+    }
+
+
+async def _rows(ground: Ground) -> tuple[int, int, int]:
+    """How many live, how many are in their meetings, and how many ended otherwise than they should."""
+    async with ground.truth.transaction() as connection:
+        row = (await connection.execute(_LEFT)).one()
+        return row.live, row.active, row.otherwise
