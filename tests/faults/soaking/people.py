@@ -17,7 +17,8 @@ from tests.faults.soaking.plan import Act, Life, What
 from usher_models.db import accounts, tokens
 from usher_models.db.engine import Database
 
-PATIENCE_S = 60.0
+# Longer than serve can be kept from its work by kills: nobody shall remain without an answer.
+PATIENCE_S = 180.0
 # The shortest there is: a bot that is never let in is failed a minute later.
 LOBBY_S = 10
 PAUSE_S = 0.3

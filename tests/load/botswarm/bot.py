@@ -178,7 +178,7 @@ class Bot:
         self.world.at(self.world.now() + self.script.meeting_s, self.leave)
 
     def _exit(self) -> None:
-        if self.alive:
+        if self.alive and not self.frozen:
             self._tell("exited", exit_code=self.script.exit_code)
 
     def _tell(self, kind: str, **fields: Any) -> None:
@@ -221,6 +221,8 @@ class Bot:
         self._tell_next()
 
     def _unheard(self, kind: str) -> None:
+        if self.frozen:
+            return
         if kind in ("started", "exited"):
             self.dismiss(f"{kind} unheard")
         else:

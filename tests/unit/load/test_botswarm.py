@@ -152,3 +152,11 @@ def test_quantiles_are_right_to_one_per_cent() -> None:
     assert histogram.quantile(0.5) == pytest.approx(0.5, rel=0.011)
     assert histogram.quantile(0.99) == pytest.approx(0.99, rel=0.011)
     assert (histogram.count, histogram.longest_s) == (1000, 1.0)
+
+
+async def test_a_frozen_bot_neither_exits_nor_ends(plane: ScriptedPlane, swarm: Swarm) -> None:
+    bot = swarm.add(BOT, QUICK)
+    swarm.freeze("c-1")
+    await asyncio.sleep(0.4)
+    assert bot.alive
+    assert "exited" not in plane.kinds
