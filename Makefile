@@ -106,8 +106,8 @@ profile: install ## Show what the operator and serve spend their time on under l
 
 .PHONY: test
 test: ## Everything above, in the order of what fails fastest
-	@$(call timed,check) && $(call timed,integration) && $(call timed,bench-quick) && $(call timed,e2e)
-	@echo "==> make test: all passed in $$SECONDS s"
+	@$(call timed,check) && $(call timed,integration) && $(call timed,bench-quick) && $(call timed,e2e) \
+		&& echo "==> make test: all passed in $$SECONDS s"
 
 # Runs a target of this Makefile and says how long it took.
 define timed
