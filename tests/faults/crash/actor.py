@@ -189,6 +189,7 @@ class Actor:
             )
             await connection.exec_driver_sql(
                 "UPDATE usher.bots SET reserved_at = reserved_at - make_interval(secs => %(s)s),"
+                " job_created_at = job_created_at - make_interval(secs => %(s)s),"
                 " started_at = started_at - make_interval(secs => %(s)s),"
                 " leave_requested_at = leave_requested_at - make_interval(secs => %(s)s),"
                 " status_changed_at = status_changed_at - make_interval(secs => %(s)s) WHERE ended_at IS NULL",
