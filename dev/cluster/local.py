@@ -64,7 +64,7 @@ class Local:
         cleanup.remove_pods(settings, progress=self._progress)
         components.stop(settings, *STOPPING)
         cleanup.remove_rules(settings)
-        policies.remove_rules(settings)
+        policies.remove_rules()
         network.down(settings)
         if purge:
             shutil.rmtree(settings.state, ignore_errors=True)
@@ -145,7 +145,13 @@ class Local:
             waiting.until(lambda: kubectl.get(self._settings, *account) is not None, timeout_s=60, otherwise=otherwise)
             otherwise = f"The node is not Ready after 90 s; see `logs kubelet` in {self._settings.logs}."
             waiting.until(self._node_ready, timeout_s=90, otherwise=otherwise, every_s=0.3)
-        components.start(self._settings, "kube-router", progress=self._progress)  # it asks the node for its address
+        self._enforce_policies()
+
+    def _enforce_policies(self) -> None:
+        """Last, because kube-router asks the node for its address; what a killed one left would pass for its work."""
+        if processes.find(components.component(self._settings, "kube-router").process) is None:
+            policies.remove_rules()
+        components.start(self._settings, "kube-router", progress=self._progress)
 
     def _node_ready(self) -> bool:
         """Whether the node is Ready by its present kubelet's word: etcd still holds a dead one's."""

@@ -7,9 +7,11 @@ address: until then, usually well under a second, a new pod is as free as it is 
 from dev.cluster.binaries import program
 from dev.cluster.component import Component, flagged, process
 from dev.cluster.settings import Settings
-from dev.machine.commands import attempt
+from dev.machine.commands import attempt, run
 
 CHAIN = "KUBE-ROUTER-FORWARD"
+CHAINS = ("KUBE-ROUTER-", "KUBE-POD-FW-", "KUBE-NWPLCY-")
+SETS = ("KUBE-DST-", "KUBE-SRC-")
 
 
 def kube_router(settings: Settings) -> Component:
@@ -28,8 +30,13 @@ def kube_router(settings: Settings) -> Component:
     )
 
 
-def remove_rules(settings: Settings) -> None:
-    """Remove its packet rules and sets."""
-    router = program(settings, "kube-router")
-    if router.exists() and attempt(["iptables", "-w", "-S", CHAIN]).returncode == 0:
-        attempt([str(router), "--cleanup-config"], timeout_s=60)
+def remove_rules() -> None:
+    """Remove its packet rules and sets: its own `--cleanup-config` crashes in a firewall that runs alone."""
+    rules = attempt(["iptables-save", "-t", "filter"]).stdout.splitlines(keepends=True)
+    kept = [rule for rule in rules if not any(chain in rule for chain in CHAINS)]
+    if len(kept) == len(rules):
+        return
+    run(["iptables-restore", "-w"], stdin="".join(kept))
+    for name in attempt(["ipset", "list", "-name"]).stdout.split():
+        if name.startswith(SETS):
+            run(["ipset", "destroy", name])
