@@ -76,7 +76,7 @@ integration: install ## Tests on a real Postgres and Redis of their own (about 2
 	@$(RUN) pytest tests/integration --quiet --durations 5 --numprocesses 2
 
 .PHONY: e2e
-e2e: install ## Tests on a real cluster (about 7 minutes; the first time about 15 more for building it)
+e2e: install ## Tests on a real cluster (about 8 minutes; the first time about 15 more for building it)
 	@# Most of a test here is waiting: six files at a time, then those that need the cluster for themselves.
 	@$(RUN) pytest tests/e2e --timeout 300 --durations 10 -m 'not alone' --numprocesses 6 --dist loadfile
 	@$(RUN) pytest tests/e2e --timeout 300 --durations 10 -m alone
@@ -95,7 +95,7 @@ bench: install ## Measure everything on a real control plane and write docs/perf
 	@$(RUN) tests.load.bench --write $(addprefix --only ,$(ONLY))
 
 .PHONY: bench-quick
-bench-quick: install ## Measure a little of it and compare with stored margins (about 90 s)
+bench-quick: install ## Measure a little of it and compare with stored margins (about 2 minutes)
 	@$(RUN) dev.stores up
 	@$(RUN) tests.load.bench --quick $(addprefix --only ,$(ONLY))
 

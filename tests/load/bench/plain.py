@@ -14,14 +14,11 @@ from typing import Any
 
 import psycopg
 from aiohttp import web
-from sqlalchemy import TextClause
-from sqlalchemy.dialects.postgresql.psycopg import dialect
 
-from usher_models.db import reservations
+from usher_models.db import engine, reservations
 from usher_models.states import HOLDS_SLOT
 
 CONNECTIONS = 10
-_DIALECT = dialect()  # type: ignore[no-untyped-call]
 
 
 class Plain:
@@ -56,11 +53,7 @@ class Plain:
             await self._free.get_nowait().close()
 
 
-def _sql(statement: TextClause) -> bytes:
-    return str(statement.compile(dialect=_DIALECT)).encode()
-
-
-LOCK, RESERVE = (_sql(one) for one in (reservations._LOCK_USER, reservations._RESERVE))
+LOCK, RESERVE = (engine._compiled(one) for one in (reservations._LOCK_USER, reservations._RESERVE))
 
 
 async def reserve(connection: psycopg.AsyncConnection[Any], number: int) -> int:
