@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     listed = "\n".join(f"  {name:{width}}  {does}" for name, does in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="python3 -m dev.stores",
-        description="A private Postgres (127.0.0.1:54329) and Redis (127.0.0.1:63799) for integration tests.",
+        description="A private Postgres (127.0.0.1:24329) and Redis (127.0.0.1:63799) for integration tests.",
         epilog=f"commands:\n{listed}\n\nUSHER_STORES moves their folder. The data is for tests only.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

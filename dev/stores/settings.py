@@ -15,7 +15,7 @@ class Settings:
 
     home: Path
     postgres_bin: Path = Path("/usr/lib/postgresql/15/bin")
-    postgres_port: int = 54329
+    postgres_port: int = 24329
     redis_port: int = 63799
     user: str = "usher"
     database: str = "usher"

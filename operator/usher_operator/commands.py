@@ -104,7 +104,7 @@ class Commander:
         """Ask those bots to leave; how many had not been asked before. Raises DatabaseUnavailable."""
         if not bots:
             return 0
-        async with self._database.transaction() as connection:
+        async with self._database.at_once() as connection:
             asked = set(await desires.want_leave(connection, [bot.meeting_id for bot in bots], reason=reason))
         for bot in bots:
             if bot.meeting_id in asked:
@@ -117,7 +117,7 @@ class Commander:
 
     async def configure(self, bot: Bot, config: dict[str, Any]) -> bool:
         """Ask a bot to take on `config`; whether that is news. Raises DatabaseUnavailable."""
-        async with self._database.transaction() as connection:
+        async with self._database.at_once() as connection:
             generation = await desires.want_config(connection, bot.meeting_id, config)
         if generation is None:
             return False

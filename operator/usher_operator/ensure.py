@@ -71,7 +71,7 @@ class Ensurer:
         try:
             spec = request.spec()
             self._check_image(spec)
-            async with self._database.transaction() as connection:
+            async with self._database.at_once() as connection:
                 user_id = spec.user_id or await accounts.user_id_by_email(connection, spec.user_email or "")
                 wanted = to_reservation(request, spec, user_id=user_id)
                 bot = (await reservations.reserve(connection, wanted)).bot
@@ -127,7 +127,7 @@ class Ensurer:
         if bot.live:
             wanted = {key: value for key, value in spec.mutable_config.items() if value is not None}
             await self._commander.configure(bot, wanted)
-        async with self._database.transaction() as connection:
+        async with self._database.at_once() as connection:
             await desires.note_request(
                 connection,
                 bot.meeting_id,
@@ -153,7 +153,7 @@ class Ensurer:
         except CreateRefused as exc:
             await self._end_reserved(bot, Status.FAILED, reason=Reason.JOB_CREATE_FAILED, message=str(exc))
             return
-        async with self._database.transaction() as connection:
+        async with self._database.at_once() as connection:
             await meetings.mark_job_created(connection, bot.meeting_id)
         logger.info("Created the Job.", extra={"action": "job_created", "meeting_id": bot.meeting_id})
 
@@ -177,7 +177,7 @@ class Ensurer:
         return True
 
     async def _end_reserved(self, bot: Bot, target: Status, *, reason: str, message: str | None = None) -> bool:
-        async with self._database.transaction() as connection:
+        async with self._database.at_once() as connection:
             ended = await transitions.move_reserved(
                 connection, bot.connection_id, target=target, source=Source.OPERATOR, reason=reason, message=message
             )

@@ -13,7 +13,7 @@ from usher_models.db import meetings
 from usher_models.db.engine import Database
 from usher_models.db.locks import SingleFlight
 from usher_models.db.meetings import Bot
-from usher_models.errors import NotLeading, Unavailable
+from usher_models.errors import KubernetesUnavailable, NotLeading, Unavailable
 from usher_models.states import Status
 from usher_operator.kube import conditions, events
 from usher_operator.kube.port import Json, KubePort
@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 BATCH = 200
 CONCURRENCY = 10
+# The others of a batch wait for one whose write gets no answer; it is shown with the next batch, which costs nothing.
+PATIENCE_S = 6.0
 
 
 class Mirror:
@@ -64,7 +66,7 @@ class Mirror:
 
         async def one(bot: Bot) -> None:
             async with slots:
-                await self._show(bot)
+                await self._show_in_time(bot)
 
         outcomes = await asyncio.gather(*(one(bot) for bot in bots), return_exceptions=True)
         await self._note([bot for bot, outcome in zip(bots, outcomes, strict=True) if outcome is None])
@@ -76,8 +78,15 @@ class Mirror:
     async def _note(self, shown: list[Bot]) -> None:
         """One commit for all of them; a crash before it has them shown again, which changes nothing."""
         if shown:
-            async with self._database.transaction() as connection:
+            async with self._database.at_once() as connection:
                 await meetings.mark_mirrored(connection, shown)
+
+    async def _show_in_time(self, bot: Bot) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._show(bot)
+        except TimeoutError as exc:
+            raise KubernetesUnavailable(f"The API server did not answer within {PATIENCE_S:g} s.") from exc
 
     async def _show(self, bot: Bot) -> None:
         assert bot.request_namespace is not None  # noqa: S101 - only rows with a request are picked

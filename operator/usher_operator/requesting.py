@@ -65,7 +65,7 @@ class Requester:
 
     async def _fail(self, bot: Bot, *, message: str) -> None:
         reason = Reason.REQUEST_REFUSED
-        async with self._database.transaction() as connection:
+        async with self._database.at_once() as connection:
             failed = await transitions.move_reserved(
                 connection,
                 bot.connection_id,

@@ -31,8 +31,8 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
-        # The same pool; a statement commits itself.
-        self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
+        # The same pool; a statement, and an exchange of several, commits itself.
+        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @classmethod
     def connect(cls, url: str, *, pool_size: int = 10, application_name: str = "usher") -> Self:
@@ -76,7 +76,18 @@ class Database:
         Two statements here see two moments; what must be of one moment, and every write, belongs into a transaction.
         """
         with _translated():
-            async with self._reading.connect() as connection:
+            async with self._autocommit.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def at_once(self) -> AsyncIterator[AsyncConnection]:
+        """For a write that is one statement or `in_one_exchange`: a transaction that begins and ends at the server.
+
+        What it locks is held while the server works, not until this process comes to say COMMIT. Raises
+        DatabaseUnavailable and NotStorable.
+        """
+        with _translated():
+            async with self._autocommit.connect() as connection:
                 yield connection
 
     async def ping(self) -> None:
@@ -94,7 +105,8 @@ async def in_one_exchange(
 ) -> list[list[dict[str, Any]]]:
     """The rows of each statement; the server gets all of them at once, and begins each after the one before it.
 
-    They belong to the connection's transaction. Errors are psycopg's own; what they mean to a transaction is the same.
+    They belong to the connection's transaction, or make one of their own where it commits by itself (a pipeline ends
+    with one Sync, see "Pipelining" in the protocol's description). Errors are psycopg's own.
     """
     if not connection.in_transaction():
         await connection.begin()  # what is said past it begins nothing, and there would be nothing to commit
@@ -103,7 +115,7 @@ async def in_one_exchange(
         cursors = [
             await driver.cursor(row_factory=dict_row).execute(_compiled(statement), values) for statement in statements
         ]
-    return [await cursor.fetchall() for cursor in cursors]
+    return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
 
 
 @cache

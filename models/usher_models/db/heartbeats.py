@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from usher_models.db.meetings import Bot, bot_by_connection
+from usher_models.db.engine import in_one_exchange
+from usher_models.db.meetings import BY_CONNECTION, Bot, bot_by_connection, to_bot
 from usher_models.errors import AnotherPodSpeaks, MeetingOver, UnknownConnection
 from usher_models.states import LIVE, Desired, Status
 
@@ -162,15 +163,19 @@ async def note_details(
     stage: str | None,
     applied_generation: int | None = None,
     participants: int | None = None,
-) -> None:
-    """Note what a bot says below its status. An acknowledged generation only grows, up to the newest."""
-    await connection.execute(
-        _DETAILS,
-        {
-            "connection_id": connection_id,
-            "pod_uid": pod_uid,
-            "stage": stage,
-            "applied_generation": applied_generation,
-            "participants": participants,
-        },
-    )
+) -> Bot:
+    """Note what a bot says below its status; the bot then. An acknowledged generation only grows, up to the newest.
+
+    Raises UnknownConnection.
+    """
+    values = {
+        "connection_id": connection_id,
+        "pod_uid": pod_uid,
+        "stage": stage,
+        "applied_generation": applied_generation,
+        "participants": participants,
+    }
+    _, bots = await in_one_exchange(connection, (_DETAILS, BY_CONNECTION), values)
+    if not bots:
+        raise UnknownConnection(f"No meeting has the connection id {connection_id!r}.")
+    return to_bot(bots[0])

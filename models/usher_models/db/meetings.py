@@ -90,7 +90,7 @@ def to_bot(row: Row[Any] | dict[str, Any]) -> Bot:
     return Bot(**values)
 
 
-_BY_CONNECTION = text(SELECT_BOT + "WHERE b.connection_id = :connection_id")
+BY_CONNECTION = text(SELECT_BOT + "WHERE b.connection_id = :connection_id")
 _BY_ID = text(SELECT_BOT + "WHERE b.meeting_id = :meeting_id")
 _BY_JOBS = text(SELECT_BOT + "WHERE b.meeting_id = ANY(:ids)")
 _BY_REQUEST = text(SELECT_BOT + "WHERE b.request_name = ANY(:names) ORDER BY b.meeting_id")
@@ -115,7 +115,7 @@ FROM usher.bots b CROSS JOIN LATERAL (SELECT * FROM meetings WHERE id = b.meetin
 
 async def bot_by_connection(connection: AsyncConnection, connection_id: str) -> Bot | None:
     """The bot with that connection id."""
-    row = (await connection.execute(_BY_CONNECTION, {"connection_id": connection_id})).one_or_none()
+    row = (await connection.execute(BY_CONNECTION, {"connection_id": connection_id})).one_or_none()
     return to_bot(row) if row is not None else None
 
 

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from psycopg import IntegrityError as DriverIntegrityError
 from sqlalchemy import TextClause, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from usher_models.db.meetings import Bot, bot_by_connection, last_transition
+from usher_models.db.engine import in_one_exchange
+from usher_models.db.meetings import BY_CONNECTION, Bot, bot_by_connection, last_transition, to_bot
 from usher_models.db.outbox import TOLD
 from usher_models.errors import AnotherPodSpeaks, IllegalMove, MeetingOver, UnknownConnection
 from usher_models.states import (
@@ -85,6 +87,7 @@ WITH picked AS (
     WHERE b.connection_id = :connection_id
       AND m.status = ANY(:origins)
       AND (CAST(:pod_uid AS varchar) IS NULL OR b.pod_uid IS NULL OR b.pod_uid = :pod_uid)
+      AND {{guard}}
     FOR UPDATE OF m, b
 )
 """
@@ -180,8 +183,27 @@ async def report(connection: AsyncConnection, told: Report) -> Applied:
     return Applied(bot=bot, applied=False)
 
 
+async def report_at_once(connection: AsyncConnection, told: Report, *, namespace: str, job_name: str) -> Applied | None:
+    """Apply a report of a pod of that Job, in one exchange with the server.
+
+    None when it moves nothing or the meeting has another Job: nothing was written, and `report` has the answer to it.
+    """
+    values = _told(told) | {"namespace": namespace, "job_name": job_name}
+    try:
+        moved, bots = await in_one_exchange(connection, (_ONE_OF_JOB, BY_CONNECTION), values)
+    except DriverIntegrityError as exc:
+        if EVENT_KEY in str(exc):
+            return None
+        raise
+    return Applied(bot=to_bot(bots[0]), applied=True) if moved else None
+
+
 async def _move_one(connection: AsyncConnection, told: Report) -> bool:
-    values = _values(told.target, Source.BOT) | {
+    return await _once(connection, _ONE, _told(told))
+
+
+def _told(told: Report) -> dict[str, Any]:
+    return _values(told.target, Source.BOT) | {
         "connection_id": told.connection_id,
         "pod_uid": told.pod_uid,
         "reason": told.reason,
@@ -190,7 +212,6 @@ async def _move_one(connection: AsyncConnection, told: Report) -> bool:
         "detail": json.dumps(told.detail),
         "stage": told.stage,
     }
-    return await _once(connection, _ONE, values)
 
 
 async def _once(connection: AsyncConnection, statement: TextClause, values: dict[str, Any]) -> bool:
@@ -296,4 +317,7 @@ def _values(target: Status, source: Source) -> dict[str, Any]:
     }
 
 
-_ONE: TextClause = text(_PICK_ONE + _MOVE)
+_ONE: TextClause = text(_PICK_ONE.format(guard="true") + _MOVE)
+_ONE_OF_JOB: TextClause = text(
+    _PICK_ONE.format(guard="b.job_name = :job_name AND b.request_namespace = :namespace") + _MOVE
+)

@@ -143,7 +143,7 @@ class Bots:
 
     async def _reserve(self, wanted: reservations.Request) -> tuple[Bot, bool]:
         try:
-            async with self.database.transaction() as connection:
+            async with self.database.at_once() as connection:
                 held = await reservations.reserve(connection, wanted)
         except Refused as exc:
             RESERVATIONS.labels(outcome=exc.code).inc()

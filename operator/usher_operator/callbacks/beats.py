@@ -63,7 +63,7 @@ class Beats:
     async def _note(self, batch: list[_Waiting]) -> None:
         heard: dict[str, Heard] = {}
         try:
-            async with self._database.transaction() as connection:
+            async with self._database.at_once() as connection:
                 heard = await heartbeats.beat_many(connection, [waiting.sender for waiting in batch])
         except DatabaseUnavailable as exc:
             for waiting in batch:

@@ -93,11 +93,7 @@ class Callbacks:
         if body.status is Status.STOPPING:
             told = _report(pod, body, Status.STOPPING, reason=Reason.LEAVING, stage=body.stage or Stage.LEAVING)
             return self._applied("status update processed", await self._apply(pod, told))
-        async with self.database.transaction() as connection:
-            await _own(connection, pod, body.connection_id)
-            bot = await heartbeats.beat(
-                connection, heartbeats.Beat(connection_id=body.connection_id, pod_uid=pod.pod_uid)
-            )
+        bot = await self._beat(pod, body)
         changed = body.stage is not None and body.stage != bot.stage
         if changed:
             bot = await self._note(pod, body)
@@ -110,19 +106,15 @@ class Callbacks:
         detail: dict[str, object] = {"exit_code": body.exit_code}
         if body.detail:
             detail["detail"] = body.detail
-        async with self.database.transaction() as connection:
-            bot = await _own(connection, pod, body.connection_id)
-            told = Report(
-                connection_id=body.connection_id,
-                target=target,
-                reason=body.reason or _exit_reason(body.exit_code, bot),
-                pod_uid=pod.pod_uid,
-                event_id=body.event_id,
-                detail=detail,
-            )
-            applied = await transitions.report(connection, told)
-        _count(applied, told)
-        return self._applied("callback processed", applied)
+        told = Report(
+            connection_id=body.connection_id,
+            target=target,
+            reason=body.reason or await self._exit_reason(pod, body),
+            pod_uid=pod.pod_uid,
+            event_id=body.event_id,
+            detail=detail,
+        )
+        return self._applied("callback processed", await self._apply(pod, told))
 
     @web.middleware
     async def _few_at_once(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -154,11 +146,21 @@ class Callbacks:
         return pod, model.model_validate(body)
 
     async def _apply(self, pod: PodIdentity, told: Report) -> Applied:
-        async with self.database.transaction() as connection:
-            await _own(connection, pod, told.connection_id)
-            applied = await transitions.report(connection, told)
+        async with self.database.at_once() as connection:
+            applied = await transitions.report_at_once(connection, told, namespace=pod.namespace, job_name=pod.job_name)
+        if applied is None:
+            async with self.database.transaction() as connection:
+                await _own(connection, pod, told.connection_id)
+                applied = await transitions.report(connection, told)
         _count(applied, told)
         return applied
+
+    async def _exit_reason(self, pod: PodIdentity, body: Exited) -> str:
+        if body.exit_code != 0:
+            return exit_code_reason(body.exit_code) if body.exit_code > 0 else Reason.JOB_FAILED
+        async with self.database.reading() as connection:
+            bot = await _own(connection, pod, body.connection_id)
+        return (bot.leave_reason or Reason.STOPPED) if bot.desired is Desired.LEAVE else Reason.LEFT
 
     async def _heal(self, pod: PodIdentity, body: Heartbeat) -> Applied:
         assert body.status is not None  # noqa: S101 - only a view that is ahead is healed
@@ -168,8 +170,8 @@ class Callbacks:
 
     async def _note(self, pod: PodIdentity, body: Heartbeat | StatusUpdate) -> Bot:
         beat = body if isinstance(body, Heartbeat) else None
-        async with self.database.transaction() as connection:
-            await heartbeats.note_details(
+        async with self.database.at_once() as connection:
+            return await heartbeats.note_details(
                 connection,
                 body.connection_id,
                 pod_uid=pod.pod_uid,
@@ -177,22 +179,22 @@ class Callbacks:
                 applied_generation=beat.applied_generation if beat else None,
                 participants=beat.participants if beat else None,
             )
-            return await _known(connection, body.connection_id)
 
-    async def _beat(self, pod: PodIdentity, body: Heartbeat) -> Bot | Heard:
+    async def _beat(self, pod: PodIdentity, body: Heartbeat | StatusUpdate) -> Bot | Heard:
+        seq = body.seq if isinstance(body, Heartbeat) else None
         sender = Sender(
             connection_id=body.connection_id,
             pod_uid=pod.pod_uid,
             namespace=pod.namespace,
             job_name=pod.job_name,
-            seq=body.seq,
+            seq=seq,
         )
         heard = await self._beats.note(sender)
         if heard is not None:
             return heard
         async with self.database.transaction() as connection:
             await _own(connection, pod, body.connection_id)
-            sign = heartbeats.Beat(connection_id=body.connection_id, pod_uid=pod.pod_uid, seq=body.seq)
+            sign = heartbeats.Beat(connection_id=body.connection_id, pod_uid=pod.pod_uid, seq=seq)
             return await heartbeats.beat(connection, sign)
 
     def _applied(self, status: str, applied: Applied) -> web.Response:
@@ -235,16 +237,11 @@ def _report(
     )
 
 
-async def _known(connection: AsyncConnection, connection_id: str) -> Bot:
+async def _own(connection: AsyncConnection, pod: PodIdentity, connection_id: str) -> Bot:
+    """The meeting, when the pod is one of its Job's. Raises UnknownConnection or Forbidden."""
     bot = await meetings.bot_by_connection(connection, connection_id)
     if bot is None:
         raise UnknownConnection(f"No meeting has the connection id {connection_id!r}.")
-    return bot
-
-
-async def _own(connection: AsyncConnection, pod: PodIdentity, connection_id: str) -> Bot:
-    """The meeting, when the pod is one of its Job's. Raises UnknownConnection or Forbidden."""
-    bot = await _known(connection, connection_id)
     pod.require_job(bot.request_namespace, bot.job_name)
     return bot
 
@@ -255,12 +252,6 @@ def _news(body: Heartbeat, bot: Bot | Heard) -> bool:
         or (body.applied_generation or 0) > bot.applied_generation
         or (body.participants is not None and body.participants != bot.participants)
     )
-
-
-def _exit_reason(code: int, bot: Bot) -> str:
-    if code != 0:
-        return exit_code_reason(code) if code > 0 else Reason.JOB_FAILED
-    return (bot.leave_reason or Reason.STOPPED) if bot.desired is Desired.LEAVE else Reason.LEFT
 
 
 def _count(applied: Applied, told: Report) -> None:

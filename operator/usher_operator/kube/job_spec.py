@@ -23,8 +23,8 @@ TOKEN_EXPIRATION_S = 3600
 SHM_SIZE = "256Mi"
 # What a bot may still spend on its report after it gave up on leaving.
 REPORT_MARGIN_S = 10
-# A cluster's defaults turn each lookup of a bot into eight queries (search domains times A and AAAA) and let one that is
-# lost cost five seconds; a name with two dots or more is meant as it stands. resolv.conf(5) for the options.
+# By a cluster's defaults each lookup of a bot is eight queries (search domains times A and AAAA), and one that is lost
+# costs five seconds. A name with two dots or more is meant as it stands. The options are those of resolv.conf(5).
 DNS_OPTIONS: list[Json] = [
     {"name": "ndots", "value": "2"},
     {"name": "timeout", "value": "2"},

@@ -83,6 +83,12 @@ class SwitchedDatabase(Database):
         # A transaction is not repeated by itself: whoever asked for it asks again.
         self.switch.again = self.switch.again or mode is Mode.TWICE
 
+    @asynccontextmanager
+    async def at_once(self) -> AsyncIterator[AsyncConnection]:
+        """See Database. Of its one exchange this makes two, so that there is a moment before the commit."""
+        async with self.transaction() as connection:
+            yield connection
+
 
 class SwitchedKube(KubeAdapter):
     """Every write to the API server passes the switch."""

@@ -6,6 +6,7 @@ means that every answer comes two seconds late; none is lost.
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
@@ -15,6 +16,9 @@ CHUNK = 65536
 HOST = "127.0.0.1"
 SLOW_S = 2.0
 TICK_S = 1e-4
+# Below the ports that clients get. Who knocks again and again at a closed port of that range meets himself one day: TCP
+# lets him connect to the port he came from, and nobody can listen there any more.
+PORTS = range(20_000, 24_000)
 
 
 class Way(StrEnum):
@@ -57,8 +61,17 @@ class Proxy:
             self._server.close()
             self._server = None
         if way is not Way.REFUSED and self._server is None:
-            self._server = await asyncio.start_server(self._accept, HOST, self.port, backlog=1024)
+            self._server = await self._listen()
             self.port = int(self._server.sockets[0].getsockname()[1])
+
+    async def _listen(self) -> asyncio.Server:
+        if self.port:
+            return await asyncio.start_server(self._accept, HOST, self.port, backlog=1024)
+        first = os.getpid() * 50 % len(PORTS)
+        for port in (*PORTS[first:], *PORTS[:first]):
+            with suppress(OSError):
+                return await asyncio.start_server(self._accept, HOST, port, backlog=1024)
+        raise AssertionError("No port is free for a proxy.")
 
     async def cut(self) -> None:
         """Cut every connection there is."""

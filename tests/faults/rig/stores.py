@@ -39,7 +39,8 @@ class Stores:
         settings = replace(
             usual,
             home=home,
-            postgres_port=54400 + number,
+            # Below the ports that clients get, see rig.proxy.
+            postgres_port=24400 + number,
             redis_port=63900 + number,
             max_connections=MAX_CONNECTIONS,
         )

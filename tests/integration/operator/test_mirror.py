@@ -13,6 +13,7 @@ from usher_models.db.meetings import Bot
 from usher_models.db.transitions import Report, report
 from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable
 from usher_models.states import Source, Stage, Status
+from usher_operator import mirror
 
 Past = Callable[[Scenario], BotInTheMaking]
 
@@ -119,6 +120,27 @@ async def test_one_that_cannot_be_shown_does_not_keep_the_others_back(plane: Pla
     with pytest.raises(KubernetesUnavailable):
         await plane.mirror.show_changes()
     assert [shown_in(plane, bot) for bot in bots].count("active") == 4
+
+
+async def test_one_that_gets_no_answer_holds_the_others_up_for_a_moment_only(
+    plane: Plane, given: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "PATIENCE_S", 0.05)
+    hung, other = [with_request(plane, await reserved(given)) for _ in range(2)]
+    really = plane.kube.patch_request_status
+
+    async def patched(namespace: str, name: str, status: dict[str, object]) -> bool:
+        if name == hung.request_name:
+            await asyncio.Event().wait()
+        return await really(namespace, name, status)
+
+    with monkeypatch.context() as silent:
+        silent.setattr(plane.kube, "patch_request_status", patched)
+        with pytest.raises(KubernetesUnavailable):
+            await plane.mirror.show_changes()
+    assert (shown_in(plane, hung), shown_in(plane, other)) == (None, "reserved")
+    assert await plane.mirror.show_changes() == 1
+    assert shown_in(plane, hung) == "reserved"
 
 
 async def test_a_change_while_it_is_shown_is_shown_next(plane: Plane, given: Scenario) -> None:

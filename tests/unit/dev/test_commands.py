@@ -89,7 +89,7 @@ def test_the_current_context_is_not_used_without_a_yes(
 def test_the_stores_urls_are_for_the_shell(capsys: pytest.CaptureFixture[str]) -> None:
     assert stores.main(["env"]) == 0
     database, redis = capsys.readouterr().out.splitlines()
-    assert database == "export USHER_TEST_DATABASE_URL=postgresql+psycopg://usher@127.0.0.1:54329/usher"
+    assert database == "export USHER_TEST_DATABASE_URL=postgresql+psycopg://usher@127.0.0.1:24329/usher"
     assert redis == "export USHER_TEST_REDIS_URL=redis://127.0.0.1:63799/0"
 
 
