@@ -207,6 +207,23 @@ class Scenario:
         async with self.database.transaction() as connection:
             await connection.execute(text(sql), values)
 
+    async def break_commits(self, table: str) -> None:
+        """Let each commit that wrote to `table` fail as when the server is shut down: nothing of it is kept.
+
+        For a test with a database of its own.
+        """
+        function = (
+            "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'broken on purpose' USING ERRCODE = 'admin_shutdown'; END $$"
+        )
+        trigger = (
+            f"CREATE CONSTRAINT TRIGGER broken AFTER INSERT OR UPDATE ON {table} DEFERRABLE INITIALLY DEFERRED"
+            " FOR EACH ROW EXECUTE FUNCTION broken()"
+        )
+        async with self.database.transaction() as connection:
+            await connection.execute(text(function))
+            await connection.execute(text(trigger))
+
     async def scalar(self, sql: str, **values: Any) -> Any:
         """The first column of the first row of one query."""
         async with self.database.transaction() as connection:

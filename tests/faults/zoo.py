@@ -6,19 +6,25 @@ nothing but callbacks and silence speaks. What needs a pod (out of memory, a dea
 
 import asyncio
 import json
+import logging
 import os
+import random
 import signal
 import sys
 import tempfile
+from collections import Counter
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dev.machine import debian
+from dev.machine.progress import Progress
 from tests.databases import own_database
 from tests.fakes.settings import some_settings
 from tests.fakes.tokens import NAMESPACE, TokenIssuer
-from tests.faults.figures import Figure, Scale
+from tests.faults._babbling import babble
+from tests.faults.figures import Figure, Scale, counted, exactly
 from tests.faults.frozen_bots import serving, sweeping
 from tests.scenario import Scenario
 from usher_models.db import desires
@@ -50,6 +56,8 @@ class Kind:
     reason: str
     within_s: float
     options: dict[str, Any] = field(default_factory=dict)
+    under: tuple[str, ...] = ()
+    """The command that runs the bot's process."""
 
 
 KINDS = [
@@ -69,6 +77,23 @@ KINDS = [
     Kind(name="not let in", status="failed", reason="admission_timeout", within_s=15, options={"behaviour": "lobby"}),
     Kind(name="slow leaver", status="completed", reason="stopped", within_s=30, options={"leave_s": 600}),
     Kind(name="duplicate", status="completed", reason="meeting_ended", within_s=25, options={"meeting_s": 9}),
+    Kind(name="babbling", status="completed", reason="meeting_ended", within_s=25, options={"meeting_s": 5}),
+    Kind(
+        name="clock three hours ahead",
+        status="completed",
+        reason="meeting_ended",
+        within_s=25,
+        options={"meeting_s": 5},
+        under=("faketime", "-f", "+3h"),
+    ),
+    Kind(
+        name="clock three hours behind",
+        status="completed",
+        reason="meeting_ended",
+        within_s=25,
+        options={"meeting_s": 5},
+        under=("faketime", "-f", "-3h"),
+    ),
     Kind(name="wrong token", status="failed", reason="never_started", within_s=20),
     Kind(name="reports after failure", status="failed", reason="heartbeat_lost", within_s=25),
 ]
@@ -76,7 +101,13 @@ KINDS = [
 
 async def run(scale: Scale) -> list[Figure]:
     """Start one of each, do to it what makes it what it is, and look at what became of it."""
+    log = Path(".faults") / "apt.log"
+    log.parent.mkdir(exist_ok=True)
+    await asyncio.to_thread(debian.ensure, ["faketime"], log=log, progress=Progress())
+    errors = _Errors()
+    logging.getLogger("usher_operator").addHandler(errors)
     async with AsyncExitStack() as stack:
+        stack.callback(logging.getLogger("usher_operator").removeHandler, errors)
         database, _ = await stack.enter_async_context(own_database(pool_size=20))
         issuer = TokenIssuer("ES256")
         port = await stack.enter_async_context(serving(database, issuer, SETTINGS))
@@ -85,13 +116,33 @@ async def run(scale: Scale) -> list[Figure]:
         bots = {kind.name: await given.a_bot(lobby_timeout_s=LOBBY_S, request_namespace=NAMESPACE) for kind in KINDS}
         zoo = Zoo(given=given, issuer=issuer, port=port, folder=folder)
         stack.push_async_callback(zoo.close)
+        babbling = asyncio.create_task(zoo.babble(bots["babbling"], seed=scale.seed))
         for kind in KINDS:
             await zoo.start(bots[kind.name], kind)
         await stack.enter_async_context(sweeping(database, SETTINGS))
-        await asyncio.gather(zoo.ask_to_leave(bots["slow leaver"]), zoo.doze(bots["reports after failure"]))
         scale.say(f"{len(KINDS)} kinds of bots are at it")
+        said, *_ = await asyncio.gather(
+            babbling, zoo.ask_to_leave(bots["slow leaver"]), zoo.doze(bots["reports after failure"])
+        )
         await zoo.all_over(list(bots.values()), within_s=WITHIN_S)
-        return [await zoo.figure(kind, bots[kind.name]) for kind in KINDS]
+        return [
+            *[await zoo.figure(kind, bots[kind.name]) for kind in KINDS],
+            counted("callbacks that the babbling one said", said.total()),
+            *(counted(f"of those answered {code}", number) for code, number in sorted(said.items())),
+            exactly("of those answered by a fault of the server", sum(said[code] for code in said if code >= 500), 0),
+            exactly("errors that the server logged", errors.count, 0),
+        ]
+
+
+class _Errors(logging.Handler):
+    """Counts what a server logs as its own fault."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.count += 1
 
 
 class Zoo:
@@ -113,7 +164,7 @@ class Zoo:
             self._more.append(await self._process(bot, kind, owner=owner, pod="pod-2"))
 
     async def _process(self, bot: Bot, kind: Kind, *, owner: str, pod: str) -> asyncio.subprocess.Process:
-        token = self._folder / f"{bot.meeting_id}-{pod}"
+        token = self._token(bot, pod)
         token.write_text(
             self._issuer.token(pod_name=f"{owner}-abcde", pod_uid=f"{pod}-{bot.meeting_id}", namespace=NAMESPACE)
         )
@@ -135,7 +186,19 @@ class Zoo:
             "USHER_LOG_LEVEL": "ERROR",
             "USHER_TERMINATION_LOG": str(self._folder / "last-word"),
         }
-        return await asyncio.create_subprocess_exec(sys.executable, "-m", "usher_bot", env=env, cwd=ROOT)
+        # Wrong clocks are wall clocks; no machine's monotonic one jumps.
+        env["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"
+        command = (*kind.under, sys.executable, "-m", "usher_bot")
+        return await asyncio.create_subprocess_exec(*command, env=env, cwd=ROOT)
+
+    def _token(self, bot: Bot, pod: str) -> Path:
+        return self._folder / f"{bot.meeting_id}-{pod}"
+
+    async def babble(self, bot: Bot, *, seed: int) -> Counter[int]:
+        """Speak beside it, with its token and its name, until its meeting is over; how it was answered, by code."""
+        await self._until(bot, "active")
+        token = self._token(bot, "pod-1").read_text()
+        return await babble(f"http://127.0.0.1:{self._port}", bot.connection_id, token=token, dice=random.Random(seed))
 
     async def ask_to_leave(self, bot: Bot) -> None:
         await self._until(bot, "active")

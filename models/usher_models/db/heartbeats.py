@@ -18,9 +18,12 @@ from usher_models.db.meetings import BY_CONNECTION, Bot, bot_by_connection, to_b
 from usher_models.errors import AnotherPodSpeaks, MeetingOver, UnknownConnection
 from usher_models.states import LIVE, Desired, Status
 
-_BEAT = text("""
+# The next number of a beat without one. A bot that said the largest there is must not break the batch it is in.
+_NEXT = "least(h.seq, 9223372036854775806) + 1"
+
+_BEAT = text(f"""
 UPDATE usher.heartbeats h
-SET at = greatest(h.at, now()), seq = greatest(h.seq, coalesce(CAST(:seq AS bigint), h.seq + 1))
+SET at = greatest(h.at, now()), seq = greatest(h.seq, coalesce(CAST(:seq AS bigint), {_NEXT}))
 FROM usher.bots b
 WHERE b.connection_id = :connection_id
   AND h.meeting_id = b.meeting_id
@@ -29,10 +32,10 @@ WHERE b.connection_id = :connection_id
 
 # SKIP LOCKED: nobody waits for another bot's row. Locking sees the newest version, so an ended meeting, whose row is
 # gone, is not among them.
-_BEAT_MANY = text("""
+_BEAT_MANY = text(f"""
 WITH heard AS (
     SELECT h.meeting_id, given.seq, b.connection_id, b.desired, b.config_generation, b.applied_generation,
-           CASE WHEN b.config_generation > b.applied_generation THEN b.config ELSE '{}' END AS config,
+           CASE WHEN b.config_generation > b.applied_generation THEN b.config ELSE '{{}}' END AS config,
            b.stage, b.participants
     FROM unnest(CAST(:connection_ids AS varchar[]), CAST(:pod_uids AS varchar[]), CAST(:seqs AS bigint[]),
                 CAST(:namespaces AS varchar[]), CAST(:job_names AS varchar[]))
@@ -43,7 +46,7 @@ WITH heard AS (
     FOR NO KEY UPDATE OF h SKIP LOCKED
 )
 UPDATE usher.heartbeats h
-SET at = greatest(h.at, now()), seq = greatest(h.seq, coalesce(heard.seq, h.seq + 1))
+SET at = greatest(h.at, now()), seq = greatest(h.seq, coalesce(heard.seq, {_NEXT}))
 FROM heard JOIN meetings m ON m.id = heard.meeting_id
 WHERE h.meeting_id = heard.meeting_id
 RETURNING h.meeting_id, heard.connection_id, m.status, heard.desired, heard.config, heard.config_generation,

@@ -102,3 +102,18 @@ async def test_an_event_that_was_told_already_writes_nothing(given: Scenario) ->
             applied = await report_at_once(connection, told, namespace=namespace, job_name=job_name)
         assert (applied is not None) is moves
     assert (await given.fresh(bot)).status is Status.STARTING
+
+
+@pytest.mark.own_database
+async def test_nobody_is_told_of_what_was_not_committed_in_the_end(given: Scenario) -> None:
+    bot, user = await given.a_bot(), await given.a_user()
+    told = Report(connection_id=bot.connection_id, target=Status.STARTING, reason="told", pod_uid="p")
+    await given.break_commits("usher.bots")
+    with pytest.raises(DatabaseUnavailable):
+        async with given.database.at_once() as connection:
+            await report_at_once(connection, told, namespace=bot.request_namespace or "", job_name=bot.job_name)
+    with pytest.raises(DatabaseUnavailable):
+        async with given.database.at_once() as connection:
+            await reserve(connection, a_request(user))
+    assert (await given.fresh(bot)).status is Status.RESERVED
+    assert await given.scalar("SELECT count(*) FROM meetings") == 1

@@ -92,10 +92,10 @@ async def test_a_beat_of_nobody_is_refused(given: Scenario) -> None:
 async def test_beats_count_up_and_never_back(given: Scenario) -> None:
     bot = await given.a_bot().active()
     seen = []
-    for seq in (5, 3, None, 9, 9):
+    for seq in (5, 3, None, 9, 9, 2**63 - 1, None):
         await beaten(given, bot, seq=seq)
         seen.append(await given.scalar("SELECT seq FROM usher.heartbeats"))
-    assert seen == [5, 5, 6, 9, 9]
+    assert seen == [5, 5, 6, 9, 9, 2**63 - 1, 2**63 - 1]
 
 
 async def test_a_beat_never_makes_a_bot_older(given: Scenario) -> None:

@@ -43,6 +43,14 @@ async def test_the_same_bot_twice_is_noted_twice_in_order(given: Scenario) -> No
     assert await given.scalar("SELECT seq FROM usher.heartbeats") == 9
 
 
+async def test_a_bot_that_said_the_largest_number_breaks_nobodys_batch(given: Scenario) -> None:
+    bots = await given.copies_of(await given.a_bot().active().with_last_beat(ago=100), 3)
+    beats, largest = Beats(given.database), 2**63 - 1
+    assert await beats.note(sender(bots[0], seq=largest))
+    assert all(await asyncio.gather(*(beats.note(sender(bot)) for bot in bots)))
+    assert await given.scalar("SELECT max(seq) FROM usher.heartbeats") == largest
+
+
 async def test_what_needs_thought_is_left_out_and_changes_nothing(given: Scenario) -> None:
     fine, over = await given.a_bot().active(), await given.a_bot().active().completed()
     silent, unbound = await given.a_bot().active().with_last_beat(ago=100), await given.a_bot()
@@ -75,18 +83,11 @@ async def test_a_beat_waits_for_nobody_elses_row(given: Scenario) -> None:
     assert (first, second and second.status) == (None, Status.ACTIVE)
 
 
-async def test_a_beat_is_not_answered_when_nothing_was_committed(
-    given: Scenario, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.own_database
+async def test_a_beat_is_not_answered_when_nothing_was_committed(given: Scenario) -> None:
     bots = await given.copies_of(await given.a_bot().active().with_last_beat(ago=100), 5)
-    really = heartbeats.beat_many
-
-    async def then_the_database_goes_away(*arguments: object) -> object:
-        await really(*arguments)  # type: ignore[arg-type]
-        raise DatabaseUnavailable
-
-    monkeypatch.setattr(heartbeats, "beat_many", then_the_database_goes_away)
     beats = Beats(given.database)
+    await given.break_commits("usher.heartbeats")
     answers = await asyncio.gather(*(beats.note(sender(bot)) for bot in bots), return_exceptions=True)
     assert [type(answer) for answer in answers] == [DatabaseUnavailable] * len(bots)
     assert min([await age_s(given, bot) for bot in bots]) >= 100
