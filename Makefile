@@ -82,8 +82,16 @@ e2e: install ## Tests on a real cluster (about 8 minutes; the first time about 1
 	@$(RUN) pytest tests/e2e --timeout 300 --durations 10 -m alone
 
 .PHONY: faults
-faults: install ## Break what Usher stands on and measure its promises (about 25 minutes); ONLY=name SEED=n
+faults: install ## Break what Usher stands on and measure its promises (under 30 minutes); ONLY=name SEED=n
 	@$(RUN) tests.faults $(addprefix --only ,$(ONLY)) $(addprefix --seed ,$(SEED))
+
+.PHONY: faults-quick
+faults-quick: install ## A short selection of it, the same each time (about a minute)
+	@$(RUN) tests.faults --quick --only crash_points --only chaos --only soak --seed 1
+
+.PHONY: outages
+outages: install ## 1,000 bots while what they need is away for 3, 5 and 10 minutes (about 26 minutes)
+	@$(RUN) tests.faults --only outages
 
 .PHONY: soak
 soak: install ## Ask for bots at random while serve and operate are killed, and check: MINUTES=n (10) SEED=n
@@ -106,7 +114,8 @@ profile: install ## Show what the operator and serve spend their time on under l
 
 .PHONY: test
 test: ## Everything above, in the order of what fails fastest
-	@$(call timed,check) && $(call timed,integration) && $(call timed,bench-quick) && $(call timed,e2e) \
+	@$(call timed,check) && $(call timed,integration) && $(call timed,bench-quick) && $(call timed,faults-quick) \
+		&& $(call timed,e2e) \
 		&& echo "==> make test: all passed in $$SECONDS s"
 
 # Runs a target of this Makefile and says how long it took.

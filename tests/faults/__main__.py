@@ -31,6 +31,8 @@ class Run:
     name: str
     does: str
     function: Callable[[Scale], Coroutine[Any, Any, list[Figure]]]
+    long: bool
+    """Whether it takes as long as many others, and is run only when it is asked for by its name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,8 @@ def runs() -> dict[str, Run]:
         function = vars(loaded).get("run")
         if inspect.iscoroutinefunction(function) and function.__module__ == loaded.__name__:
             does = (loaded.__doc__ or "").strip().partition("\n")[0]
-            found[module.name] = Run(name=module.name, does=does, function=function)
+            long = bool(vars(loaded).get("LONG"))
+            found[module.name] = Run(name=module.name, does=does, function=function, long=long)
     return found
 
 
@@ -67,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     known = runs()
     options = _parser(known).parse_args(arguments)
     progress = Progress()
-    chosen = [known[name] for name in options.only or known]
+    chosen = [known[name] for name in options.only or known if options.only or not known[name].long]
     outcomes = [_execute(run, options, progress=progress) for run in chosen]
     _print(outcomes)
     options.json.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +81,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser(known: dict[str, Run]) -> argparse.ArgumentParser:
     width = max(map(len, known), default=0)
-    listed = "\n".join(f"  {run.name:{width}}  {run.does}" for run in known.values())
+    listed = "\n".join(
+        f"  {run.name:{width}}  {run.does}{' (only when named)' if run.long else ''}" for run in known.values()
+    )
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults",
         description="Break what Usher stands on, and measure what becomes of its promises.",

@@ -20,6 +20,7 @@ from tests.faults.rig.api import Api
 from tests.faults.rig.proxy import Way
 from tests.faults.rig.world import World, a_world
 
+LONG = True
 MINUTES: tuple[float, ...] = (3, 5, 10)
 BOTS = 1_000
 STEADY_S = 60.0

@@ -20,6 +20,7 @@ from tests.faults.crash.site import Ground, Site
 from tests.faults.crash.switch import Switch
 from tests.faults.rig import checkers
 from tests.faults.rig.api import JOBS, MERGE, PODS, REQUESTS, Json
+from tests.integration.operator.webhooks.receiver import Receiver
 from tests.load.botswarm import Identity
 from usher_models.db import accounts, tokens
 from usher_models.db.engine import Database
@@ -57,14 +58,17 @@ class Actor:
         self.site = Site(ground, switch)
         self.struck_at: float | None = None
         self.deaths = 0
+        self.receiver = Receiver()
 
     async def begin(self) -> None:
         """Start the first process."""
+        await self.receiver.__aenter__()
         await self.site.open()
 
     async def end(self) -> None:
         """Leave nothing of this life behind, for the next one on the same ground."""
         await self.site.close()
+        await self.receiver.__aexit__()
         api, namespace = self.ground.api, self.ground.namespace
         for request in await api.items(REQUESTS.format(namespace)):
             await api.persist("DELETE", f"{REQUESTS.format(namespace)}/{request['metadata']['name']}")
@@ -163,6 +167,29 @@ class Actor:
                 if self.switch.died.is_set():
                     raise
                 await asyncio.sleep(PAUSE_S)
+
+    async def give_webhook(self, person: Person) -> None:
+        """Let each change of status be told to this life's receiver."""
+        data = {"webhook_url": self.receiver.url, "webhook_events": ["meeting.status_change", "meeting.completed"]}
+        async with self.truth.transaction() as connection:
+            await accounts.change_user(connection, person.id, data=data)
+
+    async def all_told(self) -> None:
+        """Let it send until nothing waits; each change must have been told, with the same words each time."""
+
+        async def probe() -> bool | None:
+            async with self.truth.transaction() as connection:
+                pending = "UPDATE usher.webhook_deliveries SET next_attempt_at = now() WHERE state <> 'delivered'"
+                return None if (await connection.exec_driver_sql(pending)).rowcount else True
+
+        await self.until("all webhooks delivered", probe)
+        async with self.truth.transaction() as connection:
+            rows = await connection.exec_driver_sql("SELECT seq FROM usher.transitions")
+            happened = {("meeting.status_change", row.seq) for row in rows}
+        events = {received.event["event_id"]: received for received in self.receiver.taken}
+        told = {(each.event["event_type"], each.event["data"]["status_change"]["sequence"]) for each in events.values()}
+        assert told == happened | {("meeting.completed", max(seq for _, seq in happened))}
+        assert all(received.body == events[received.event["event_id"]].body for received in self.receiver.taken)
 
     # What time does.
 

@@ -171,6 +171,20 @@ async def strange_job(actor: Actor) -> None:
     await actor.quiet(status="", reasons=set())
 
 
+async def told_by_webhook(actor: Actor) -> None:
+    """A user's own server is told of each change, at least once and in the same words."""
+    person = await actor.a_person()
+    await actor.give_webhook(person)
+    bot = await actor.the_bot(request_name=await actor.apply(userId=person.id))
+    await bot.says("started")
+    await actor.settle()
+    await bot.says("joined")
+    await bot.says("exited", exit_code=0)
+    await bot.ends(0)
+    await actor.quiet(status="completed", reasons={"left"})
+    await actor.all_told()
+
+
 async def presence(actor: Actor) -> None:
     """A replica says that it can take callbacks, and notes the outage that this ends."""
     await actor.step(lambda site: site.say_present())
@@ -198,5 +212,6 @@ ALL: tuple[Life, ...] = (
     withdrawn_over_rest,
     job_deleted,
     strange_job,
+    told_by_webhook,
     presence,
 )

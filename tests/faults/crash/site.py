@@ -5,13 +5,14 @@ comes to its writes in the same order each time. A site that died is closed and 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import uuid4
 
+import aiohttp
 import psycopg
 from aiohttp import web
 from kubernetes.aio import client, config
@@ -42,8 +43,13 @@ from usher_operator.redis_users import AclUsers
 from usher_operator.request import BotRequest
 from usher_operator.serve import JWKS_PATH, public_api
 from usher_operator.settings import Settings
+from usher_operator.webhooks.guard import Guard
+from usher_operator.webhooks.sender import Sender
+from usher_operator.webhooks.transport import Answer, Transport
 
 _END_SESSIONS = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = %s"
+# What a dead process had claimed is sent by the next one after this long.
+WEBHOOK_LEASE_S = 0.5
 REDIS_SECRET = "of-thirty-two-characters-or-more"
 
 
@@ -170,6 +176,19 @@ class SwitchedUsers(AclUsers):
         return [f"Redis still knows {name}" for name in await self._ask("ACL USERS") if meeting_of(name) is not None]
 
 
+class SwitchedTransport(Transport):
+    """Every webhook that is sent passes the switch."""
+
+    switch: Switch
+
+    async def _post(self, url: str, body: str, headers: Mapping[str, str]) -> Answer:
+        return await self.switch.around(
+            "send of a webhook",
+            lambda: Transport._post(self, url, body, headers),
+            lost=lambda: aiohttp.ClientError("The reply was lost."),
+        )
+
+
 class Site:
     """One process. `open` it, use it until it dies, `close` it."""
 
@@ -230,6 +249,10 @@ class Site:
             now=lambda: datetime.now(UTC),
             fence=self._flight,
         )
+        transport = SwitchedTransport(Guard(["127.0.0.1"]))
+        transport.switch = self.switch
+        self._stack.push_async_callback(transport.close)
+        self.sender = Sender(database=self.database, transport=transport, lease_s=WEBHOOK_LEASE_S)
         verifier = TokenVerifier(
             KeyRing(lambda: kube.get_raw(JWKS_PATH)),
             issuer=ground.issuer,
@@ -310,6 +333,7 @@ class Site:
         await self.users.look()
         await self.reconciler.tick()
         await _guarded(self.mirror.show_changes())
+        await _guarded(self.sender.send_due())
 
     async def say_present(self) -> None:
         """What `serve` says every two seconds."""
