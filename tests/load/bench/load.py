@@ -56,13 +56,20 @@ class Target:
 
 
 async def poisson(
-    target: Target, payloads: Iterator[bytes], *, rate: float, seconds: float, connections: int = 64, seed: int = 1
+    target: Target,
+    payloads: Iterator[bytes],
+    *,
+    rate: float,
+    seconds: float,
+    connections: int = 64,
+    seed: int = 1,
+    enough: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Send payloads at `rate` per second on average, whatever the server does."""
+    """Send payloads at `rate` per second on average, whatever the server does, for so long or until `enough`."""
     generator, outcome, pool = random.Random(seed), Outcome(), target.pool(connections)
     began = due = time.monotonic()
     sent: list[asyncio.Future[None]] = []
-    while (due := due + generator.expovariate(rate)) < began + seconds:
+    while (due := due + generator.expovariate(rate)) < began + seconds and not enough():
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         sent.append(_send(pool, next(payloads), due, outcome))
     await _gathered(pool, sent, outcome, began)
