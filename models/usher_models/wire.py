@@ -69,10 +69,13 @@ class Command(BaseModel):
     task: str | None = None
 
 
+Processed = Literal["callback processed", "heartbeat processed", "status update processed"]
+
+
 class Reply(BaseModel):
     """The answer to a callback that was understood. `new_status` is the row's actual status."""
 
-    status: Literal["callback processed", "heartbeat processed", "status update processed"]
+    status: Processed
     meeting_id: int
     new_status: Status
     applied: bool

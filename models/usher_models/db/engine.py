@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from usher_models.errors import DatabaseUnavailable, NotStorable
 
-_DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+_DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 30_000
 # An abandoned transaction must not hold a user's row lock for longer than a bot's retry takes.
@@ -111,16 +111,32 @@ async def in_one_exchange(
     if not connection.in_transaction():
         await connection.begin()  # what is said past it begins nothing, and there would be nothing to commit
     driver: psycopg.AsyncConnection[Any] = (await connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
+    if len(statements) == 1:
+        return [await _fetched(await _executed(driver, statements[0], values))]
     async with driver.pipeline():
-        cursors = [
-            await driver.cursor(row_factory=dict_row).execute(_compiled(statement), values) for statement in statements
-        ]
-    return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
+        cursors = [await _executed(driver, statement, values) for statement in statements]
+    return [await _fetched(cursor) for cursor in cursors]
+
+
+Cursor = psycopg.AsyncRawCursor[dict[str, Any]]
+
+
+async def _executed(driver: psycopg.AsyncConnection[Any], statement: TextClause, values: Mapping[str, Any]) -> Cursor:
+    sql, names = _compiled(statement)
+    cursor: Cursor = psycopg.AsyncRawCursor(driver, row_factory=dict_row)
+    return await cursor.execute(sql, [values[name] for name in names])
+
+
+async def _fetched(cursor: Cursor) -> list[dict[str, Any]]:
+    return await cursor.fetchall() if cursor.pgresult is not None and cursor.pgresult.nfields else []
 
 
 @cache
-def _compiled(statement: TextClause) -> bytes:
-    return str(statement.compile(dialect=_DIALECT)).encode()
+def _compiled(statement: TextClause) -> tuple[bytes, tuple[str, ...]]:
+    """The statement with $1, $2 … and the names of their values. psycopg would look for them anew each time in a long
+    one: it remembers those of short statements only."""
+    compiled = statement.compile(dialect=_DIALECT)
+    return str(compiled).encode(), tuple(compiled.positiontup or ())
 
 
 @contextmanager

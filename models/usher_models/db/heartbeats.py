@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db.engine import in_one_exchange
@@ -117,19 +117,20 @@ async def beat_many(connection: AsyncConnection, senders: Sequence[Sender]) -> d
         "namespaces": [sender.namespace for sender in senders],
         "job_names": [sender.job_name for sender in senders],
     }
-    return {row.connection_id: _heard(row) for row in await connection.execute(_BEAT_MANY, values)}
+    (rows,) = await in_one_exchange(connection, (_BEAT_MANY,), values)
+    return {row["connection_id"]: _heard(row) for row in rows}
 
 
-def _heard(row: Row[Any]) -> Heard:
+def _heard(row: dict[str, Any]) -> Heard:
     return Heard(
-        meeting_id=row.meeting_id,
-        status=Status(row.status),
-        desired=Desired(row.desired),
-        config=row.config,
-        config_generation=row.config_generation,
-        applied_generation=row.applied_generation,
-        stage=row.stage,
-        participants=row.participants,
+        meeting_id=row["meeting_id"],
+        status=Status(row["status"]),
+        desired=Desired(row["desired"]),
+        config=row["config"],
+        config_generation=row["config_generation"],
+        applied_generation=row["applied_generation"],
+        stage=row["stage"],
+        participants=row["participants"],
     )
 
 

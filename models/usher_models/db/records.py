@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from usher_models.db.engine import in_one_exchange
 from usher_models.errors import MeetingLive, NotFound, NotOwned
 from usher_models.states import HOLDS_SLOT, TERMINAL
 
@@ -106,10 +107,10 @@ def _record(row: Row[Any]) -> Record:
 
 async def meeting(connection: AsyncConnection, meeting_id: int, *, user_id: int) -> Record:
     """One meeting of that user. Raises NotFound, also for another user's."""
-    row = (await connection.execute(_BY_ID, {"id": meeting_id, "user_id": user_id})).one_or_none()
-    if row is None:
+    (found,) = await in_one_exchange(connection, (_BY_ID,), {"id": meeting_id, "user_id": user_id})
+    if not found:
         raise NotFound(f"You have no meeting {meeting_id}.")
-    return _record(row)
+    return Record(**found[0])
 
 
 async def newest(connection: AsyncConnection, platform: str, native_id: str, *, user_id: int) -> Record:

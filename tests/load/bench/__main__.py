@@ -1,7 +1,6 @@
 """`python -m tests.load.bench`: run the benchmarks, print the table, with --write into docs/performance.md."""
 
 import argparse
-import asyncio
 import os
 import platform
 import sys
@@ -11,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import uvloop
 
 from dev.cluster.binaries import kubernetes_version
 from dev.machine.errors import DevError
@@ -47,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     profile = "quick" if options.quick else "full"
     began = time.monotonic()
     try:
-        lines, missed = asyncio.run(_run(profile, options.only, profiled=options.profile))
+        lines, missed = uvloop.run(_run(profile, options.only, profiled=options.profile))
     except DevError as error:
         print(f"bench: {error}", file=sys.stderr)
         return error.exit_code

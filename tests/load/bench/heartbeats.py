@@ -13,6 +13,7 @@ from tests.load.botswarm import Histogram, Identity, Script, Swarm, TokenSigner
 from usher_models.db.engine import Database
 
 CONNECTIONS = 64
+TOGETHER = 20
 
 
 async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
@@ -41,14 +42,18 @@ async def _paced(
     swarm = Swarm(
         url=f"http://127.0.0.1:{plane.CALLBACK_PORT}",
         tokens=TokenSigner.of_cluster(rig.settings),
+        # Bots share no connections. With few, all wait in one batch, and then all speak at once.
+        connections=load["connections"],
         beat_s=load["bots"] / load["rate"],
         seed=1,
     )
     async with swarm.running():
-        for bot in bots:
+        # The first beat of each has a token to be signed and verified, which in life is spread over an hour.
+        for place, bot in enumerate(bots, 1):
             swarm.add(bot, Script(present=True))
-        # In the first interval every token is signed and verified, which in life is spread over an hour.
-        await asyncio.sleep(load["bots"] / load["rate"] + load["warmup_s"])
+            if place % TOGETHER == 0:
+                await asyncio.sleep(load["warmup_s"] * TOGETHER / len(bots))
+        await asyncio.sleep(2 * load["bots"] / load["rate"])
         swarm.figures.reset()
         swarm.late_s = 0.0
         with rig.shares("heartbeats", serve):

@@ -14,8 +14,9 @@ from typing import Any
 
 import psycopg
 from aiohttp import web
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-from usher_models.db import engine, reservations
+from usher_models.db import reservations
 from usher_models.states import HOLDS_SLOT
 
 CONNECTIONS = 10
@@ -53,7 +54,10 @@ class Plain:
             await self._free.get_nowait().close()
 
 
-LOCK, RESERVE = (engine._compiled(one) for one in (reservations._LOCK_USER, reservations._RESERVE))
+LOCK, RESERVE = (
+    str(one.compile(dialect=PGDialect_psycopg())).encode()  # type: ignore[no-untyped-call]
+    for one in (reservations._LOCK_USER, reservations._RESERVE)
+)
 
 
 async def reserve(connection: psycopg.AsyncConnection[Any], number: int) -> int:
