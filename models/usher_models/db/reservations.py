@@ -55,6 +55,7 @@ class Reservation:
 
 _LOCK_USER = text("SELECT max_concurrent_bots FROM users WHERE id = :user_id FOR NO KEY UPDATE")
 
+# The second look at the status is the condition of the index on live meetings: the history is not counted through.
 # Everything is judged and written in one statement, which begins, and looks, after the user's row was locked. Both are
 # sent at once: the lock is held while the server works, and not while this process comes to read what it said.
 _RESERVE = text(
@@ -64,7 +65,7 @@ WITH known AS (
 ), used AS (
     SELECT count(*) AS used, (SELECT max_concurrent_bots FROM users WHERE id = :user_id) AS cap,
            min(id) FILTER (WHERE platform = :platform AND platform_specific_id = :native_id) AS duplicate
-    FROM meetings WHERE user_id = :user_id AND status = ANY(:holds)
+    FROM meetings WHERE user_id = :user_id AND status = ANY(:holds) AND status NOT IN ('completed', 'failed')
 ), fresh AS (
     SELECT nextval(pg_get_serial_sequence('meetings', 'id')) AS id FROM used
     WHERE used.used < used.cap AND used.duplicate IS NULL AND NOT EXISTS (SELECT FROM known)

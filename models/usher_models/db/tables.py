@@ -20,6 +20,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+# Newer deployments have it: at most one live row per user and meeting. Its violation is a duplicate, never an error.
+ACTIVE_MEETING_INDEX = "uq_meeting_active_user_platform_native"
+
 vexa = MetaData()
 
 _now = func.now()
@@ -65,6 +68,14 @@ meetings = Table(
     Column("updated_at", DateTime, server_default=_now),
     Index("ix_meeting_user_platform_native_id_created_at", "user_id", "platform", "platform_specific_id", "created_at"),
     Index("ix_meeting_data_gin", "data", postgresql_using="gin"),
+    Index(
+        ACTIVE_MEETING_INDEX,
+        "user_id",
+        "platform",
+        "platform_specific_id",
+        unique=True,
+        postgresql_where=text("status NOT IN ('completed', 'failed')"),
+    ),
 )
 
 meeting_sessions = Table(
@@ -84,6 +95,3 @@ REQUIRED_COLUMNS: dict[str, frozenset[str]] = {
     "meetings": frozenset(column.name for column in meetings.columns),
     "meeting_sessions": frozenset(column.name for column in meeting_sessions.columns),
 }
-
-# Newer deployments have it: at most one live row per user and meeting. Its violation is a duplicate, never an error.
-ACTIVE_MEETING_INDEX = "uq_meeting_active_user_platform_native"

@@ -13,11 +13,6 @@ from usher_models.errors import CapReached, ConnectionTaken, DuplicateMeeting, U
 from usher_models.platforms import resolve
 from usher_models.states import LEGACY_LIVE, Source, Status
 
-NEWEST_INDEX = (
-    f"CREATE UNIQUE INDEX {ACTIVE_MEETING_INDEX} ON meetings (user_id, platform, platform_specific_id)"
-    " WHERE status NOT IN ('completed', 'failed')"
-)
-
 
 async def reserved(database: Database, request: Request) -> Reservation:
     async with database.transaction() as connection:
@@ -202,7 +197,6 @@ async def test_the_same_id_on_another_platform_is_another_meeting(given: Scenari
 
 @pytest.mark.own_database
 async def test_the_newest_databases_index_refuses_a_duplicate_and_not_with_an_error(given: Scenario) -> None:
-    await given.execute(NEWEST_INDEX)
     user, meeting = await given.a_user(), a_meeting()
     # A status that holds no slot and is live for the index.
     await given.a_legacy_meeting(user, status="scheduled", meeting=meeting)
@@ -212,8 +206,16 @@ async def test_the_newest_databases_index_refuses_a_duplicate_and_not_with_an_er
 
 
 @pytest.mark.own_database
+async def test_an_older_database_without_that_index_refuses_a_duplicate_too(given: Scenario) -> None:
+    await given.execute(f"DROP INDEX {ACTIVE_MEETING_INDEX}")
+    user, meeting = await given.a_user(cap=3), a_meeting()
+    await reserved(given.database, a_request(user, meeting=meeting))
+    with pytest.raises(DuplicateMeeting):
+        await reserved(given.database, a_request(user, meeting=meeting))
+
+
+@pytest.mark.own_database
 async def test_the_newest_databases_index_lets_a_meeting_be_repeated_after_its_end(given: Scenario) -> None:
-    await given.execute(NEWEST_INDEX)
     user, meeting = await given.a_user(cap=1), a_meeting()
     await given.a_bot(user, meeting=meeting).starting().active().stopping().failed()
     assert (await reserved(given.database, a_request(user, meeting=meeting))).created
