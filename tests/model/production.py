@@ -290,12 +290,6 @@ async def _report(_: Any, told: transitions.Report) -> transitions.Applied:
     return transitions.Applied(bot=as_bot(number, row), applied=judgement is Judgement.MOVED)
 
 
-async def _report_at_once(_: Any, told: transitions.Report, **_job: Any) -> transitions.Applied | None:
-    number = number_of(told.connection_id)
-    row = await Ask("report_at_once", number, told.target, number_of(told.pod_uid), told.event_id, str(told.reason))
-    return transitions.Applied(bot=as_bot(number, row), applied=True) if row else None
-
-
 async def _beat(_: Any, sign: heartbeats.Beat) -> Bot:
     number = number_of(sign.connection_id)
     judgement, row = await Ask("beat", number, number_of(sign.pod_uid))
@@ -373,12 +367,7 @@ _ANSWERED: dict[Any, dict[str, Any]] = {
         "mark_job_created": _mark_job_created,
     },
     reservations: {"reserve": _reserve},
-    transitions: {
-        "report": _report,
-        "report_at_once": _report_at_once,
-        "move_reserved": _move_reserved,
-        "close_many": _close_many,
-    },
+    transitions: {"report": _report, "move_reserved": _move_reserved, "close_many": _close_many},
     desires: {
         "want_leave": _want_leave,
         "want_config": _nothing,

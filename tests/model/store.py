@@ -146,11 +146,6 @@ def _report(world: World, number: int, target: Status, pod: int, event: str | No
     return [(world.with_row(number, row), (judgement, _seen(row)))]
 
 
-def _report_at_once(world: World, number: int, target: Status, pod: int, event: str | None, reason: str) -> Answers:
-    judgement, row = report(_row(world, number), target, pod, event, reason)
-    return [(world.with_row(number, row), _seen(row)) if judgement is Judgement.MOVED else (world, None)]
-
-
 def _beat(world: World, number: int, pod: int) -> Answers:
     judgement, row = beat(_row(world, number), pod)
     return [(world.with_row(number, row), (judgement, _seen(row)))]
@@ -266,7 +261,6 @@ _ACTS: dict[str, Callable[..., Answers]] = {
     "stale": _stale,
     "reserve": _reserve,
     "report": _report,
-    "report_at_once": _report_at_once,
     "beat": _beat,
     "beat_many": _beat_many,
     "end_reserved": _end_reserved,

@@ -113,8 +113,13 @@ async def in_one_exchange(
     driver: psycopg.AsyncConnection[Any] = (await connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
     if len(statements) == 1:
         return [await _fetched(await _executed(driver, statements[0], values))]
-    async with driver.pipeline():
-        cursors = [await _executed(driver, statement, values) for statement in statements]
+    try:
+        async with driver.pipeline():
+            cursors = [await _executed(driver, statement, values) for statement in statements]
+    except psycopg.Error as exc:
+        # A pipeline that fails leaves psycopg in doubt about which statements were prepared in it.
+        await connection.invalidate(exc)
+        raise
     return [await _fetched(cursor) for cursor in cursors]
 
 

@@ -9,18 +9,18 @@ Locks are taken in the order meetings, bots, heartbeats; a heartbeat takes the l
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from psycopg import IntegrityError as DriverIntegrityError
+from psycopg import IntegrityError
 from sqlalchemy import TextClause, text
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db.engine import in_one_exchange
-from usher_models.db.meetings import BY_CONNECTION, Bot, bot_by_connection, last_transition, to_bot
+from usher_models.db.meetings import BOT_COLUMNS, Bot, bot_by_connection, last_transition, to_bot
 from usher_models.db.outbox import TOLD
-from usher_models.errors import AnotherPodSpeaks, IllegalMove, MeetingOver, UnknownConnection
+from usher_models.errors import AnotherPodSpeaks, Forbidden, IllegalMove, MeetingOver, UnknownConnection
 from usher_models.states import (
     LIVE,
     TERMINAL,
@@ -57,7 +57,7 @@ _MOVE = f"""
         reason = picked.reason,
         message = picked.message
     FROM picked WHERE b.meeting_id = picked.id
-    RETURNING b.meeting_id, b.transition_seq, b.connection_id, b.job_name, b.request_namespace, b.message
+    RETURNING b.*
 ), ended AS (
     DELETE FROM usher.heartbeats h USING picked WHERE h.meeting_id = picked.id AND picked.terminal
 ), beat AS (
@@ -70,9 +70,12 @@ _MOVE = f"""
     FROM bot JOIN picked ON picked.id = bot.meeting_id
     RETURNING *
 ), {TOLD}
+"""
+_MOVED = """
 SELECT bot.meeting_id, bot.connection_id, bot.job_name, bot.request_namespace, picked.status AS origin, picked.reason
 FROM bot JOIN picked ON picked.id = bot.meeting_id
 """
+_SEEN = f"SELECT {BOT_COLUMNS} FROM bot b JOIN meeting m ON m.id = b.meeting_id"
 
 _GIVEN = (
     "m.id, m.status, CAST(:target AS varchar) AS target, CAST(:terminal AS boolean) AS terminal,"
@@ -129,7 +132,10 @@ EVENT_KEY = "transitions_event_id_key"
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a bot says of itself. `pod_uid` is its proven identity; `reason` defaults by the caller."""
+    """What a bot says of itself. `pod_uid` is its proven identity; `reason` defaults by the caller.
+
+    `namespace` and `job_name` are the Job's whose pod says it, as its token proves; without them that is not checked.
+    """
 
     connection_id: str
     target: Status
@@ -139,6 +145,8 @@ class Report:
     event_id: str | None = None
     stage: Stage | None = None
     detail: dict[str, Any] = field(default_factory=dict)
+    namespace: str | None = None
+    job_name: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,34 +180,30 @@ class Moved:
 
 
 async def report(connection: AsyncConnection, told: Report) -> Applied:
-    """Apply what a bot reports, once.
+    """Apply what a bot reports, once, in one exchange; for a connection that commits by itself (`Database.at_once`).
 
-    A repeat answers the same and changes nothing. Raises UnknownConnection, MeetingOver, AnotherPodSpeaks, IllegalMove.
+    A repeat answers the same and changes nothing. Raises UnknownConnection, Forbidden, MeetingOver, AnotherPodSpeaks,
+    IllegalMove. None of that is worth a transaction: psycopg prepares every statement anew after one was rolled back.
     """
-    if await _move_one(connection, told):
-        return Applied(bot=await _known(connection, told.connection_id), applied=True)
-    bot = await _known(connection, told.connection_id)
+    moved = await _move_one(connection, told)
+    if moved is not None:
+        return Applied(bot=moved, applied=True)
+    bot = await bot_by_connection(connection, told.connection_id)
+    if bot is None:
+        raise UnknownConnection(f"No meeting has the connection id {told.connection_id!r}.")
     await _explain(connection, told, bot=bot)
     return Applied(bot=bot, applied=False)
 
 
-async def report_at_once(connection: AsyncConnection, told: Report, *, namespace: str, job_name: str) -> Applied | None:
-    """Apply a report of a pod of that Job, in one exchange with the server.
-
-    None when it moves nothing or the meeting has another Job: nothing was written, and `report` has the answer to it.
-    """
-    values = _told(told) | {"namespace": namespace, "job_name": job_name}
+async def _move_one(connection: AsyncConnection, told: Report) -> Bot | None:
+    """The bot as it is then; None when nothing moves, also because its meeting knows the event already."""
     try:
-        moved, bots = await in_one_exchange(connection, (_ONE_OF_JOB, BY_CONNECTION), values)
-    except DriverIntegrityError as exc:
+        (moved,) = await in_one_exchange(connection, (_REPORTED,), _told(told))
+    except IntegrityError as exc:
         if EVENT_KEY in str(exc):
             return None
         raise
-    return Applied(bot=to_bot(bots[0]), applied=True) if moved else None
-
-
-async def _move_one(connection: AsyncConnection, told: Report) -> bool:
-    return await _once(connection, _ONE, _told(told))
+    return to_bot(moved[0]) if moved else None
 
 
 def _told(told: Report) -> dict[str, Any]:
@@ -211,29 +215,15 @@ def _told(told: Report) -> dict[str, Any]:
         "event_id": told.event_id,
         "detail": json.dumps(told.detail),
         "stage": told.stage,
+        "namespace": told.namespace,
+        "job_name": told.job_name,
     }
-
-
-async def _once(connection: AsyncConnection, statement: TextClause, values: dict[str, Any]) -> bool:
-    """Whether the statement wrote its row; False when the meeting knows the event already."""
-    try:
-        async with connection.begin_nested():
-            return (await connection.execute(statement, values)).one_or_none() is not None
-    except IntegrityError as exc:
-        if EVENT_KEY in str(exc.orig):
-            return False
-        raise
-
-
-async def _known(connection: AsyncConnection, connection_id: str) -> Bot:
-    bot = await bot_by_connection(connection, connection_id)
-    if bot is None:
-        raise UnknownConnection(f"No meeting has the connection id {connection_id!r}.")
-    return bot
 
 
 async def _explain(connection: AsyncConnection, told: Report, *, bot: Bot) -> None:
     """Return when `told`, which moved nothing, is a repeat or old news; raise what it is otherwise."""
+    if told.job_name is not None and (told.namespace, told.job_name) != (bot.request_namespace, bot.job_name):
+        raise Forbidden(f"The token belongs to a pod of the Job {told.job_name}, which is not this meeting's.")
     last = await last_transition(connection, bot.meeting_id) if bot.status in TERMINAL else None
     found = judge(
         told.target,
@@ -250,7 +240,8 @@ async def _explain(connection: AsyncConnection, told: Report, *, bot: Bot) -> No
         raise IllegalMove(f"The meeting is {bot.status}; it cannot become {told.target}.")
     if found is Judgement.LATE and told.event_id:
         values = {"connection_id": bot.connection_id, "live": sorted(LIVE), "event_id": told.event_id}
-        await _once(connection, _NOTE_LATE, values)
+        with suppress(IntegrityError):  # told already
+            await in_one_exchange(connection, (_NOTE_LATE,), values)
 
 
 async def move_reserved(
@@ -294,7 +285,9 @@ async def close_many(
         "details": [json.dumps(closing.detail) for closing in closings],
         "stage": None,
     }
-    rows = await connection.execute(text(_PICK_MANY.format(guard=guard) + _MOVE), values | (guard_values or {}))
+    rows = await connection.execute(
+        text(_PICK_MANY.format(guard=guard) + _MOVE + _MOVED), values | (guard_values or {})
+    )
     return [
         Moved(
             meeting_id=row.meeting_id,
@@ -317,7 +310,6 @@ def _values(target: Status, source: Source) -> dict[str, Any]:
     }
 
 
-_ONE: TextClause = text(_PICK_ONE.format(guard="true") + _MOVE)
-_ONE_OF_JOB: TextClause = text(
-    _PICK_ONE.format(guard="b.job_name = :job_name AND b.request_namespace = :namespace") + _MOVE
-)
+_ONE: TextClause = text(_PICK_ONE.format(guard="true") + _MOVE + _MOVED)
+_OF_JOB = "(CAST(:job_name AS varchar) IS NULL OR b.job_name = :job_name AND b.request_namespace = :namespace)"
+_REPORTED: TextClause = text(_PICK_ONE.format(guard=_OF_JOB) + _MOVE + _SEEN)

@@ -74,13 +74,13 @@ class Callbacks:
         """The bot's process runs: reserved becomes starting."""
         pod, body = await self._read(request, Started)
         told = _report(pod, body, Status.STARTING, reason=Reason.STARTED, stage=Stage.BOOTING)
-        return self._applied("callback processed", await self._apply(pod, told))
+        return self._applied("callback processed", await self._apply(told))
 
     async def joined(self, request: web.Request) -> web.Response:
         """The bot is in the meeting: it becomes active."""
         pod, body = await self._read(request, Joined)
         told = _report(pod, body, Status.ACTIVE, reason=Reason.JOINED, stage=Stage.IN_MEETING)
-        return self._applied("callback processed", await self._apply(pod, told))
+        return self._applied("callback processed", await self._apply(told))
 
     async def heartbeat(self, request: web.Request) -> web.Response:
         """The bot lives. Where its own view is ahead of the row, a callback was lost: the beat makes up for it."""
@@ -97,7 +97,7 @@ class Callbacks:
         pod, body = await self._read(request, StatusUpdate)
         if body.status is Status.STOPPING:
             told = _report(pod, body, Status.STOPPING, reason=Reason.LEAVING, stage=body.stage or Stage.LEAVING)
-            return self._applied("status update processed", await self._apply(pod, told))
+            return self._applied("status update processed", await self._apply(told))
         bot = await self._beat(pod, body)
         changed = body.stage is not None and body.stage != bot.stage
         if changed:
@@ -118,8 +118,10 @@ class Callbacks:
             pod_uid=pod.pod_uid,
             event_id=body.event_id,
             detail=detail,
+            namespace=pod.namespace,
+            job_name=pod.job_name,
         )
-        return self._applied("callback processed", await self._apply(pod, told))
+        return self._applied("callback processed", await self._apply(told))
 
     @web.middleware
     async def _few_at_once(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -149,13 +151,9 @@ class Callbacks:
             raise BadBody
         return pod, model.model_validate(body)
 
-    async def _apply(self, pod: PodIdentity, told: Report) -> Applied:
+    async def _apply(self, told: Report) -> Applied:
         async with self.database.at_once() as connection:
-            applied = await transitions.report_at_once(connection, told, namespace=pod.namespace, job_name=pod.job_name)
-        if applied is None:
-            async with self.database.transaction() as connection:
-                await _own(connection, pod, told.connection_id)
-                applied = await transitions.report(connection, told)
+            applied = await transitions.report(connection, told)
         _count(applied, told)
         return applied
 
@@ -170,7 +168,7 @@ class Callbacks:
         assert body.status is not None  # noqa: S101 - only a view that is ahead is healed
         reason = {Status.STARTING: Reason.STARTED, Status.ACTIVE: Reason.JOINED}.get(body.status, Reason.LEAVING)
         told = _report(pod, body, body.status, reason=reason, stage=body.stage)
-        return await self._apply(pod, told)
+        return await self._apply(told)
 
     async def _note(self, pod: PodIdentity, body: Heartbeat | StatusUpdate) -> Bot:
         beat = body if isinstance(body, Heartbeat) else None
@@ -196,7 +194,7 @@ class Callbacks:
         heard = await self._beats.note(sender)
         if heard is not None:
             return heard
-        async with self.database.transaction() as connection:
+        async with self.database.at_once() as connection:
             await _own(connection, pod, body.connection_id)
             sign = heartbeats.Beat(connection_id=body.connection_id, pod_uid=pod.pod_uid, seq=seq)
             return await heartbeats.beat(connection, sign)
@@ -246,6 +244,8 @@ def _report(
         pod_uid=pod.pod_uid,
         event_id=body.event_id,
         stage=stage,
+        namespace=pod.namespace,
+        job_name=pod.job_name,
     )
 
 

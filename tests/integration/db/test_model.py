@@ -145,7 +145,7 @@ async def test_a_report(given: Scenario, target: Status, event: str) -> None:
         answers: list[object] = []
         for each in (told, mine):
             try:
-                async with given.database.transaction() as connection:
+                async with given.database.at_once() as connection:
                     answers.append((await transitions.report(connection, each)).applied)
             except tuple(REFUSALS) as exc:
                 answers.append(REFUSALS[type(exc)])

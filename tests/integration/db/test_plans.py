@@ -5,6 +5,7 @@ Production's functions are called as they are; each statement that they send is 
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from unittest.mock import patch
@@ -100,8 +101,8 @@ async def test_nothing_that_is_asked_all_the_time_reads_a_whole_table(given: Sce
         "a heartbeat": lambda connection: heartbeats.beat(connection, Beat(connection_id=who, pod_uid=pod)),
         "heartbeats together": lambda connection: heartbeats.beat_many(connection, senders),
         "a report": lambda connection: transitions.report(connection, milestone),
-        "a milestone": lambda connection: transitions.report_at_once(
-            connection, milestone, namespace="bots", job_name=identity.job_name
+        "a milestone": lambda connection: transitions.report(
+            connection, replace(milestone, namespace="bots", job_name=identity.job_name)
         ),
         "what a bot says below": lambda connection: heartbeats.note_details(
             connection, who, pod_uid=pod, stage="in_meeting"

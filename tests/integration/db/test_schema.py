@@ -140,8 +140,8 @@ async def test_the_slots_of_an_adopted_users_live_meetings_are_held(vexa: Databa
 async def test_the_newest_databases_unique_index_is_respected(vexa: Database) -> None:
     await schema.upgrade(vexa)
     scheduled = resolve(platform="zoom", native_id="100000010")
-    async with vexa.transaction() as connection:
-        with pytest.raises(DuplicateMeeting):
+    with pytest.raises(DuplicateMeeting):
+        async with vexa.at_once() as connection:
             await reserve(connection, a_request(User(id=1, email="", cap=12), meeting=scheduled))
 
 

@@ -66,7 +66,7 @@ class Crowd:
         )
         applied: Applied | None = None
         with suppress(CallbackRejected):
-            async with self.database.transaction() as connection:
+            async with self.database.at_once() as connection:
                 applied = await report(connection, what)
         self.changes[bot.meeting_id] += applied is not None and applied.applied
 
@@ -177,7 +177,7 @@ async def test_two_pods_that_start_at_once_do_not_both_speak(given: Scenario, cr
 
     async def start(bot: Bot, pod_uid: str) -> None:
         what = Report(connection_id=bot.connection_id, target=Status.STARTING, reason="started", pod_uid=pod_uid)
-        async with crowd.transaction() as connection:
+        async with crowd.at_once() as connection:
             await report(connection, what)
         answers[bot.meeting_id] += 1
 

@@ -32,7 +32,7 @@ def told(bot: Bot, target: Status, **fields: object) -> Report:
 
 
 async def reported(given: Scenario, what: Report) -> Applied:
-    async with given.database.transaction() as connection:
+    async with given.database.at_once() as connection:
         return await report(connection, what)
 
 

@@ -201,7 +201,7 @@ async def test_a_whole_life_through_the_real_parts_costs_six_writes(plane: Plane
     )
     for target, reason in course:
         told = Report(connection_id=bot.connection_id, target=target, reason=reason, pod_uid="pod")
-        async with given.database.transaction() as connection:
+        async with given.database.at_once() as connection:
             await report(connection, told)
         await plane.ensure(body)
         await plane.mirror.show_changes()

@@ -129,7 +129,7 @@ async def test_a_repeat_is_told_once(given: Scenario) -> None:
         connection_id=bot.connection_id, target=Status.ACTIVE, reason="joined", pod_uid="pod", event_id="event"
     )
     for _ in range(3):
-        async with given.database.transaction() as connection:
+        async with given.database.at_once() as connection:
             await report(connection, told)
     assert [each.event_type for each in await ledger(given, user)].count("meeting.started") == 1
 

@@ -23,7 +23,7 @@ async def main(url: str, connection_id: str, point: str) -> None:
     """Get to that point."""
     database = Database.connect(url)
     told = Report(connection_id=connection_id, target=Status.COMPLETED, reason="left", pod_uid=pod_of(connection_id))
-    async with database.transaction() as connection:
+    async with database.at_once() as connection:
         assert (await transitions.report(connection, told)).applied
     if point in ("claimed", "sent"):
         transport = Transport(Guard(["127.0.0.1"]))
