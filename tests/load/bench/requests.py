@@ -1,5 +1,5 @@
-"""From BotRequest to Job on the real control plane: steadily, in a burst, without the controller manager, and after a
-restart of the operator among everything that was."""
+"""From BotRequest to Job on the real control plane, with whole lives: steadily, in a burst, and after a restart of the
+operator among everything that was."""
 
 import asyncio
 import itertools
@@ -15,8 +15,8 @@ from sqlalchemy import text
 from dev.stores.settings import load as stores
 from tests.load import plane, rows
 from tests.load.bench.figures import Figure
-from tests.load.bench.load import Outcome, at_once, poisson
-from tests.load.bench.rig import JOBS, PODS, RAW, REQUESTS, Rig, parsed, rss_mib
+from tests.load.bench.load import at_once, poisson
+from tests.load.bench.rig import REQUESTS, Rig, rss_mib
 from tests.load.botswarm import Histogram, Identity, Script, Swarm, TokenSigner
 from tests.load.botswarm.sources import follow_rows
 from usher_models.db.engine import Database
@@ -25,7 +25,7 @@ _CREATED = text("""
 SELECT request_name, extract(epoch FROM job_created_at) AS at FROM usher.bots
 WHERE request_name LIKE :prefix AND job_created_at IS NOT NULL
 """)
-_PATIENCE_S = 180.0
+PATIENCE_S = 180.0
 # More BotRequests than come in so many seconds are not waited for: a system that is overrun only piles up more.
 PILE_S = 20.0
 
@@ -33,10 +33,10 @@ _meetings = itertools.count(600_000_000)
 
 
 class Bench:
-    """One database, one operator and one swarm, for all of it."""
+    """One database and its users, and BotRequests of theirs."""
 
-    def __init__(self, rig: Rig, database: Database, swarm: Swarm, users: list[int]) -> None:
-        self.rig, self.database, self.swarm, self.users = rig, database, swarm, users
+    def __init__(self, rig: Rig, database: Database, users: list[int]) -> None:
+        self.rig, self.database, self.users = rig, database, users
 
     def requests(self, prefix: str, due: dict[str, float] | None = None) -> Iterator[bytes]:
         """BotRequests to create, named with the prefix; `due` learns when each was taken."""
@@ -73,7 +73,7 @@ class Bench:
 
     async def all_created(self, prefix: str, count: int) -> dict[str, float]:
         """The same once there are `count`, or when patience is over."""
-        until = time.monotonic() + _PATIENCE_S
+        until = time.monotonic() + PATIENCE_S
         while len(created := await self.created(prefix)) < count and time.monotonic() < until:
             await asyncio.sleep(0.25)
         return created
@@ -92,9 +92,7 @@ async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
         swarm = Swarm(
             url=f"http://127.0.0.1:{plane.CALLBACK_PORT}", tokens=TokenSigner.of_cluster(rig.settings), seed=1
         )
-        bench = Bench(rig, database, swarm, users)
-        rig.stop("controller-manager")
-        figures = await _without_manager(bench, load, operate)
+        bench = Bench(rig, database, users)
         await stack.enter_async_context(swarm.running())
         meeting_s = load["meeting_s"]
 
@@ -103,17 +101,16 @@ async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
             return Script(lobby_s=1, meeting_s=900 if long else meeting_s, leave_s=1)
 
         long_lived: set[int] = set()
-        figures += await _manager_ceiling(bench)
-        following = asyncio.create_task(_follow(bench, script_of, long_lived))
+        following = asyncio.create_task(_follow(bench, swarm, script_of, long_lived))
         stack.callback(following.cancel)
-        figures += await _sustained(bench, load, operate, serve)
+        figures = await _sustained(bench, load, operate, serve)
         figures += await _burst(bench, load["burst"], operate, serve)
         if "restart" in load:
-            figures += await _restart(bench, load["restart"], operate)
+            figures += await _restart(bench, swarm, load["restart"], operate)
         return figures
 
 
-async def _follow(bench: Bench, script_of: Any, long_lived: set[int]) -> None:
+async def _follow(bench: Bench, swarm: Swarm, script_of: Any, long_lived: set[int]) -> None:
     """Bring bots to life as their Jobs come; those of the burst stay for long."""
 
     async def learn() -> None:
@@ -123,83 +120,7 @@ async def _follow(bench: Bench, script_of: Any, long_lived: set[int]) -> None:
                 long_lived.update((await connection.scalars(query)).all())
             await asyncio.sleep(0.4)
 
-    await asyncio.gather(learn(), follow_rows(bench.swarm, bench.database, script_of, every_s=0.5))
-
-
-async def _without_manager(bench: Bench, load: dict[str, Any], operate: plane.UsherProcess) -> list[Figure]:
-    """Nobody else works on the Jobs: what remains is Usher and the API server."""
-    count, connections = load["without_manager"], load["connections"]
-    await at_once(bench.rig.api, list(itertools.islice(bench.requests("warm"), 20)), connections=4)
-    await bench.all_created("warm", 20)
-    began = time.time()
-    await at_once(bench.rig.api, list(itertools.islice(bench.requests("along"), count)), connections=connections)
-    along = await bench.all_created("along", count)
-    waiting = await _of_those_that_wait(bench, count, operate, connections=connections)
-    raw = (await _raw_jobs(bench, load["raw"], connections=connections)).rate(201)
-    return [
-        Figure(
-            name="requests without manager",
-            value=(len(waiting) - 1) / (max(waiting.values()) - min(waiting.values())),
-            unit="/s",
-            ceiling=raw,
-            note="of BotRequests that wait when the operator starts, with the showing of their statuses",
-        ),
-        Figure(
-            name="requests while created",
-            value=len(along) / (max(along.values()) - began),
-            unit="/s",
-            ceiling=raw,
-            note="beside the creation of the BotRequests: three writes against the ceiling's one",
-        ),
-    ]
-
-
-async def _of_those_that_wait(
-    bench: Bench, count: int, operate: plane.UsherProcess, *, connections: int
-) -> dict[str, float]:
-    await operate.stop()
-    await at_once(bench.rig.api, list(itertools.islice(bench.requests("alone"), count)), connections=connections)
-    await operate.start()
-    with bench.rig.shares("BotRequest to Job without the controller manager", operate):
-        return await bench.all_created("alone", count)
-
-
-async def _raw_jobs(bench: Bench, count: int, *, connections: int) -> Outcome:
-    """Jobs as Usher builds them, suspended, so that nobody works on them later either."""
-    newest = (await bench.rig.call("GET", f"{JOBS}?limit=1")).body
-    job = _template(newest)
-    target = bench.rig.api
-    path = f"/apis/batch/v1/namespaces/{RAW}/jobs"
-    payloads = []
-    for number in range(count):
-        job["metadata"]["name"] = f"raw-{number}"
-        payloads.append(target.request("POST", path, json.dumps(job).encode()))
-    return await at_once(target, payloads, connections=connections)
-
-
-def _template(listed: bytes) -> dict[str, Any]:
-    job: dict[str, Any] = parsed(listed)["items"][0]
-    metadata, spec = job["metadata"], job["spec"]
-    kept = {key: metadata[key] for key in ("labels", "annotations") if key in metadata}
-    spec = {key: value for key, value in spec.items() if key not in ("selector", "template")} | {
-        "suspend": True,
-        "template": {"metadata": {"labels": {"app": "raw"}}, "spec": job["spec"]["template"]["spec"]},
-    }
-    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": kept, "spec": spec}
-
-
-async def _manager_ceiling(bench: Bench) -> list[Figure]:
-    """How fast the controller manager makes pods of Jobs that wait for it."""
-    waiting, before = await bench.rig.count(JOBS), await bench.rig.count(PODS)
-    bench.rig.start("controller-manager")
-    began, until = time.monotonic(), time.monotonic() + _PATIENCE_S
-    first: float | None = None
-    while (made := await bench.rig.count(PODS) - before) < waiting and time.monotonic() < until:
-        if made and first is None:
-            first = time.monotonic()
-        await asyncio.sleep(0.2)
-    rate = made / (time.monotonic() - (first or began))
-    return [Figure(name="controller manager", value=rate, unit="pods/s", note="the machine's own: not Usher's")]
+    await asyncio.gather(learn(), follow_rows(swarm, bench.database, script_of, every_s=0.5))
 
 
 async def _sustained(
@@ -273,8 +194,8 @@ async def _burst(
     ]
 
 
-async def _restart(bench: Bench, load: dict[str, Any], operate: plane.UsherProcess) -> list[Figure]:
-    requests, live = await bench.rig.count(REQUESTS), len(bench.swarm.live())
+async def _restart(bench: Bench, swarm: Swarm, load: dict[str, Any], operate: plane.UsherProcess) -> list[Figure]:
+    requests, live = await bench.rig.count(REQUESTS), len(swarm.live())
     await asyncio.sleep(10)
     await operate.stop()
     bench.rig.writes()

@@ -75,6 +75,13 @@ class Rig:
         processes.start(one_of.process)
         components.wait(one_of)
 
+    async def renew(self) -> None:
+        """An empty control plane again, as at the beginning."""
+        await asyncio.to_thread(_down, self.settings)
+        await asyncio.to_thread(_up, self.settings, Progress())
+        self.audit_read = 0
+        await _furnish(self)
+
     @contextmanager
     def shares(self, benchmark: str, *ours: UsherProcess) -> Iterator[None]:
         """Note how much of one core each process used meanwhile."""
