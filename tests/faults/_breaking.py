@@ -106,7 +106,7 @@ GUARDS = [
         only="another_pod",
         take_out=_replace(
             transitions,
-            "_ONE",
+            "_REPORTED",
             "AND (CAST(:pod_uid AS varchar) IS NULL OR b.pod_uid IS NULL OR b.pod_uid = :pod_uid)",
             "AND (CAST(:pod_uid AS varchar) IS NULL OR true)",
         ),
@@ -124,6 +124,13 @@ GUARDS = [
         test=_OP + "test_callbacks.py",
         only="",
         take_out=_set(PodIdentity, "require_job", lambda *_: None),
+    ),
+    Guard(
+        name="report_of_the_job",
+        does="a report of another Job's pod moves nothing",
+        test=_OP + "test_callbacks.py",
+        only="another_meetings_pod",
+        take_out=_replace(transitions, "_REPORTED", "CAST(:job_name AS varchar) IS NULL", "true"),
     ),
     Guard(
         name="heartbeat_row_lock",

@@ -241,6 +241,18 @@ async def test_the_token_of_another_meetings_pod_is_403(
     assert await given.everything() == before
 
 
+@pytest.mark.parametrize("kind", ["started", "heartbeat", "status"])
+async def test_another_meetings_pod_cannot_be_the_first_to_speak(
+    given: Scenario, caller_of: CallerOf, kind: str
+) -> None:
+    nobodys_yet, other = await caller_of(given.a_bot()), await caller_of(given.a_bot().active())
+    before = await given.everything()
+    body = {"connection_id": nobodys_yet.bot.connection_id}
+    answer = await nobodys_yet.send(kind, token=other.token, json=body)
+    assert (answer.code, answer.body["code"]) == (403, "forbidden")
+    assert await given.everything() == before
+
+
 @pytest.mark.parametrize("claims", [{"service_account": "default"}, {"namespace": "default"}, {"pod_name": None}])
 async def test_the_token_of_somebody_else_is_403(
     given: Scenario, caller_of: CallerOf, issuer: TokenIssuer, claims: dict[str, Any]
