@@ -71,6 +71,19 @@ class Bench:
             found = (await connection.execute(query, {"prefix": f"{prefix}-%"})).all()
         return {row.request_name for row in found} | {row.job_name for row in found}
 
+    async def all_over(self, prefix: str, *, within_s: float) -> None:
+        """Wait until every bot has ended and its BotRequest shows it; what has not is counted as it is."""
+        left = text(
+            "SELECT count(*) FROM usher.bots WHERE request_name LIKE :prefix"
+            " AND (ended_at IS NULL OR revision > mirrored_revision)"
+        )
+        until = time.monotonic() + within_s
+        while time.monotonic() < until:
+            async with self.database.reading() as connection:
+                if not await connection.scalar(left, {"prefix": f"{prefix}-%"}):
+                    return
+            await asyncio.sleep(0.5)
+
     async def all_created(self, prefix: str, count: int) -> dict[str, float]:
         """The same once there are `count`, or when patience is over."""
         until = time.monotonic() + PATIENCE_S
@@ -141,7 +154,7 @@ async def _sustained(
     given_up = f"; given up after {outcome.seconds:.0f} s with {pile.result()} waiting" if pile.done() else ""
     pile.cancel()
     created = await bench.all_created("steady", outcome.answers[201])
-    await asyncio.sleep(min(load["meeting_s"] + 20, 45))
+    await bench.all_over("steady", within_s=load["meeting_s"] + 40)
     writes = bench.rig.writes(await bench.names("steady"))
     latency, early, late = Histogram(), Histogram(), Histogram()
     names = sorted(created, key=lambda name: due[name])
