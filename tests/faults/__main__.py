@@ -71,10 +71,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser(known).parse_args(arguments)
     progress = Progress()
     chosen = [known[name] for name in options.only or known if options.only or not known[name].long]
-    outcomes = [_execute(run, options, progress=progress) for run in chosen]
-    _print(outcomes)
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1) + "\n")
+    outcomes: list[Outcome] = []
+    try:
+        for run in chosen:
+            outcomes.append(_execute(run, options, progress=progress))
+            options.json.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1) + "\n")
+    finally:
+        # Also of what was broken off: an hour's figures are not lost with the last minute's.
+        _print(outcomes)
     progress.say(f"the figures are in {options.json}")
     return 0 if all(outcome.ok for outcome in outcomes) else 1
 

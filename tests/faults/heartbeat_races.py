@@ -115,11 +115,11 @@ async def _beat(database: Database, bot: Bot, *, after_s: float) -> tuple[dateti
     """When the heartbeat happened by the database's clock, and whether it was accepted."""
     await asyncio.sleep(after_s)
     heard = True
-    async with database.engine.connect() as connection:
+    # A refusal wrote nothing, and is no reason to roll back, after which everything would be prepared anew.
+    async with database.transaction() as connection:
         at: datetime = (await connection.execute(text("SELECT now()"))).scalar_one()
         try:
             await heartbeats.beat(connection, Beat(connection_id=bot.connection_id, pod_uid=bot.pod_uid))
-            await connection.commit()
         except MeetingOver:
             heard = False
     return at, heard

@@ -4,6 +4,7 @@ Unlike a `world`, nothing is made beforehand: BotRequests come from people, Jobs
 controller. Whatever Usher stands on is reached by a proxy of its own, which a run may break.
 """
 
+import itertools
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -26,6 +27,8 @@ from usher_models.db.engine import Database
 
 FOLDER = Path(".faults")
 HOST = "127.0.0.1"
+# Two runs of one process are not to find each other's objects.
+_NUMBERS = itertools.count(1)
 FIRST_PORT = 18400
 FIRST_STORES = 30
 BEAT_S = "USHER_HEARTBEAT_INTERVAL_S"
@@ -94,7 +97,7 @@ class Plot:
 @asynccontextmanager
 async def a_ground(api: Api, plot: Plot) -> AsyncIterator[Ground]:
     """An installation for as long as the context lasts."""
-    namespace = f"{plot.name}-{plot.number}-{os.getpid()}"
+    namespace = f"{plot.name}-{plot.number}-{os.getpid()}-{next(_NUMBERS)}"
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(Stores.up(number=FIRST_STORES + plot.number))
         url = stores.create_database(plot.name)
