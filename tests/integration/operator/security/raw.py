@@ -15,6 +15,11 @@ class Raw:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
+    @property
+    def ended(self) -> bool:
+        """Whether the other side has closed it: with a word, or with a reset when something was still on its way."""
+        return self.reader.at_eof() or self.reader.exception() is not None
+
     async def say(self, text: str | bytes) -> "Raw":
         """Send those bytes."""
         self.writer.write(text.encode() if isinstance(text, str) else text)

@@ -150,10 +150,10 @@ async def test_a_slow_head_is_given_up(given: Scenario, bot: Bot, monkeypatch: p
     async with serving(given) as serve, dialled(serve.ports["api"]) as (raw,):
         began = time.monotonic()
         await raw.say("GET /livez HTTP/1.1\r\nX-Slow: ")
-        while not raw.reader.at_eof() and time.monotonic() - began < SOON_S:
+        while not raw.ended and time.monotonic() - began < SOON_S:
             await raw.say("a")
             await asyncio.sleep(0.02)
-        assert raw.reader.at_eof()
+        assert raw.ended
 
 
 @pytest.mark.parametrize("port", ["callbacks", "api"])
@@ -279,7 +279,7 @@ async def test_one_client_cannot_take_every_connection(given: Scenario, bot: Bot
         await modest.say("GET /docs HTTP/1.1\r\nHost: x\r\n\r\n")
         assert await modest.status() == 200
         await asyncio.sleep(0.05)
-        assert sum(not raw.reader.at_eof() for raw in greedy) == 19
+        assert sum(not raw.ended for raw in greedy) == 19
 
 
 EVIL = "%0d%0aX-Evil:%20yes"
