@@ -55,10 +55,24 @@ def up(settings: Settings, *, progress: Progress) -> Path:
     account = ("serviceaccount", "default", "--namespace=default")
     otherwise = "The controller manager made no ServiceAccount in 60 s; see its log."
     waiting.until(lambda: kubectl.get(settings, *account) is not None, timeout_s=60, otherwise=otherwise)
-    kubectl.kubectl(settings, "apply", "--filename", str(REPOSITORY / "crds" / "botrequests.yaml"))
-    established = ("wait", "--for=condition=Established", "crd/botrequests.usher.dev", "--timeout=30s")
-    kubectl.kubectl(settings, *established)
+    define_botrequests(settings)
     return settings.kubeconfig()
+
+
+def define_botrequests(settings: Settings) -> None:
+    """Apply the CRD and wait until the API server serves it.
+
+    Not by `kubectl wait`: it gives up at once when the CRD has no conditions yet.
+    """
+    kubectl.kubectl(settings, "apply", "--filename", str(REPOSITORY / "crds" / "botrequests.yaml"))
+    otherwise = "The API server did not establish the CRD of BotRequests in 30 s; see its log."
+    waiting.until(lambda: _established(settings), timeout_s=30, otherwise=otherwise)
+
+
+def _established(settings: Settings) -> bool:
+    found = kubectl.get(settings, "crd", "botrequests.usher.dev") or {}
+    conditions = found.get("status", {}).get("conditions") or []
+    return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
 
 
 def down(settings: Settings, *, purge: bool = False) -> None:

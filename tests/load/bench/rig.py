@@ -16,9 +16,9 @@ from typing import Any
 
 import psutil
 
-from dev.cluster import bare, binaries, components, kubectl, pki
+from dev.cluster import bare, binaries, components, pki
 from dev.cluster.component import Component, process
-from dev.cluster.settings import REPOSITORY, Settings
+from dev.cluster.settings import Settings
 from dev.machine import processes
 from dev.machine.progress import Progress
 from tests.load.bench.figures import FOLDER
@@ -131,8 +131,7 @@ def _up(settings: Settings, progress: Progress) -> None:
         for name in bare.COMPONENTS:
             processes.start(component(settings, name).process)
             components.wait(component(settings, name))
-        kubectl.kubectl(settings, "apply", "--filename", str(REPOSITORY / "crds" / "botrequests.yaml"))
-        kubectl.kubectl(settings, "wait", "--for=condition=Established", "crd/botrequests.usher.dev", "--timeout=30s")
+        bare.define_botrequests(settings)
         processes.start(_kwok(settings))
 
 
