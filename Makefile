@@ -82,11 +82,11 @@ e2e: install ## Tests on a real cluster (about 8 minutes; the first time about 1
 	@$(RUN) pytest tests/e2e --timeout 300 --durations 10 -m alone
 
 .PHONY: faults
-faults: install ## Break what Usher stands on and measure its promises (under 30 minutes); ONLY=name SEED=n
+faults: install ## Break what Usher stands on and measure its promises (more than an hour, half of it heartbeat_races); ONLY=name SEED=n
 	@$(RUN) tests.faults $(addprefix --only ,$(ONLY)) $(addprefix --seed ,$(SEED))
 
 .PHONY: faults-quick
-faults-quick: install ## A short selection of it, the same each time (about a minute)
+faults-quick: install ## A short selection of it, the same each time (about 80 s)
 	@$(RUN) tests.faults --quick --only crash_points --only chaos --only soak --seed 1
 
 .PHONY: outages
@@ -110,7 +110,7 @@ bench-quick: install ## Measure a little of it and compare with stored margins (
 .PHONY: profile
 profile: install ## Show what the operator and serve spend their time on under load (about 2 minutes)
 	@$(RUN) dev.stores up
-	@$(RUN) tests.load.bench --quick --profile --only requests --only heartbeats --only reservations
+	@$(RUN) tests.load.bench --quick --profile --only jobs --only requests --only heartbeats --only reservations
 
 .PHONY: test
 test: ## Everything above, in the order of what fails fastest

@@ -21,6 +21,15 @@ BACKLOG = 1024
 OWN_FILES = 256
 
 
+async def whole_body(request: web.Request, *, within_s: float) -> bytes:
+    """The body of a request. Raises TimeoutError when it takes longer than that."""
+    # Mostly it came with the head, and a clock that is never looked at costs more than reading it.
+    if request.content.is_eof():
+        return await request.read()
+    async with asyncio.timeout(within_s):
+        return await request.read()
+
+
 @asynccontextmanager
 async def listening(app: web.Application, port: int, *, settings: Settings) -> AsyncIterator[int]:
     """Serve `app` for as long as the context lasts; yields the port. Requests in flight are finished on the way out."""

@@ -106,7 +106,7 @@ GUARDS = [
         only="another_pod",
         take_out=_replace(
             transitions,
-            "_REPORTED",
+            "_ONE",
             "AND (CAST(:pod_uid AS varchar) IS NULL OR b.pod_uid IS NULL OR b.pod_uid = :pod_uid)",
             "AND (CAST(:pod_uid AS varchar) IS NULL OR true)",
         ),
@@ -130,7 +130,7 @@ GUARDS = [
         does="a report of another Job's pod moves nothing",
         test=_OP + "test_callbacks.py",
         only="another_meetings_pod",
-        take_out=_replace(transitions, "_REPORTED", "CAST(:job_name AS varchar) IS NULL", "true"),
+        take_out=_replace(transitions, "_ONE", "CAST(:job_name AS varchar) IS NULL", "true"),
     ),
     Guard(
         name="heartbeat_row_lock",

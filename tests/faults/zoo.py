@@ -78,21 +78,16 @@ KINDS = [
     Kind(name="slow leaver", status="completed", reason="stopped", within_s=30, options={"leave_s": 600}),
     Kind(name="duplicate", status="completed", reason="meeting_ended", within_s=25, options={"meeting_s": 9}),
     Kind(name="babbling", status="completed", reason="meeting_ended", within_s=25, options={"meeting_s": 5}),
-    Kind(
-        name="clock three hours ahead",
-        status="completed",
-        reason="meeting_ended",
-        within_s=25,
-        options={"meeting_s": 5},
-        under=("faketime", "-f", "+3h"),
-    ),
-    Kind(
-        name="clock three hours behind",
-        status="completed",
-        reason="meeting_ended",
-        within_s=25,
-        options={"meeting_s": 5},
-        under=("faketime", "-f", "-3h"),
+    *(
+        Kind(
+            name=f"clock three hours {way}",
+            status="completed",
+            reason="meeting_ended",
+            within_s=25,
+            options={"meeting_s": 5},
+            under=("faketime", "-f", offset),
+        )
+        for way, offset in (("ahead", "+3h"), ("behind", "-3h"))
     ),
     Kind(name="wrong token", status="failed", reason="never_started", within_s=20),
     Kind(name="reports after failure", status="failed", reason="heartbeat_lost", within_s=25),

@@ -73,7 +73,8 @@ class Database:
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """For a statement that reads: one exchange with the server instead of three. Raises DatabaseUnavailable.
 
-        Two statements here see two moments; what must be of one moment, and every write, belongs into a transaction.
+        Two statements here see two moments; what must be of one moment belongs into a transaction, and a write there or
+        into `at_once`.
         """
         with _translated():
             async with self._autocommit.connect() as connection:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from usher_models.db.engine import in_one_exchange
 from usher_models.db.meetings import BOT_COLUMNS, Bot, bot_by_id, to_bot
 from usher_models.db.outbox import TOLD
-from usher_models.db.tables import ACTIVE_MEETING_INDEX
+from usher_models.db.tables import ACTIVE_MEETING, ACTIVE_MEETING_INDEX
 from usher_models.errors import CapReached, ConnectionTaken, DuplicateMeeting, UnknownUser
 from usher_models.platforms import MeetingRef
 from usher_models.states import HOLDS_SLOT, SENTENCES, Reason, Source, Stage
@@ -55,24 +55,24 @@ class Reservation:
 
 _LOCK_USER = text("SELECT max_concurrent_bots FROM users WHERE id = :user_id FOR NO KEY UPDATE")
 
-# The second look at the status is the condition of the index on live meetings: the history is not counted through.
 # Everything is judged and written in one statement, which begins, and looks, after the user's row was locked. Both are
 # sent at once: the lock is held while the server works, and not while this process comes to read what it said.
+# Live meetings are counted by their index, which wants its condition stated, and not through the user's history.
 _RESERVE = text(
-    """
+    f"""
 WITH known AS (
     SELECT meeting_id, user_id FROM usher.bots WHERE connection_id = :connection_id
 ), used AS (
     SELECT count(*) AS used, (SELECT max_concurrent_bots FROM users WHERE id = :user_id) AS cap,
            min(id) FILTER (WHERE platform = :platform AND platform_specific_id = :native_id) AS duplicate
-    FROM meetings WHERE user_id = :user_id AND status = ANY(:holds) AND status NOT IN ('completed', 'failed')
+    FROM meetings WHERE user_id = :user_id AND status = ANY(:holds) AND {ACTIVE_MEETING}
 ), fresh AS (
     SELECT nextval(pg_get_serial_sequence('meetings', 'id')) AS id FROM used
     WHERE used.used < used.cap AND used.duplicate IS NULL AND NOT EXISTS (SELECT FROM known)
 ), meeting AS (
     INSERT INTO meetings (id, user_id, platform, platform_specific_id, status, bot_container_id, data,
                           created_at, updated_at)
-    SELECT id, :user_id, :platform, :native_id, 'reserved', 'bot-' || id, '{}',
+    SELECT id, :user_id, :platform, :native_id, 'reserved', 'bot-' || id, '{{}}',
            now() AT TIME ZONE 'utc', now() AT TIME ZONE 'utc'
     FROM fresh
     RETURNING *
@@ -83,7 +83,7 @@ WITH known AS (
     INSERT INTO usher.bots (meeting_id, connection_id, user_id, job_name, request_namespace, request_name, request_uid,
                             request_generation, spec, config, stage, lobby_timeout_s, max_duration_s, reason, message)
     SELECT id, :connection_id, :user_id, bot_container_id, :request_namespace,
-           replace(:request_name, '{id}', CAST(id AS varchar)), :request_uid,
+           replace(:request_name, '{{id}}', CAST(id AS varchar)), :request_uid,
            :request_generation, CAST(:spec AS jsonb), CAST(:config AS jsonb), :stage, :lobby_timeout_s,
            :max_duration_s, :reason, :message
     FROM meeting

@@ -22,6 +22,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 # Newer deployments have it: at most one live row per user and meeting. Its violation is a duplicate, never an error.
 ACTIVE_MEETING_INDEX = "uq_meeting_active_user_platform_native"
+# Its condition. A query that states it too, in the same words, may use the index.
+ACTIVE_MEETING = "status NOT IN ('completed', 'failed')"
 
 vexa = MetaData()
 
@@ -74,7 +76,7 @@ meetings = Table(
         "platform",
         "platform_specific_id",
         unique=True,
-        postgresql_where=text("status NOT IN ('completed', 'failed')"),
+        postgresql_where=text(ACTIVE_MEETING),
     ),
 )
 

@@ -9,7 +9,6 @@ Locks are taken in the order meetings, bots, heartbeats; a heartbeat takes the l
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,7 +89,7 @@ WITH picked AS (
     WHERE b.connection_id = :connection_id
       AND m.status = ANY(:origins)
       AND (CAST(:pod_uid AS varchar) IS NULL OR b.pod_uid IS NULL OR b.pod_uid = :pod_uid)
-      AND {{guard}}
+      AND (CAST(:job_name AS varchar) IS NULL OR b.job_name = :job_name AND b.request_namespace = :namespace)
     FOR UPDATE OF m, b
 )
 """
@@ -197,17 +196,25 @@ async def report(connection: AsyncConnection, told: Report) -> Applied:
 
 async def _move_one(connection: AsyncConnection, told: Report) -> Bot | None:
     """The bot as it is then; None when nothing moves, also because its meeting knows the event already."""
-    try:
-        (moved,) = await in_one_exchange(connection, (_REPORTED,), _told(told))
-    except IntegrityError as exc:
-        if EVENT_KEY in str(exc):
-            return None
-        raise
+    moved = await _unless_known(connection, _ONE, _told(told, Source.BOT))
     return to_bot(moved[0]) if moved else None
 
 
-def _told(told: Report) -> dict[str, Any]:
-    return _values(told.target, Source.BOT) | {
+async def _unless_known(
+    connection: AsyncConnection, statement: TextClause, values: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The statement's rows; none when the meeting knows the event already."""
+    try:
+        (rows,) = await in_one_exchange(connection, (statement,), values)
+    except IntegrityError as exc:
+        if EVENT_KEY not in str(exc):
+            raise
+        return []
+    return rows
+
+
+def _told(told: Report, source: Source) -> dict[str, Any]:
+    return _values(told.target, source) | {
         "connection_id": told.connection_id,
         "pod_uid": told.pod_uid,
         "reason": told.reason,
@@ -240,8 +247,7 @@ async def _explain(connection: AsyncConnection, told: Report, *, bot: Bot) -> No
         raise IllegalMove(f"The meeting is {bot.status}; it cannot become {told.target}.")
     if found is Judgement.LATE and told.event_id:
         values = {"connection_id": bot.connection_id, "live": sorted(LIVE), "event_id": told.event_id}
-        with suppress(IntegrityError):  # told already
-            await in_one_exchange(connection, (_NOTE_LATE,), values)
+        await _unless_known(connection, _NOTE_LATE, values)
 
 
 async def move_reserved(
@@ -251,16 +257,9 @@ async def move_reserved(
 
     The Job must not exist: a bot that runs owns its state.
     """
-    values = _values(target, source) | {
-        "connection_id": connection_id,
-        "pod_uid": None,
-        "reason": reason,
-        "message": message or sentence(reason),
-        "event_id": None,
-        "detail": "{}",
-        "stage": None,
-    }
-    return (await connection.execute(_ONE, values)).one_or_none() is not None
+    wanted = Report(connection_id=connection_id, target=target, reason=reason, pod_uid=None, message=message)
+    (moved,) = await in_one_exchange(connection, (_ONE,), _told(wanted, source))
+    return bool(moved)
 
 
 async def close_many(
@@ -310,6 +309,4 @@ def _values(target: Status, source: Source) -> dict[str, Any]:
     }
 
 
-_ONE: TextClause = text(_PICK_ONE.format(guard="true") + _MOVE + _MOVED)
-_OF_JOB = "(CAST(:job_name AS varchar) IS NULL OR b.job_name = :job_name AND b.request_namespace = :namespace)"
-_REPORTED: TextClause = text(_PICK_ONE.format(guard=_OF_JOB) + _MOVE + _SEEN)
+_ONE: TextClause = text(_PICK_ONE + _MOVE + _SEEN)

@@ -3,7 +3,6 @@
 A handler gets a `Call`, whose path, query and body are parsed already, and returns an `Answer` or a model.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
@@ -16,6 +15,7 @@ from usher_models.errors import InvalidInput, Unauthorized
 from usher_operator.api.auth import ADMIN_HEADER, USER_HEADER, AdminKey, UserKeys
 from usher_operator.api.inputs import Input
 from usher_operator.api.legacy import LEGACY_STATUSES
+from usher_operator.http import whole_body
 
 BODY_MAX_BYTES = 256 * 1024
 BODY_TIMEOUT_S = 10
@@ -125,8 +125,7 @@ async def _body(route: Route, request: web.Request) -> BaseModel | None:
     if route.takes is None:
         return None
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            raw = await request.read()
+        raw = await whole_body(request, within_s=BODY_TIMEOUT_S)
     except TimeoutError as exc:
         raise web.HTTPRequestTimeout from exc
     if not raw and route.body_optional:

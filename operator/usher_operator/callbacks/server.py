@@ -7,7 +7,6 @@ Every route authenticates first, reads a bounded body in bounded time, checks th
 meeting, and answers with the row's actual status and the commands the bot has not obeyed yet.
 """
 
-import asyncio
 import json
 from collections import Counter
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from usher_models.wire import BODY_MAX_BYTES, Exited, Heartbeat, Joined, Process
 from usher_operator.callbacks.beats import Beats
 from usher_operator.callbacks.identity import PodIdentity, TokenVerifier
 from usher_operator.commands import pending
+from usher_operator.http import whole_body
 from usher_operator.problems import BadBody, Handler, problems
 from usher_operator.telemetry import CALLBACK_SECONDS, CALLBACKS, TRANSITIONS
 
@@ -141,7 +141,7 @@ class Callbacks:
         self._speaking[pod.pod_uid] += 1
         request[SPEAKER] = pod.pod_uid
         try:
-            raw = await _body(request)
+            raw = await whole_body(request, within_s=BODY_TIMEOUT_S)
             body = json.loads(raw, object_hook=_storable if ESCAPED_NUL in raw else None)
         except (ValueError, RecursionError) as exc:
             raise BadBody("The body is not JSON.") from exc
@@ -214,14 +214,6 @@ class Callbacks:
         )
         body = reply.__pydantic_serializer__.to_json(reply, exclude_none=True)
         return web.Response(body=body, content_type="application/json")
-
-
-async def _body(request: web.Request) -> bytes:
-    # Mostly it came with the head, and a clock that is never looked at costs more than reading it.
-    if request.content.is_eof():
-        return await request.read()
-    async with asyncio.timeout(BODY_TIMEOUT_S):
-        return await request.read()
 
 
 def _storable(fields: dict[str, object]) -> dict[str, object]:

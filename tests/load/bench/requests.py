@@ -168,12 +168,7 @@ async def _sustained(
     listed = ", ".join(f"{count / len(created):.2f} {what}" for what, count in writes.most_common(6))
     note = f"{len(created)} in {span:.0f} s; operator {rss_mib(operate.pid):.0f} MiB{given_up}"
     return [
-        Figure(
-            name="requests",
-            value=len(created) / span,
-            unit="/s",
-            note=note,
-        ),
+        Figure(name="requests", value=len(created) / span, unit="/s", note=note),
         Figure(name="requests p99", value=latency.quantile(0.99), unit="s", note=f"{latency.summary()}; {growth}"),
         Figure(name="requests lost", value=float(outcome.answers[201] - len(created)), unit=""),
         Figure(name="writes per life", value=writes.total() / len(created), unit="", note=listed),
@@ -224,6 +219,7 @@ async def _restart(bench: Bench, swarm: Swarm, load: dict[str, Any], operate: pl
     note = f"{requests} BotRequests, {live} live bots"
     return [
         Figure(name="restart", value=took, unit="s", note=note),
+        Figure(name="restart load", value=float(requests), unit=""),
         Figure(name="restart writes", value=float(writes.total()), unit="", note=str(dict(writes.most_common(4)))),
         Figure(name="operator memory", value=memory, unit="MiB", note=note),
     ]
