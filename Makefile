@@ -82,7 +82,7 @@ e2e: install ## Tests on a real cluster (about 8 minutes; the first time about 1
 	@$(RUN) pytest tests/e2e --timeout 300 --durations 10 -m alone
 
 .PHONY: faults
-faults: install ## Break what Usher stands on and measure its promises (more than an hour, half of it heartbeat_races); ONLY=name SEED=n
+faults: install ## Break what Usher stands on and measure its promises (about 26 minutes); ONLY=name SEED=n
 	@$(RUN) tests.faults $(addprefix --only ,$(ONLY)) $(addprefix --seed ,$(SEED))
 
 .PHONY: faults-quick
@@ -92,6 +92,10 @@ faults-quick: install ## A short selection of it, the same each time (about 80 s
 .PHONY: outages
 outages: install ## 1,000 bots while what they need is away for 3, 5 and 10 minutes (about 26 minutes)
 	@$(RUN) tests.faults --only outages
+
+.PHONY: races
+races: install ## A million reservations and 100,000 heartbeats against each other (about 15 minutes)
+	@$(RUN) tests.faults --only reservation_races --only heartbeat_races $(addprefix --seed ,$(SEED))
 
 .PHONY: soak
 soak: install ## Ask for bots at random while serve and operate are killed, and check: MINUTES=n (10) SEED=n

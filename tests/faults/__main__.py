@@ -1,8 +1,8 @@
 """`python -m tests.faults`: every fault run, or some, and one table of what they measured."""
 
 import argparse
-import asyncio
 import contextlib
+import gc
 import importlib
 import inspect
 import json
@@ -15,11 +15,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import uvloop
 from rich.console import Console
 from rich.table import Table
 
 from dev.machine.progress import Progress
 from tests.faults.figures import Figure, Scale
+from usher_operator.console import COLLECT_AFTER
 
 RESULTS = Path(".faults") / "figures.json"
 
@@ -73,6 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = [known[name] for name in options.only or known if options.only or not known[name].long]
     options.json.parent.mkdir(parents=True, exist_ok=True)
     outcomes: list[Outcome] = []
+    # The loop and the garbage collector are set as in `serve` and `operate`: bots and callbacks by the thousand.
+    gc.set_threshold(*COLLECT_AFTER)
     try:
         for run in chosen:
             outcomes.append(_execute(run, options, progress=progress))
@@ -113,7 +117,7 @@ def _execute(run: Run, options: argparse.Namespace, *, progress: Progress) -> Ou
     with progress.step(f"{run.name}: {run.does}"):
         try:
             scale = Scale(quick=options.quick, seed=options.seed, minutes=options.minutes, say=say)
-            figures = asyncio.run(run.function(scale))
+            figures = uvloop.run(run.function(scale))
         except Exception as exc:
             traceback.print_exc()
             error = f"{type(exc).__name__}: {exc}"

@@ -1,15 +1,16 @@
-"""A heartbeat against the sweep that would end its bot, both within 5 ms of the cutoff, 100,000 times.
+"""Heartbeats against the sweep that would end their bots, both within 5 ms of the cutoff, 100,000 times.
 
-Rows are set so that their limits run out a few milliseconds apart; as each does, its bot beats on one connection while
-a sweep takes the whole handful on another. Both are the production functions. Only those races count whose beat and
-sweep both happened within 5 ms of the cutoff by the database's clock; the run goes on until there are enough.
+The limits of a handful of rows are set to run out a few milliseconds around one moment. At that moment their bots beat,
+as the callback server lets them (together, and by themselves where that did not take them), and a sweep takes the whole
+handful. All of it is production's own. Only those races count whose beat and sweep both began within 5 ms of the row's
+cutoff; the run goes on until there are enough. Postgres is on this machine, so both read one clock.
 """
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections import deque
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
@@ -18,22 +19,24 @@ from tests.faults.figures import Figure, Scale, at_least, exactly
 from tests.scenario import Scenario
 from usher_models.db import heartbeats, meetings, staleness, transitions
 from usher_models.db.engine import Database
-from usher_models.db.heartbeats import Beat
+from usher_models.db.heartbeats import Beat, Sender
 from usher_models.db.meetings import Bot
 from usher_models.db.transitions import Closing
 from usher_models.errors import MeetingOver
 from usher_models.states import Source, Status
+from usher_operator.callbacks.beats import Beats
 
+LONG = True
 RACES, QUICK_RACES = 100_000, 300
 LIMIT_S = 120
 NEAR = timedelta(milliseconds=5)
-HANDFUL, HANDS, STOCK = 8, 2, 1_000
-LEAD_S = 0.012
+HANDFUL, HANDS, STOCK = 16, 3, 2_000
+# From the moment at which the rows are set until their cutoffs: as long as that takes.
+LEAD = timedelta(milliseconds=15)
 
 _SET = text("""
-UPDATE usher.heartbeats h SET at = clock_timestamp() + make_interval(secs => g.due - :limit)
-FROM unnest(CAST(:ids AS integer[]), CAST(:dues AS float8[])) AS g (id, due) WHERE h.meeting_id = g.id
-RETURNING h.meeting_id, h.at + make_interval(secs => :limit) AS cutoff
+UPDATE usher.heartbeats h SET at = g.cutoff - make_interval(secs => :limit)
+FROM unnest(CAST(:ids AS integer[]), CAST(:cutoffs AS timestamptz[])) AS g (id, cutoff) WHERE h.meeting_id = g.id
 """)
 
 
@@ -50,13 +53,21 @@ class Tally:
     dice: random.Random = field(default_factory=lambda: random.Random(1))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Spoken:
+    """When a heartbeat was sent that brought the answer, and whether it was accepted."""
+
+    at: datetime
+    accepted: bool
+
+
 async def run(scale: Scale) -> list[Figure]:
     """Race until enough races were near enough."""
     wanted = QUICK_RACES if scale.quick else RACES
     tally = Tally(dice=random.Random(scale.seed))
     async with own_database(pool_size=4 + HANDS * (HANDFUL + 2)) as (database, _):
         while tally.near < wanted:
-            await _round(database, tally)
+            await _round(database, tally, wanted=wanted)
             scale.say(
                 f"{tally.near} of {wanted} races, {tally.beats_won} beats and {tally.sweeps_won} sweeps came first"
             )
@@ -72,64 +83,88 @@ def _rarer(tally: Tally) -> float:
     return round(min(tally.beats_won, tally.sweeps_won) / tally.raced, 3)
 
 
-async def _round(database: Database, tally: Tally) -> None:
+async def _round(database: Database, tally: Tally, *, wanted: int) -> None:
+    """Race with bots of a new stock until those that lost are too many, or there were enough races."""
     given = Scenario(database)
     await given.execute("TRUNCATE meetings, meeting_sessions, usher.bots, usher.heartbeats, usher.transitions CASCADE")
-    bots = iter(await given.copies_of(await given.a_bot().starting().active(), STOCK))
+    bots = deque(await given.copies_of(await given.a_bot().starting().active(), STOCK))
     async with asyncio.TaskGroup() as group:
         for _ in range(HANDS):
-            group.create_task(_hand(database, bots, tally))
+            group.create_task(_hand(database, bots, tally, wanted=wanted))
 
 
-async def _hand(database: Database, bots: Iterator[Bot], tally: Tally) -> None:
-    while some := [bot for _, bot in zip(range(HANDFUL), bots, strict=False)]:
-        await _race(database, some, tally)
+async def _hand(database: Database, bots: deque[Bot], tally: Tally, *, wanted: int) -> None:
+    beats = Beats(database)
+    while len(bots) >= HANDFUL and tally.near < wanted:
+        some = [bots.popleft() for _ in range(HANDFUL)]
+        bots.extend(await _race(database, beats, some, tally))
 
 
-async def _race(database: Database, bots: list[Bot], tally: Tally) -> None:
-    dues = [LEAD_S + tally.dice.uniform(-0.004, 0.004) for _ in bots]
-    cutoffs = await _aim(database, bots, dues)
-    sweep = asyncio.create_task(_sweep(database, bots, after_s=LEAD_S + tally.dice.uniform(-0.002, 0.005)))
-    beats = await asyncio.gather(*(_beat(database, bot, after_s=due) for bot, due in zip(bots, dues, strict=True)))
-    swept_at, failed = await sweep
+async def _race(database: Database, beats: Beats, bots: list[Bot], tally: Tally) -> list[Bot]:
+    """The bots that are still alive."""
+    dice = tally.dice
+    moment = datetime.now(UTC) + LEAD
+    cutoffs = [_about(moment, dice, -3, 1) for _ in bots]
+    async with database.transaction() as connection:
+        values = {"ids": [bot.meeting_id for bot in bots], "cutoffs": cutoffs, "limit": LIMIT_S}
+        await connection.execute(_SET, values)
+    said, (swept_at, failed) = await asyncio.gather(
+        _beat_together(database, beats, bots, at=_about(moment, dice, 0, 5)),
+        _sweep(database, bots, at=_about(moment, dice, -1, 1)),
+    )
     async with database.transaction() as connection:
         now = await meetings.bots_by_id(connection, [bot.meeting_id for bot in bots])
-    for bot, (beat_at, heard) in zip(bots, beats, strict=True):
-        cutoff = cutoffs[bot.meeting_id]
+    for bot, cutoff, spoken in zip(bots, cutoffs, said, strict=True):
         over = now[bot.meeting_id].status is Status.FAILED
         tally.raced += 1
-        tally.near += abs(beat_at - cutoff) <= NEAR and abs(swept_at - cutoff) <= NEAR
-        tally.beats_won += heard
+        tally.near += abs(spoken.at - cutoff) <= NEAR and abs(swept_at - cutoff) <= NEAR
+        tally.beats_won += spoken.accepted
         tally.sweeps_won += over
-        tally.failed_though_heard += heard and (over or bot.meeting_id in failed)
-        tally.refused_though_alive += not heard and not over
+        tally.failed_though_heard += spoken.accepted and (over or bot.meeting_id in failed)
+        tally.refused_though_alive += not spoken.accepted and not over
+    return [bot for bot in bots if now[bot.meeting_id].live]
 
 
-async def _aim(database: Database, bots: list[Bot], dues: list[float]) -> dict[int, datetime]:
-    values = {"ids": [bot.meeting_id for bot in bots], "dues": dues, "limit": LIMIT_S}
-    async with database.transaction() as connection:
-        return {row.meeting_id: row.cutoff for row in await connection.execute(_SET, values)}
+def _about(moment: datetime, dice: random.Random, earliest_ms: float, latest_ms: float) -> datetime:
+    return moment + timedelta(milliseconds=dice.uniform(earliest_ms, latest_ms))
 
 
-async def _beat(database: Database, bot: Bot, *, after_s: float) -> tuple[datetime, bool]:
-    """When the heartbeat happened by the database's clock, and whether it was accepted."""
-    await asyncio.sleep(after_s)
-    heard = True
-    # A refusal wrote nothing, and is no reason to roll back, after which everything would be prepared anew.
-    async with database.transaction() as connection:
-        at: datetime = (await connection.execute(text("SELECT now()"))).scalar_one()
-        try:
+async def _until(moment: datetime) -> None:
+    await asyncio.sleep((moment - datetime.now(UTC)).total_seconds())
+
+
+async def _beat_together(database: Database, beats: Beats, bots: list[Bot], *, at: datetime) -> list[Spoken]:
+    await _until(at)
+    return await asyncio.gather(*(_beat(database, beats, bot) for bot in bots))
+
+
+async def _beat(database: Database, beats: Beats, bot: Bot) -> Spoken:
+    at = datetime.now(UTC)
+    assert bot.pod_uid
+    assert bot.request_namespace
+    sender = Sender(
+        connection_id=bot.connection_id,
+        pod_uid=bot.pod_uid,
+        namespace=bot.request_namespace,
+        job_name=bot.job_name,
+    )
+    if await beats.note(sender):
+        return Spoken(at=at, accepted=True)
+    at = datetime.now(UTC)
+    try:
+        async with database.at_once() as connection:
             await heartbeats.beat(connection, Beat(connection_id=bot.connection_id, pod_uid=bot.pod_uid))
-        except MeetingOver:
-            heard = False
-    return at, heard
+    except MeetingOver:
+        return Spoken(at=at, accepted=False)
+    return Spoken(at=at, accepted=True)
 
 
-async def _sweep(database: Database, bots: list[Bot], *, after_s: float) -> tuple[datetime, set[int]]:
-    await asyncio.sleep(after_s)
+async def _sweep(database: Database, bots: list[Bot], *, at: datetime) -> tuple[datetime, set[int]]:
+    """When the sweep began, and whom it failed."""
+    await _until(at)
     condition, values = staleness.guard(staleness.HEARTBEAT_LOST, limit_s=LIMIT_S, max_credit_s=0)
+    began = datetime.now(UTC)
     async with database.transaction() as connection:
-        at: datetime = (await connection.execute(text("SELECT now()"))).scalar_one()
         moved = await transitions.close_many(
             connection,
             [Closing(meeting_id=bot.meeting_id, reason="heartbeat_lost") for bot in bots],
@@ -138,4 +173,4 @@ async def _sweep(database: Database, bots: list[Bot], *, after_s: float) -> tupl
             guard=condition,
             guard_values=values,
         )
-    return at, {one.meeting_id for one in moved}
+    return began, {one.meeting_id for one in moved}

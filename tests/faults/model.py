@@ -1,10 +1,14 @@
 """Every interleaving of row, Job, BotRequest, bots and messages, with each kind of fault, up to a bound.
 
 The production functions run against a model of the stores (`tests/model`). Each search goes breadth-first, so what it
-has seen is every history up to the depth it reached.
+has seen is every history up to the depth it reached. As many searches go on at once as there are cores, each in a
+process of its own.
 """
 
 import asyncio
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
 
 from tests.faults.figures import Figure, Scale, at_least, exactly
 from tests.model.explorer import Finding, explore
@@ -29,7 +33,10 @@ QUICK_S, DEEP_S = 1.0, 40.0
 
 async def run(scale: Scale) -> list[Figure]:
     """Search each for a while; a broken promise is told with the history that leads to it."""
-    found = [await _search(name, bounds, scale) for name, bounds in SEARCHES.items()]
+    # Not forked: this process has threads.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as processes:
+        found = await asyncio.gather(*(_search(processes, name, scale) for name in SEARCHES))
     return [
         at_least("states explored", sum(each.states for each in found), 5_000 if scale.quick else 1_000_000),
         at_least("depth of the shallowest search, steps", min(each.depth for each in found), 5),
@@ -37,10 +44,12 @@ async def run(scale: Scale) -> list[Figure]:
     ]
 
 
-async def _search(name: str, bounds: Bounds, scale: Scale) -> Finding:
-    def say(told: str) -> None:
-        scale.say(f"{name}: {told}")
-
-    found = await asyncio.to_thread(explore, bounds, within_s=QUICK_S if scale.quick else DEEP_S, say=say)
-    say(str(found))
+async def _search(processes: ProcessPoolExecutor, name: str, scale: Scale) -> Finding:
+    within_s = QUICK_S if scale.quick else DEEP_S
+    found = await asyncio.get_running_loop().run_in_executor(processes, _explored, SEARCHES[name], within_s)
+    scale.say(f"{name}: {found}")
     return found
+
+
+def _explored(bounds: Bounds, within_s: float) -> Finding:
+    return explore(bounds, within_s=within_s)

@@ -19,6 +19,7 @@ from usher_models.db.engine import Database
 from usher_models.errors import CapReached
 from usher_models.states import HOLDS_SLOT
 
+LONG = True
 ATTEMPTS, QUICK_ATTEMPTS = 1_000_000, 20_000
 CONNECTIONS, USERS = 64, 50
 CAPS = (0, 1, 2, 3, 5, 8)

@@ -30,7 +30,8 @@ from tests.faults.soaking.watching import Watcher
 from tests.load.botswarm import Script
 from tests.load.botswarm.bot import Bot
 
-MINUTES = 2.0
+LONG = True
+MINUTES = 10.0
 MEETING_S = (2.0, 30.0)
 REST_S = 131.0
 KILL_EVERY_S = (2.0, 15.0)

@@ -114,6 +114,7 @@ class Bot:
     token_until: float = 0.0
     refused_since: dict[int, float] = field(default_factory=dict)
     _beat_s: float = 0.0
+    _up: bool = False
     _leaving: bool = False
     _beating: bool = False
     _speaking: bool = False
@@ -125,6 +126,7 @@ class Bot:
         self._beat_s = self.world.beat_s
         now = self.world.now()
         if self.script.present:
+            self._up = True
             self.status, self.stage = Status.ACTIVE, Stage.IN_MEETING
             self.world.at(now + self.world.random() * self._beat_s, self._beat)
             self.world.at(now + self.script.meeting_s, self.leave)
@@ -141,8 +143,8 @@ class Bot:
         self.world.at(self.world.now() + self.script.leave_s, self._exit)
 
     def hear(self, command: dict[str, Any], way: str) -> None:
-        """Obey a command, once."""
-        if not self.alive or self.frozen or command.get("id") in self._known:
+        """Obey a command, once. Who is not up yet listens to nobody."""
+        if not self.alive or self.frozen or not self._up or command.get("id") in self._known:
             return
         self._known.add(str(command.get("id")))
         self.world.obeyed(self, command, way)
@@ -159,6 +161,7 @@ class Bot:
             self.world.ended(self, how)
 
     def _start(self) -> None:
+        self._up = True
         self._tell("started")
 
     def _started(self) -> None:
