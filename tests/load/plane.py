@@ -25,8 +25,6 @@ NAMESPACE = "usher-load"
 CALLBACK_PORT, API_PORT, OPERATE_PORT = 18081, 18080, 18082
 ADMIN_KEY = "load-test-admin-key"
 READY_WITHIN_S = 60.0
-# Where processes leave their profiles; None: they run without a profiler.
-PROFILES: Path | None = None
 TAIL_LINES = 15
 
 
@@ -80,7 +78,6 @@ class UsherProcess:
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *self.prefix,
-                *self._profiler(),
                 str(Path(sys.executable).with_name("usher")),
                 self.command,
                 env=self._environment(),
@@ -108,12 +105,6 @@ class UsherProcess:
             yield self
         finally:
             await self.stop()
-
-    def _profiler(self) -> tuple[str, ...]:
-        if PROFILES is None:
-            return ()
-        profile = PROFILES / f"{self.command}-{uuid4().hex[:8]}.prof"
-        return (sys.executable, "-m", "cProfile", "-o", str(profile))
 
     def _environment(self) -> dict[str, str]:
         return {

@@ -16,10 +16,9 @@ import uvloop
 from dev.cluster.binaries import kubernetes_version
 from dev.machine.errors import DevError
 from dev.machine.progress import Progress
-from tests.load import plane
 from tests.load.bench import bot_start, commanding, figures, heartbeats, jobs, requests, reservations, sweep
 from tests.load.bench.figures import Figure
-from tests.load.bench.profiles import profile_of
+from tests.load.bench.profiles import Profiler
 from tests.load.bench.rig import Rig, up
 
 Benchmark = Callable[[Rig, dict[str, Any]], Awaitable[list[Figure]]]
@@ -34,6 +33,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "reservations": reservations.run,
 }
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "performance.md"
+SAMPLES = Path("build") / "profiles"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 LIBRARIES = ("aiohttp", "kopf", "kubernetes", "psycopg", "pydantic", "redis", "sqlalchemy")
 
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.load.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the small selection of `make test`, against its margins")
     parser.add_argument("--only", choices=BENCHMARKS, action="append", help="run this one; may be repeated")
-    parser.add_argument("--profile", action="store_true", help="run Usher under cProfile and print what it does most")
+    parser.add_argument("--profile", action="store_true", help="sample Usher with py-spy and print what it does most")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
     options = parser.parse_args(arguments)
     profile = "quick" if options.quick else "full"
@@ -71,8 +71,8 @@ async def _run(profile: str, only: list[str] | None, *, profiled: bool) -> tuple
     found: list[Figure] = []
     failed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="usher-bench-") as folder:
-        plane.PROFILES = Path(folder) if profiled else None
-        async with up(folder=Path(folder), progress=progress) as rig:
+        profiler = Profiler.in_a_clean(SAMPLES) if profiled else None
+        async with up(folder=Path(folder), progress=progress, profiler=profiler) as rig:
             for name, benchmark in BENCHMARKS.items():
                 if (only and name not in only) or name not in load:
                     continue
@@ -85,7 +85,7 @@ async def _run(profile: str, only: list[str] | None, *, profiled: bool) -> tuple
                     failed.append(f"{name} ({type(exc).__name__}: {exc})")
                     if os.environ.get("USHER_BENCH_RAISE"):
                         raise
-        profiles = profile_of(Path(folder)) if profiled else []
+        profiles = profiler.tables() if profiler else []
     lines = [*_machine(), "", *figures.table(found, held_to), "", *_shares(rig), *profiles]
     lines += [f"\nNot measured: {name}" for name in failed]
     missed = [one.name for one in found if one.name in held_to and not held_to[one.name].keeps(one)]

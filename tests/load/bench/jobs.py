@@ -9,9 +9,9 @@ from typing import Any
 
 from dev.stores.settings import load as stores
 from tests.load import plane, rows
+from tests.load.bench.asking import PATIENCE_S, Bench
 from tests.load.bench.figures import Figure
 from tests.load.bench.load import Outcome, at_once
-from tests.load.bench.requests import PATIENCE_S, Bench
 from tests.load.bench.rig import JOBS, PODS, RAW, Rig, parsed
 
 
@@ -40,6 +40,7 @@ async def _without_manager(bench: Bench, load: dict[str, Any], operate: plane.Us
     await at_once(bench.rig.api, list(itertools.islice(bench.requests("along"), count)), connections=connections)
     along = await bench.all_created("along", count)
     waiting = await _of_those_that_wait(bench, count, operate, connections=connections)
+    await operate.stop()  # it would go on with statuses, beside the ceilings
     raw = (await _raw_jobs(bench, load["raw"], connections=connections)).rate(201)
     return [
         Figure(

@@ -1,27 +1,116 @@
-"""What the processes did under a profiler: the ten functions that took the longest themselves."""
+"""What `operate` and `serve` spend their time on under a load, sampled from outside by py-spy.
 
-import pstats
+A sample is the stack of a thread that works; one that waits is no sample. What is inside of something else counts in
+both.
+"""
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
-TOP = 10
-# Waiting is no work.
-IDLE = ("'poll' of 'select.epoll'", "'acquire' of '_thread.lock'")
+from tests.load.plane import UsherProcess
 
-
-def profile_of(folder: Path) -> list[str]:
-    """A Markdown table for each process that left a profile."""
-    lines = []
-    for number, path in enumerate(sorted(folder.glob("*.prof"), key=lambda path: path.stat().st_mtime), 1):
-        stats = pstats.Stats(str(path)).get_stats_profile()
-        busy = {name: one for name, one in stats.func_profiles.items() if not any(idle in name for idle in IDLE)}
-        total = sum(one.tottime for one in busy.values())
-        lines += [f"\n### {number}. usher {path.name.partition('-')[0]}", "", f"{total:.1f} s of work.", ""]
-        lines += ["| share | calls | function |", "|---|---|---|"]
-        for name, one in sorted(busy.items(), key=lambda item: -item[1].tottime)[:TOP]:
-            where = f"{_short(one.file_name)}:{one.line_number}" if one.line_number else "built in"
-            lines.append(f"| {one.tottime / total:.1%} | {one.ncalls} | `{name}` ({where}) |")
-    return lines
+RATE = 100  # samples per second
+TOP = 12
+ENDS_WITHIN_S = 30.0
+# Of Usher's own these only wait for others, in every stack.
+ROOTS = ("console.py", "cli.py", "operate.py", "serve.py", "http.py")
 
 
-def _short(path: str) -> str:
-    return path.partition("site-packages/")[2] or "/".join(Path(path).parts[-2:])
+@dataclass(frozen=True, kw_only=True)
+class Profiler:
+    """Keeps its samples in a folder, a file for each benchmark and process."""
+
+    folder: Path
+
+    @classmethod
+    def in_a_clean(cls, folder: Path) -> Self:
+        """A profiler whose folder holds nothing older."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return cls(folder=folder)
+
+    @contextmanager
+    def sampling(self, benchmark: str, *processes: UsherProcess) -> Iterator[None]:
+        """Sample those processes for as long as the context lasts."""
+        with ExitStack() as stack:
+            for one in processes:
+                stack.enter_context(_sampled(one.pid, self.folder / f"{one.command} during {benchmark}.raw"))
+            yield
+
+    def tables(self) -> list[str]:
+        """Two Markdown tables for each file: whose code ran, and for which of Usher's functions."""
+        lines: list[str] = []
+        for path in sorted(self.folder.glob("*.raw"), key=lambda path: path.stat().st_mtime):
+            samples = _read(path)
+            total = sum(samples.values())
+            if total:
+                lines += ["", f"### {path.stem}", "", f"{total} samples at {RATE} a second.", ""]
+                lines += _table("whose code ran", _leaves(samples), total)
+                lines += ["", *_table("on behalf of", _functions(samples), total)]
+        return lines
+
+
+Samples = Counter[tuple[str, ...]]
+
+
+@contextmanager
+def _sampled(pid: int, path: Path) -> Iterator[None]:
+    program = str(Path(sys.executable).with_name("py-spy"))
+    argv = [program, "record", "--pid", str(pid), "--rate", str(RATE), "--duration", "3600", "--format", "raw"]
+    recording = subprocess.Popen([*argv, "--output", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        recording.send_signal(signal.SIGINT)
+        recording.wait(ENDS_WITHIN_S)
+
+
+def _read(path: Path) -> Samples:
+    """Stacks, the outermost frame first, and how often each was seen."""
+    samples: Samples = Counter()
+    for line in path.read_text().splitlines():
+        stack, _, count = line.rpartition(" ")
+        frames = tuple(frame.rpartition(":")[0] + ")" if ":" in frame else frame for frame in stack.split(";"))
+        # A pool's threads wait for work.
+        if not any(frame.startswith("_worker (concurrent/") for frame in frames):
+            samples[frames] += int(count)
+    return samples
+
+
+def _leaves(samples: Samples) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for stack, count in samples.items():
+        found[_owner(stack[-1])] += count
+    return found
+
+
+def _owner(frame: str) -> str:
+    """The library a frame belongs to; what is written in C counts for whoever called it."""
+    path = frame.partition(" (")[2].rstrip(")")
+    first = path.partition("/")[0]
+    if path.startswith(("usher_", "operator/usher_", "models/usher_")):
+        return "Usher"
+    return "Python's own" if first.endswith(".py") or first in ("asyncio", "json", "concurrent", "logging") else first
+
+
+def _functions(samples: Samples) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for stack, count in samples.items():
+        ours = {frame for frame in stack if _owner(frame) == "Usher" and not frame.rstrip(")").endswith(ROOTS)}
+        for frame in ours:
+            function, _, where = frame.partition(" (")
+            found[f"`{function}` ({where}"] += count
+    return found
+
+
+def _table(title: str, counts: Counter[str], total: int) -> list[str]:
+    lines = [f"| {title} | share |", "|---|---:|"]
+    return lines + [f"| {name} | {count / total:.0%} |" for name, count in counts.most_common(TOP)]

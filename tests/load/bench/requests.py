@@ -3,93 +3,24 @@ operator among everything that was."""
 
 import asyncio
 import itertools
-import json
 import time
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import text
 
 from dev.stores.settings import load as stores
 from tests.load import plane, rows
+from tests.load.bench import restart
+from tests.load.bench.asking import Bench
 from tests.load.bench.figures import Figure
 from tests.load.bench.load import at_once, poisson
-from tests.load.bench.rig import REQUESTS, Rig, rss_mib
+from tests.load.bench.rig import Rig, rss_mib
 from tests.load.botswarm import Histogram, Identity, Script, Swarm, TokenSigner
 from tests.load.botswarm.sources import follow_rows
-from usher_models.db.engine import Database
 
-_CREATED = text("""
-SELECT request_name, extract(epoch FROM job_created_at) AS at FROM usher.bots
-WHERE request_name LIKE :prefix AND job_created_at IS NOT NULL
-""")
-PATIENCE_S = 180.0
 # More BotRequests than come in so many seconds are not waited for: a system that is overrun only piles up more.
 PILE_S = 20.0
-
-_meetings = itertools.count(600_000_000)
-
-
-class Bench:
-    """One database and its users, and BotRequests of theirs."""
-
-    def __init__(self, rig: Rig, database: Database, users: list[int]) -> None:
-        self.rig, self.database, self.users = rig, database, users
-
-    def requests(self, prefix: str, due: dict[str, float] | None = None) -> Iterator[bytes]:
-        """BotRequests to create, named with the prefix; `due` learns when each was taken."""
-        for number in itertools.count():
-            name = f"{prefix}-{number}"
-            if due is not None:
-                due[name] = time.time()
-            yield self._request(name, long=prefix == "burst")
-
-    def _request(self, name: str, *, long: bool) -> bytes:
-        number = next(_meetings)
-        spec: dict[str, Any] = {
-            "userId": self.users[number % len(self.users)],
-            "platform": "zoom",
-            "nativeMeetingId": str(number),
-        }
-        if long:
-            spec["nodeSelector"] = {"life": "long"}
-        body = {"apiVersion": "usher.dev/v1alpha1", "kind": "BotRequest", "metadata": {"name": name}, "spec": spec}
-        return self.rig.api.request("POST", REQUESTS, json.dumps(body).encode())
-
-    async def created(self, prefix: str) -> dict[str, float]:
-        """When each Job was created (UNIX seconds), by the name of its BotRequest."""
-        async with self.database.transaction() as connection:
-            found = await connection.execute(_CREATED, {"prefix": f"{prefix}-%"})
-            return {row.request_name: float(row.at) for row in found}
-
-    async def names(self, prefix: str) -> set[str]:
-        """The names of the BotRequests with that prefix and of their Jobs."""
-        query = text("SELECT request_name, job_name FROM usher.bots WHERE request_name LIKE :prefix")
-        async with self.database.transaction() as connection:
-            found = (await connection.execute(query, {"prefix": f"{prefix}-%"})).all()
-        return {row.request_name for row in found} | {row.job_name for row in found}
-
-    async def all_over(self, prefix: str, *, within_s: float) -> None:
-        """Wait until every bot has ended and its BotRequest shows it; what has not is counted as it is."""
-        left = text(
-            "SELECT count(*) FROM usher.bots WHERE request_name LIKE :prefix"
-            " AND (ended_at IS NULL OR revision > mirrored_revision)"
-        )
-        until = time.monotonic() + within_s
-        while time.monotonic() < until:
-            async with self.database.reading() as connection:
-                if not await connection.scalar(left, {"prefix": f"{prefix}-%"}):
-                    return
-            await asyncio.sleep(0.5)
-
-    async def all_created(self, prefix: str, count: int) -> dict[str, float]:
-        """The same once there are `count`, or when patience is over."""
-        until = time.monotonic() + PATIENCE_S
-        while len(created := await self.created(prefix)) < count and time.monotonic() < until:
-            await asyncio.sleep(0.25)
-        return created
 
 
 async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
@@ -119,7 +50,7 @@ async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
         figures = await _sustained(bench, load, operate, serve)
         figures += await _burst(bench, load["burst"], operate, serve)
         if "restart" in load:
-            figures += await _restart(bench, swarm, load["restart"], operate)
+            figures += await restart.measure(bench, swarm, load["restart"], operate)
         return figures
 
 
@@ -199,27 +130,4 @@ async def _burst(
     return [
         Figure(name="burst", value=took, unit="s", note=f"{len(created)} of {count} Jobs"),
         Figure(name="burst missing or twice", value=float(abs(count - len(created)) + abs(count - reserved)), unit=""),
-    ]
-
-
-async def _restart(bench: Bench, swarm: Swarm, load: dict[str, Any], operate: plane.UsherProcess) -> list[Figure]:
-    requests, live = await bench.rig.count(REQUESTS), len(swarm.live())
-    await asyncio.sleep(10)
-    await operate.stop()
-    bench.rig.writes()
-    began = time.time()
-    again = replace(operate, process=None)
-    async with again.running():
-        await at_once(bench.rig.api, list(itertools.islice(bench.requests("after"), 1)), connections=1)
-        created = await bench.all_created("after", 1)
-        took = (max(created.values()) if created else float("nan")) - began
-        await asyncio.sleep(load["within_s"] - min(took, load["within_s"]))
-        writes = bench.rig.writes()
-        memory = rss_mib(again.pid)
-    note = f"{requests} BotRequests, {live} live bots"
-    return [
-        Figure(name="restart", value=took, unit="s", note=note),
-        Figure(name="restart load", value=float(requests), unit=""),
-        Figure(name="restart writes", value=float(writes.total()), unit="", note=str(dict(writes.most_common(4)))),
-        Figure(name="operator memory", value=memory, unit="MiB", note=note),
     ]

@@ -9,24 +9,28 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from dev.cluster import bare, binaries, components, pki
+from dev.cluster import bare, binaries, components, kubectl, pki
 from dev.cluster.component import Component, process
 from dev.cluster.settings import Settings
 from dev.machine import processes
 from dev.machine.progress import Progress
 from tests.load.bench.figures import FOLDER
 from tests.load.bench.load import Target, one
+from tests.load.bench.profiles import Profiler
 from tests.load.botswarm.connections import Response
 from tests.load.plane import NAMESPACE, UsherProcess
 
 NODES = 10
+ACCOUNT = "usher-load"
+# The control plane's heaps are small here, and it would collect garbage for a fifth of its time.
+ROOMY = {"GOGC": "400"}
 REQUESTS = f"/apis/usher.dev/v1alpha1/namespaces/{NAMESPACE}/botrequests"
 JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
@@ -42,18 +46,20 @@ class Rig:
     say: Callable[[str], None]
     cpu: dict[str, dict[str, float]] = field(default_factory=dict)
     audit_read: int = 0
+    profiler: Profiler | None = None
+    token: str = ""
 
     @property
     def kubeconfig(self) -> Path:
-        """The administrator's."""
-        return self.settings.kubeconfig()
+        """That of a ServiceAccount: the API server verifies a certificate anew with every request, a token seldom."""
+        return self.folder / "kubeconfig"
 
     @property
     def api(self) -> Target:
-        """The API server, spoken to as the administrator."""
+        """The API server, spoken to as that ServiceAccount."""
         tls = ssl.create_default_context(cafile=str(self.settings.pki / "ca.crt"))
-        tls.load_cert_chain(self.settings.pki / "admin.crt", self.settings.pki / "admin.key")
-        return Target(host="127.0.0.1", port=self.settings.apiserver_port, tls=tls)
+        headers = (("Authorization", f"Bearer {self.token}"),)
+        return Target(host="127.0.0.1", port=self.settings.apiserver_port, tls=tls, headers=headers)
 
     async def call(self, method: str, path: str, body: object = None) -> Response:
         """One request to the API server."""
@@ -87,7 +93,8 @@ class Rig:
         """Note how much of one core each process used meanwhile."""
         named = {one.command: one.pid for one in ours} | {"the rig itself": psutil.Process().pid}
         before, began = _cpu(named, self.settings), time.monotonic()
-        yield
+        with self.profiler.sampling(benchmark, *ours) if self.profiler else nullcontext():
+            yield
         seconds, after = time.monotonic() - began, _cpu(named, self.settings)
         shares = {name: (after[name] - before.get(name, 0.0)) / seconds for name in after}
         self.cpu[benchmark] = {name: share for name, share in shares.items() if share >= 0.005}
@@ -110,13 +117,13 @@ class Rig:
 
 
 @asynccontextmanager
-async def up(*, folder: Path, progress: Progress) -> AsyncIterator[Rig]:
+async def up(*, folder: Path, progress: Progress, profiler: Profiler | None = None) -> AsyncIterator[Rig]:
     """Bring everything up; take it down at the end. What a killed run left is removed first."""
     settings = bare.load()
     await asyncio.to_thread(_down, settings)
     try:
         await asyncio.to_thread(_up, settings, progress)
-        rig = Rig(settings=settings, folder=folder, say=progress.say)
+        rig = Rig(settings=settings, folder=folder, say=progress.say, profiler=profiler)
         await _furnish(rig)
         yield rig
     finally:
@@ -132,31 +139,34 @@ def _up(settings: Settings, progress: Progress) -> None:
             processes.start(component(settings, name).process)
             components.wait(component(settings, name))
         bare.define_botrequests(settings)
-        processes.start(_kwok(settings))
 
 
 def _down(settings: Settings) -> None:
-    processes.stop(_kwok(settings), kill=True)
+    processes.stop(_kwok(settings, settings.kubeconfig()), kill=True)
     bare.down(settings, purge=True)
 
 
 def component(settings: Settings, name: str) -> Component:
-    """A component of the bare control plane, with an audit log."""
+    """A component of the bare control plane, with an audit log, and with memory instead of garbage collections."""
     usual = bare.component(settings, name)
     extra: tuple[str, ...] = ()
     if name == "apiserver":
         policy = FOLDER / "audit-policy.yaml"
         extra = (f"--audit-policy-file={policy}", f"--audit-log-path={settings.audit_log}", "--audit-log-maxsize=2000")
-    return replace(usual, process=replace(usual.process, argv=(*usual.process.argv, *extra)))
+    env = {**usual.process.env, **ROOMY}
+    return replace(usual, process=replace(usual.process, argv=(*usual.process.argv, *extra), env=env))
 
 
-def _kwok(settings: Settings) -> processes.Process:
+def _kwok(settings: Settings, kubeconfig: Path) -> processes.Process:
     program = str(binaries.program(settings, "kwok"))
-    flags = (f"--kubeconfig={settings.kubeconfig()}", f"--config={FOLDER / 'kwok.yaml'}", "--manage-all-nodes=true")
+    flags = (f"--kubeconfig={kubeconfig}", f"--config={FOLDER / 'kwok.yaml'}", "--manage-all-nodes=true")
     return process(settings, "kwok", (program, *flags))
 
 
 async def _furnish(rig: Rig) -> None:
+    rig.token = await asyncio.to_thread(_account, rig.settings)
+    rig.kubeconfig.write_text(json.dumps(_with_token(rig.settings, rig.token)))
+    processes.start(_kwok(rig.settings, rig.kubeconfig))
     for namespace in (NAMESPACE, RAW):
         await rig.call("POST", "/api/v1/namespaces", _named("Namespace", namespace))
         accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
@@ -165,6 +175,27 @@ async def _furnish(rig: Rig) -> None:
         node = _named("Node", f"kwok-{number}")
         node["metadata"]["labels"] = {"life": "long", "type": "kwok"}
         await rig.call("POST", "/api/v1/nodes", node)
+
+
+def _account(settings: Settings) -> str:
+    """The token of a new ServiceAccount that may do everything."""
+    kubectl.kubectl(settings, "create", "serviceaccount", ACCOUNT, "--namespace=default")
+    binding = ("clusterrolebinding", ACCOUNT, "--clusterrole=cluster-admin", f"--serviceaccount=default:{ACCOUNT}")
+    kubectl.kubectl(settings, "create", *binding)
+    return kubectl.kubectl(settings, "create", "token", ACCOUNT, "--namespace=default", "--duration=24h").strip()
+
+
+def _with_token(settings: Settings, token: str) -> dict[str, Any]:
+    server = f"https://127.0.0.1:{settings.apiserver_port}"
+    cluster = {"server": server, "certificate-authority": str(settings.pki / "ca.crt")}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "bare", "cluster": cluster}],
+        "users": [{"name": ACCOUNT, "user": {"token": token}}],
+        "contexts": [{"name": "bare", "context": {"cluster": "bare", "user": ACCOUNT}}],
+        "current-context": "bare",
+    }
 
 
 def _named(kind: str, name: str) -> dict[str, Any]:
