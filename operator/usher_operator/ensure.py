@@ -1,7 +1,7 @@
 """Making what a BotRequest asks for true: one idempotent act for created, changed, resumed and re-listed objects.
 
-    known? ── no ──► reserve ──► Job ──► done
-      └─ yes ─► take over what changed ─► Job, if it is missing
+    new, or not known ──► reserve ──► Job ──► done
+                known ──► take over what changed ──► Job, if it is missing
 
 Every step can be repeated; a crash between any two of them is cured by the next call.
 """
@@ -50,11 +50,15 @@ class Ensurer:
 
     async def ensure(self, request: BotRequest) -> None:
         """Make a request true. Raises DatabaseUnavailable or KubernetesUnavailable: then call again later."""
-        async with self._database.reading() as connection:
-            bot = await meetings.bot_by_connection(connection, request.connection_id)
         if request.deleting:
             await self.withdraw(request)
-        elif bot is None and not request.refused:
+            return
+        if request.new:
+            await self._admit(request)
+            return
+        async with self._database.reading() as connection:
+            bot = await meetings.bot_by_connection(connection, request.connection_id)
+        if bot is None and not request.refused:
             await self._admit(request)
         elif bot is not None:
             await self._follow(request, bot)
@@ -74,13 +78,14 @@ class Ensurer:
             async with self._database.at_once() as connection:
                 user_id = spec.user_id or await accounts.user_id_by_email(connection, spec.user_email or "")
                 wanted = to_reservation(request, spec, user_id=user_id)
-                bot = (await reservations.reserve(connection, wanted)).bot
+                held = await reservations.reserve(connection, wanted)
         except (Refused, InvalidMeeting) as exc:
             await self._refuse(request, exc)
             return
-        RESERVATIONS.labels(outcome="admitted").inc()
-        logger.info("Reserved a slot.", extra={"action": "slot_reserved", **_fields(request, bot)})
-        await self._follow(request, bot)
+        if held.created:
+            RESERVATIONS.labels(outcome="admitted").inc()
+            logger.info("Reserved a slot.", extra={"action": "slot_reserved", **_fields(request, held.bot)})
+        await self._follow(request, held.bot)
 
     def _check_image(self, spec: BotRequestSpec) -> None:
         if spec.image and not self._allows_image(spec.image):

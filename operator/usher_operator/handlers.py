@@ -13,7 +13,8 @@ import kopf
 
 from usher_models.errors import Unavailable
 from usher_operator.ensure import Ensurer
-from usher_operator.kube.adapter import GROUP, PLURAL, VERSION
+from usher_operator.kube.adapter import GROUP, PAGE, PLURAL, VERSION
+from usher_operator.kube.job_spec import MANAGED_BY
 from usher_operator.reconcile.finished_job import FinishedJob
 from usher_operator.request import BotRequest
 
@@ -127,4 +128,6 @@ def configure(settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
     settings.networking.connect_timeout = 10
     settings.networking.request_timeout = 30
     settings.watching.server_timeout = 300
+    settings.watching.chunk_size = PAGE  # ten thousand objects at once would be a hundred megabytes
+    settings.watching.label_selectors["batch", "v1", "jobs"] = MANAGED_BY  # others' Jobs stay with the API server
     return settings

@@ -131,6 +131,13 @@ class BotRequest:
         return str(self.raw_spec.get("connectionId") or self.uid)
 
     @property
+    def new(self) -> bool:
+        """Whether it shows nothing yet and has not changed since it was made: mostly nobody has seen it, and a
+        reservation, which finds one that is there, need not be preceded by a look. A row that the REST API made is
+        there before its request."""
+        return not self.status and self.generation == 1 and not self.raw_spec.get("connectionId")
+
+    @property
     def wants_leave(self) -> bool:
         """Whether the bot shall leave, or never come."""
         return bool(self.raw_spec.get("desiredState") == "Left")

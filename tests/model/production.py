@@ -132,15 +132,16 @@ def as_bot(number: int, row: Row) -> Bot:
     )
 
 
-def as_request(number: int, wish: str, refused: bool) -> Json:
-    status = {"conditions": [{"type": "Accepted", "status": "False", "observedGeneration": 1 + (wish == "leave")}]}
+def as_request(number: int, wish: str, shown: str) -> Json:
+    accepted = {"type": "Accepted", "status": "False", "observedGeneration": 1 + (wish == "leave")}
+    status = {"phase": shown, "conditions": [accepted] if shown == "refused" else []}
     return a_botrequest(
         connection_of(number),
         uid=connection_of(number),
         generation=1 + (wish == "leave"),
         nativeMeetingId=str(85_000_000_000 + number),
         desiredState="Left" if wish == "leave" else None,
-        status=status if refused else None,
+        status=status if shown else None,
     )
 
 
@@ -425,8 +426,8 @@ _ENSURER = Ensurer(
 )
 
 
-async def _ensure(number: int, wish: str, refused: bool) -> None:
-    request = BotRequest.from_object(as_request(number, wish, refused))
+async def _ensure(number: int, wish: str, shown: str) -> None:
+    request = BotRequest.from_object(as_request(number, wish, shown))
     await (_ENSURER.withdraw(request) if wish == "gone" else _ENSURER.ensure(request))
 
 

@@ -118,7 +118,7 @@ def _begin(world: World, bounds: Bounds) -> Iterator[Step]:
     if sum(not program.is_callback for program in world.programs) >= bounds.operators:
         return
     for number, meeting in enumerate(world.meetings, 1):
-        yield from _start(world, "ensure", number, meeting.wish, meeting.refused)
+        yield from _start(world, "ensure", number, meeting.wish, meeting.shown)
         if meeting.job in ("complete", "failed"):
             yield from _start(world, "job_seen", number, meeting.job)
     for name in bounds.sweeps:

@@ -205,7 +205,7 @@ def _note_request(world: World, number: int, generation: int) -> Answers:
 
 
 def _requests(world: World) -> Answers:
-    listed = tuple((n, each.wish, each.refused) for n, each in enumerate(world.meetings, 1) if each.wish != "gone")
+    listed = tuple((n, each.wish, each.shown) for n, each in enumerate(world.meetings, 1) if each.wish != "gone")
     return [(world, listed)]
 
 

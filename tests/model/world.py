@@ -82,6 +82,13 @@ class Meeting(NamedTuple):
     pods: tuple[Pod, ...] = ()
     mail: frozenset[Message] = frozenset()
 
+    @property
+    def shown(self) -> str:
+        """What its BotRequest shows: refused, its row once there is a Job, or nothing yet."""
+        if self.refused:
+            return "refused"
+        return str(self.row.status) if self.row and self.row.job_created else ""
+
     def pod(self, number: int) -> Pod | None:
         return next((pod for pod in self.pods if pod.number == number), None)
 

@@ -124,6 +124,12 @@ async def in_one_exchange(
     return [await _fetched(cursor) for cursor in cursors]
 
 
+async def fetch(connection: AsyncConnection, statement: TextClause, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of one statement, by the same way: half of what SQLAlchemy takes, for what is asked all the time."""
+    (rows,) = await in_one_exchange(connection, (statement,), values)
+    return rows
+
+
 Cursor = psycopg.AsyncRawCursor[dict[str, Any]]
 
 

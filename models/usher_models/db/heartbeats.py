@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from usher_models.db.engine import in_one_exchange
+from usher_models.db.engine import fetch, in_one_exchange
 from usher_models.db.meetings import BY_CONNECTION, Bot, bot_by_connection, to_bot
 from usher_models.errors import AnotherPodSpeaks, MeetingOver, UnknownConnection
 from usher_models.states import LIVE, Desired, Status
@@ -117,7 +117,7 @@ async def beat_many(connection: AsyncConnection, senders: Sequence[Sender]) -> d
         "namespaces": [sender.namespace for sender in senders],
         "job_names": [sender.job_name for sender in senders],
     }
-    (rows,) = await in_one_exchange(connection, (_BEAT_MANY,), values)
+    rows = await fetch(connection, _BEAT_MANY, values)
     return {row["connection_id"]: _heard(row) for row in rows}
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from usher_models.db.engine import Database
+from usher_models.db.engine import Database, fetch
 from usher_models.errors import NotLeading
 
 # Arbitrary constants that nobody else in the database is likely to use.
@@ -28,9 +28,9 @@ _LEASE = text(
 )
 _TAKE = text("SELECT pg_backend_pid() WHERE pg_try_advisory_lock(:lock)")
 _HELD = text(
-    "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = :pid AND objsubid = 1"
+    "SELECT true FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = :pid AND objsubid = 1"
     " AND classid = CAST(:high AS bigint)::oid AND objid = CAST(:low AS bigint)::oid"
-    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
 
 
@@ -82,7 +82,7 @@ class SingleFlight:
     async def confirm(self, connection: AsyncConnection) -> None:
         """Raise NotLeading unless this process holds the lock, as the server sees it now."""
         values = {"pid": self._pid, "high": self._lock >> 32, "low": self._lock & 0xFFFF_FFFF}
-        if not self._pid or not await connection.scalar(_HELD, values):
+        if not self._pid or not await fetch(connection, _HELD, values):
             raise NotLeading
 
     async def release(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from usher_models.db.engine import fetch
 from usher_models.states import LIVE, Desired, Status
 
 
@@ -112,17 +113,28 @@ FROM usher.bots b CROSS JOIN LATERAL (SELECT * FROM meetings WHERE id = b.meetin
     ORDER BY b.status_changed_at LIMIT :limit"""
 )
 
+_MARK_MIRRORED = text("""
+UPDATE usher.bots b SET mirrored_revision = shown.revision, mirrored_status = shown.status
+FROM unnest(CAST(:ids AS integer[]), CAST(:revisions AS bigint[]), CAST(:statuses AS varchar[]))
+     AS shown (meeting_id, revision, status)
+WHERE b.meeting_id = shown.meeting_id
+""")
+_MARK_JOB_CREATED = text("""
+UPDATE usher.bots SET job_created_at = now(), revision = revision + 1
+WHERE meeting_id = :meeting_id AND job_created_at IS NULL
+""")
+
 
 async def bot_by_connection(connection: AsyncConnection, connection_id: str) -> Bot | None:
     """The bot with that connection id."""
-    row = (await connection.execute(BY_CONNECTION, {"connection_id": connection_id})).one_or_none()
-    return to_bot(row) if row is not None else None
+    rows = await fetch(connection, BY_CONNECTION, {"connection_id": connection_id})
+    return to_bot(rows[0]) if rows else None
 
 
 async def bot_by_id(connection: AsyncConnection, meeting_id: int) -> Bot | None:
     """The bot of that meeting; None also for a meeting that Usher does not own."""
-    row = (await connection.execute(_BY_ID, {"meeting_id": meeting_id})).one_or_none()
-    return to_bot(row) if row is not None else None
+    rows = await fetch(connection, _BY_ID, {"meeting_id": meeting_id})
+    return to_bot(rows[0]) if rows else None
 
 
 async def bots_by_id(connection: AsyncConnection, meeting_ids: list[int]) -> dict[int, Bot]:
@@ -153,34 +165,22 @@ async def unmirrored_bots(connection: AsyncConnection, *, hold_s: float, limit: 
 
     Starting and stopping are left out until they have lasted `hold_s` seconds.
     """
-    return [to_bot(row) for row in await connection.execute(_UNMIRRORED, {"hold_s": hold_s, "limit": limit})]
+    return [to_bot(row) for row in await fetch(connection, _UNMIRRORED, {"hold_s": hold_s, "limit": limit})]
 
 
 async def mark_mirrored(connection: AsyncConnection, bots: Sequence[Bot]) -> None:
     """Note that BotRequests show these revisions, also one that showed a newer one: then it is shown again."""
-    await connection.execute(
-        text(
-            "UPDATE usher.bots b SET mirrored_revision = shown.revision, mirrored_status = shown.status"
-            " FROM unnest(CAST(:ids AS integer[]), CAST(:revisions AS bigint[]), CAST(:statuses AS varchar[]))"
-            " AS shown (meeting_id, revision, status) WHERE b.meeting_id = shown.meeting_id"
-        ),
-        {
-            "ids": [bot.meeting_id for bot in bots],
-            "revisions": [bot.revision for bot in bots],
-            "statuses": [bot.status for bot in bots],
-        },
-    )
+    shown = {
+        "ids": [bot.meeting_id for bot in bots],
+        "revisions": [bot.revision for bot in bots],
+        "statuses": [bot.status for bot in bots],
+    }
+    await fetch(connection, _MARK_MIRRORED, shown)
 
 
 async def mark_job_created(connection: AsyncConnection, meeting_id: int) -> None:
     """Note that the bot's Job exists; the first time counts."""
-    await connection.execute(
-        text(
-            "UPDATE usher.bots SET job_created_at = now(), revision = revision + 1"
-            " WHERE meeting_id = :meeting_id AND job_created_at IS NULL"
-        ),
-        {"meeting_id": meeting_id},
-    )
+    await fetch(connection, _MARK_JOB_CREATED, {"meeting_id": meeting_id})
 
 
 _TRANSITIONS = (

@@ -6,13 +6,14 @@ Rows of an older deployment are read as they are. While one is live it is never 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from usher_models.db.engine import in_one_exchange
+from usher_models.db.engine import fetch
+from usher_models.db.meetings import Bot
 from usher_models.errors import MeetingLive, NotFound, NotOwned
 from usher_models.states import HOLDS_SLOT, TERMINAL
 
@@ -105,9 +106,33 @@ def _record(row: Row[Any]) -> Record:
     return Record(**row._mapping)
 
 
+def of_new(bot: Bot) -> Record:
+    """The record of a bot whose slot was reserved just now, as `meeting` would read it."""
+    at = bot.reserved_at.astimezone(UTC).replace(tzinfo=None)
+    return Record(
+        id=bot.meeting_id,
+        user_id=bot.user_id,
+        platform=bot.platform,
+        native_id=bot.native_id,
+        status=bot.status,
+        bot_container_id=bot.job_name,
+        start_time=None,
+        end_time=None,
+        data={},
+        created_at=at,
+        updated_at=at,
+        owned=True,
+        url=bot.config.get("meeting_url"),
+        stage=bot.stage,
+        reason=bot.reason,
+        message=bot.message,
+        last_status=None,
+    )
+
+
 async def meeting(connection: AsyncConnection, meeting_id: int, *, user_id: int) -> Record:
     """One meeting of that user. Raises NotFound, also for another user's."""
-    (found,) = await in_one_exchange(connection, (_BY_ID,), {"id": meeting_id, "user_id": user_id})
+    found = await fetch(connection, _BY_ID, {"id": meeting_id, "user_id": user_id})
     if not found:
         raise NotFound(f"You have no meeting {meeting_id}.")
     return Record(**found[0])

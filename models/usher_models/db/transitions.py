@@ -16,7 +16,7 @@ from psycopg import IntegrityError
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from usher_models.db.engine import in_one_exchange
+from usher_models.db.engine import fetch
 from usher_models.db.meetings import BOT_COLUMNS, Bot, bot_by_connection, last_transition, to_bot
 from usher_models.db.outbox import TOLD
 from usher_models.errors import AnotherPodSpeaks, Forbidden, IllegalMove, MeetingOver, UnknownConnection
@@ -205,7 +205,7 @@ async def _unless_known(
 ) -> list[dict[str, Any]]:
     """The statement's rows; none when the meeting knows the event already."""
     try:
-        (rows,) = await in_one_exchange(connection, (statement,), values)
+        rows = await fetch(connection, statement, values)
     except IntegrityError as exc:
         if EVENT_KEY not in str(exc):
             raise
@@ -258,8 +258,7 @@ async def move_reserved(
     The Job must not exist: a bot that runs owns its state.
     """
     wanted = Report(connection_id=connection_id, target=target, reason=reason, pod_uid=None, message=message)
-    (moved,) = await in_one_exchange(connection, (_ONE,), _told(wanted, source))
-    return bool(moved)
+    return bool(await fetch(connection, _ONE, _told(wanted, source)))
 
 
 async def close_many(

@@ -138,8 +138,9 @@ class Bots:
             raise InvalidInput([{"loc": ["header", "Idempotency-Key"], "msg": message, "type": "idempotency"}])
         if created:
             self.requests.put(bot)
+            return Answer(body=MeetingResponse.of(records.of_new(bot)))
         record = await self._record(call.user_id, bot.meeting_id)
-        return Answer(body=record, headers={} if created else {"Idempotent-Replayed": "true"})
+        return Answer(body=record, headers={"Idempotent-Replayed": "true"})
 
     async def _reserve(self, wanted: reservations.Request) -> tuple[Bot, bool]:
         try:

@@ -4,6 +4,7 @@ One client per process, opened and closed with it. A ServiceAccount's token is r
 """
 
 import logging
+import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -21,6 +22,10 @@ logger = logging.getLogger(__name__)
 GROUP, VERSION, PLURAL = "usher.dev", "v1alpha1", "botrequests"
 REQUEST_TIMEOUT_S = 20
 PAGE = 500
+
+# Nobody reads what a write left behind: the API server need not put all of it into words. An error is plain JSON.
+_READ = "application/json, */*"
+_WRITE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json"
 
 # Answers that a later try may cure. Everything else that is not a success is a refusal.
 _TRANSIENT = frozenset({401, 408, 429, 500, 502, 503, 504})
@@ -43,7 +48,10 @@ class KubeAdapter:
                 await config.load_kube_config()  # type: ignore[no-untyped-call]
             except config.ConfigException as exc:
                 raise KubernetesUnavailable(f"No cluster is configured: {exc}") from exc
-        async with client.ApiClient() as api:
+        configuration = client.Configuration.get_default_copy()
+        # Looking for a proxy costs a thread with every request, and what there is does not change.
+        configuration.client_session_kwargs = {"trust_env": bool(urllib.request.getproxies())}
+        async with client.ApiClient(configuration) as api:
             yield cls(api)
 
     async def create_job(self, namespace: str, job: Json) -> bool:
@@ -52,14 +60,13 @@ class KubeAdapter:
 
     async def get_job(self, namespace: str, name: str) -> Json | None:
         """See KubePort."""
-        status, job = await self._call("GET", f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}")
+        status, job = await self._read(f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}")
         return job if _found(status, job) else None
 
     async def delete_job(self, namespace: str, name: str) -> bool:
         """See KubePort."""
         path = f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
-        status, answer = await self._call("DELETE", path, query={"propagationPolicy": "Background"})
-        return _found(status, answer)
+        return _found(*await self._write("DELETE", path, query={"propagationPolicy": "Background"}))
 
     async def list_jobs(self, namespace: str) -> list[Json]:
         """See KubePort."""
@@ -81,29 +88,27 @@ class KubeAdapter:
     async def withdraw_request(self, namespace: str, name: str) -> bool:
         """Delete a BotRequest, as its owner does; whether it was there."""
         path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}"
-        status, answer = await self._call("DELETE", path)
-        return _found(status, answer)
+        return _found(*await self._write("DELETE", path))
 
     async def revoke(self, namespace: str, role_binding: str) -> bool:
         """Delete a RoleBinding; whether it was there."""
         path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings/{role_binding}"
-        status, answer = await self._call("DELETE", path)
-        return _found(status, answer)
+        return _found(*await self._write("DELETE", path))
 
     async def patch_request_status(self, namespace: str, name: str, status: Json) -> bool:
         """See KubePort."""
-        code, answer = await self._call(
+        answer = await self._write(
             "PATCH",
             f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}/status",
             body={"status": status},
             content_type="application/merge-patch+json",
         )
-        return _found(code, answer)
+        return _found(*answer)
 
     async def create_event(self, namespace: str, event: Json) -> None:
         """See KubePort."""
         try:
-            status, answer = await self._call("POST", f"/api/v1/namespaces/{namespace}/events", body=event)
+            status, answer = await self._write("POST", f"/api/v1/namespaces/{namespace}/events", body=event)
         except KubernetesUnavailable as exc:
             status, answer = 503, {"message": str(exc)}
         if status >= 400:
@@ -117,13 +122,13 @@ class KubeAdapter:
 
     async def get_raw(self, path: str) -> Json:
         """The JSON document at `path`, such as the cluster's token keys."""
-        status, answer = await self._call("GET", path)
+        status, answer = await self._read(path)
         if status >= 400:
             raise KubernetesUnavailable(f"GET {path}: {answer.get('message', status)}")
         return answer
 
     async def _create(self, path: str, body: Json) -> bool:
-        status, answer = await self._call("POST", path, query={"fieldValidation": "Strict"}, body=body)
+        status, answer = await self._write("POST", path, query={"fieldValidation": "Strict"}, body=body)
         if status == 409:
             return False
         if status >= 400:
@@ -135,7 +140,7 @@ class KubeAdapter:
         more = ""
         while True:
             page = {"limit": str(PAGE)} | ({"continue": more} if more else {}) | query
-            status, answer = await self._call("GET", path, query=page)
+            status, answer = await self._read(path, query=page)
             if status >= 400:
                 raise KubernetesUnavailable(f"GET {path}: {answer.get('message', status)}")
             items += answer.get("items", [])
@@ -143,7 +148,12 @@ class KubeAdapter:
             if not more:
                 return items
 
-    async def _call(
+    async def _read(self, path: str, *, query: dict[str, str] | None = None) -> tuple[int, Json]:
+        """The answer's status, and what is at `path` or why not."""
+        status, raw = await self._send("GET", path, query=query, accept=_READ)
+        return status, _parse(raw)
+
+    async def _write(
         self,
         method: str,
         path: str,
@@ -152,11 +162,25 @@ class KubeAdapter:
         body: Json | None = None,
         content_type: str = "application/json",
     ) -> tuple[int, Json]:
+        """The answer's status, and for a refusal what it says."""
+        status, raw = await self._send(method, path, query=query, accept=_WRITE, body=body, content_type=content_type)
+        return status, _parse(raw) if status >= 400 else {}
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, str] | None,
+        accept: str,
+        body: Json | None = None,
+        content_type: str = "application/json",
+    ) -> tuple[int, bytes]:
         request = await self._api.param_serialize(
             method,
             path,
             query_params=list((query or {}).items()),
-            header_params={"Accept": "application/json, */*", "Content-Type": content_type},
+            header_params={"Accept": accept, "Content-Type": content_type},
             body=body,
             auth_settings=["BearerToken"],
         )
@@ -168,10 +192,9 @@ class KubeAdapter:
                 status, raw = response.status, await response.read()
         except (TimeoutError, aiohttp.ClientError, OSError) as exc:
             raise KubernetesUnavailable(f"{method} {path}: {str(exc) or type(exc).__name__}") from exc
-        parsed = _parse(raw)
         if status in _TRANSIENT:
-            raise KubernetesUnavailable(f"{method} {path}: {status} {parsed.get('message', '')}")
-        return status, parsed
+            raise KubernetesUnavailable(f"{method} {path}: {status} {_parse(raw).get('message', '')}")
+        return status, raw
 
 
 def _parse(raw: bytes) -> dict[str, Any]:

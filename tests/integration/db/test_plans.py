@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.load import rows
 from tests.scenario import Scenario, a_request
-from usher_models.db import desires, heartbeats, meetings, reservations, staleness, transitions
+from usher_models.db import desires, engine, heartbeats, meetings, reservations, staleness, transitions
 from usher_models.db.engine import Database
 from usher_models.db.heartbeats import Beat, Sender
 from usher_models.db.transitions import Report
@@ -116,7 +116,7 @@ async def test_nothing_that_is_asked_all_the_time_reads_a_whole_table(given: Sce
     for rule in RULES:
         acts[f"the rule {rule.reason}"] = partial(staleness.stale_bots, rule=rule, limit_s=120, max_credit_s=3600)
     with ExitStack() as stack:
-        for module in (reservations, transitions, heartbeats):
+        for module in (engine, reservations, heartbeats):
             stack.enter_context(patch.object(module, "in_one_exchange", one_after_the_other))
         found = {name: await whole_tables_read(given.database, act) for name, act in acts.items()}
     assert found == {name: set() for name in acts}

@@ -12,7 +12,7 @@ import pytest
 from tests.model import production, store
 from tests.model.explorer import Finding, explore
 from tests.model.steps import Bounds
-from tests.model.world import Budget, Row
+from tests.model.world import Budget, Row, World
 from usher_models import states
 from usher_models.db import reservations, staleness
 from usher_models.db.meetings import Bot
@@ -59,6 +59,11 @@ def _no_fence() -> Iterator[None]:
         yield
 
 
+def _inserted(world: World, number: int) -> tuple[World, Row]:
+    row = world.meeting(number).row or Row()
+    return world.with_row(number, row), row
+
+
 @contextmanager
 def _no_lock() -> Iterator[None]:
     """A count and an insert that somebody else may come between."""
@@ -67,14 +72,14 @@ def _no_lock() -> Iterator[None]:
         number = production.number_of(request.connection_id)
         if not await production.Ask("reserve_count", number):
             raise CapReached(limit=1, used=1)
-        await production.Ask("reserve_insert", number)
-        return Reservation(bot=production.as_bot(number, Row()), created=True)
+        row = await production.Ask("reserve_insert", number)
+        return Reservation(bot=production.as_bot(number, row), created=True)
 
     acts = {
         "reserve_count": lambda world, number: [
             (world, not any(each.row and each.row.live for each in world.meetings) or world.meeting(number).row)
         ],
-        "reserve_insert": lambda world, number: [(world.with_row(number, Row()), None)],
+        "reserve_insert": lambda world, number: [_inserted(world, number)],
     }
     functions = production._ANSWERED[reservations]
     with patch.dict(store._ACTS, acts), patch.dict(functions, {"reserve": reserve}):

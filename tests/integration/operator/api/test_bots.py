@@ -32,6 +32,18 @@ async def test_a_bot_is_reserved_and_requested(me: Client, user: User, kube: Fak
     assert request["spec"]["language"] == "de"
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"platform": "zoom", "native_meeting_id": "85123456789", "passcode": "s3cret", "language": "de"},
+        {"platform": "teams", "meeting_url": "https://teams.live.com/meet/9361234567890?p=abcDEF123"},
+    ],
+)
+async def test_the_answer_to_a_request_is_the_record_that_is_read_later(me: Client, asked: dict[str, str]) -> None:
+    answer = await me.post("/bots", **asked)
+    assert (await me.get(f"/bots/id/{answer.body['id']}")).body == answer.body
+
+
 async def test_a_requested_bot_gets_its_job(me: Client, kube: FakeKube, plane: Plane) -> None:
     answer = await me.ask()
     await plane.ensure(next(iter(kube.requests.values())))
