@@ -16,8 +16,9 @@ from usher_models.errors import UsherError
 from usher_operator.settings import Settings, SettingsInvalid, load
 from usher_operator.telemetry import configure_logging
 
-# Allocations, and collections of the generation before, until one looks for cycles again.
-COLLECT_AFTER = (50_000, 50, 100)
+# Allocations, and collections of the generation before, until one looks for cycles again. Python looks through
+# everything only when a fourth of it is new, however often it comes to the question.
+COLLECT_AFTER = (50_000, 20, 10)
 
 Result = TypeVar("Result")
 

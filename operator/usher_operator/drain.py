@@ -14,6 +14,7 @@ from usher_models.db import meetings
 from usher_models.db.engine import Database
 from usher_models.errors import Unavailable
 from usher_operator.kube.port import Json
+from usher_operator.request import BotRequest
 
 INTERVAL_S = 2.0
 
@@ -21,7 +22,7 @@ INTERVAL_S = 2.0
 class DrainPort(Protocol):
     """What of Kubernetes a drain needs."""
 
-    async def list_requests(self, namespace: str) -> list[Json]:
+    async def list_requests(self, namespace: str) -> list[BotRequest]:
         """Every BotRequest."""
 
     async def list_jobs(self, namespace: str) -> list[Json]:
@@ -101,6 +102,6 @@ class Drain:
             await self._kube.revoke(namespace, role_binding)
         requests = await self._kube.list_requests(namespace)
         for request in requests:
-            await self._kube.withdraw_request(namespace, request["metadata"]["name"])
+            await self._kube.withdraw_request(namespace, request.name)
         jobs, pods = await self._kube.list_jobs(namespace), await self._kube.list_pods(namespace)
         return len(requests), len(jobs), len(pods)

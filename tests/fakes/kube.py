@@ -18,6 +18,7 @@ from typing import Any
 
 from tests.fakes.objects import a_pod
 from usher_models.errors import KubernetesUnavailable
+from usher_operator.request import BotRequest
 
 Json = dict[str, Any]
 Key = tuple[str, str]
@@ -142,24 +143,24 @@ class FakeKube:
         _raise(fault)
         return found
 
-    async def list_jobs(self, namespace: str) -> list[Json]:
+    async def list_jobs(self, namespace: str, *, succeeded: bool = True) -> list[Json]:
         """See KubePort."""
         self._read("list_jobs")
-        return _inside(namespace, self.jobs)
+        return [job for job in _inside(namespace, self.jobs) if succeeded or not _completed(job)]
 
-    async def list_pods(self, namespace: str, *, job_name: str | None = None) -> list[Json]:
+    async def list_pods(self, namespace: str, *, job_name: str | None = None, succeeded: bool = True) -> list[Json]:
         """See KubePort."""
         self._read("list_pods")
         return [
             copy.deepcopy(pod)
             for (inside, job), pod in self.pods.items()
-            if inside == namespace and job_name in (None, job)
+            if inside == namespace and job_name in (None, job) and (succeeded or not _exited_well(pod))
         ]
 
-    async def list_requests(self, namespace: str) -> list[Json]:
+    async def list_requests(self, namespace: str) -> list[BotRequest]:
         """See KubePort."""
         self._read("list_requests")
-        return _inside(namespace, self.requests)
+        return [BotRequest.from_object(body) for body in _inside(namespace, self.requests)]
 
     async def create_request(self, namespace: str, request: Json) -> bool:
         """See KubePort."""
@@ -247,3 +248,16 @@ def _merge(old: Json, patch: Json) -> None:
             _merge(old[name], value)
         else:
             old[name] = value
+
+
+def _completed(job: Json) -> bool:
+    """Whether the Job controller counted its pod as succeeded."""
+    conditions = (job.get("status") or {}).get("conditions") or []
+    return any(each["type"] == "Complete" and each["status"] == "True" for each in conditions)
+
+
+def _exited_well(pod: Json) -> bool:
+    """Whether its one container ended with 0, which makes its phase Succeeded."""
+    containers = (pod.get("status") or {}).get("containerStatuses") or []
+    codes = [each["state"]["terminated"]["exitCode"] for each in containers if "terminated" in each.get("state", {})]
+    return bool(codes) and not any(codes)

@@ -184,13 +184,13 @@ class ModelKube:
     async def delete_job(self, _namespace: str, name: str) -> Any:
         return await _kubernetes("delete_job", number_of(name))
 
-    async def list_requests(self, _namespace: str) -> list[Json]:
-        return [as_request(*each) for each in await _kubernetes("requests")]
+    async def list_requests(self, _namespace: str) -> list[BotRequest]:
+        return [BotRequest.from_object(as_request(*each)) for each in await _kubernetes("requests")]
 
-    async def list_jobs(self, _namespace: str) -> list[Json]:
+    async def list_jobs(self, _namespace: str, *, succeeded: bool = True) -> list[Json]:
         return [as_job(*each) for each in await _kubernetes("jobs")]
 
-    async def list_pods(self, _namespace: str, *, job_name: str | None = None) -> list[Json]:
+    async def list_pods(self, _namespace: str, *, job_name: str | None = None, succeeded: bool = True) -> list[Json]:
         pods = await _kubernetes("pods")
         return [as_pod(number, pod) for number, pod in pods if job_name in (None, f"bot-{number}")]
 
@@ -222,6 +222,11 @@ async def _bot_by_connection(_: Any, connection_id: str) -> Bot | None:
 async def _bot_by_id(_: Any, meeting_id: int) -> Bot | None:
     row = await Ask("row", meeting_id)
     return as_bot(meeting_id, row) if row else None
+
+
+async def _requests_of(_: Any, connections: Any) -> dict[str, str | None]:
+    rows = [number for number, _ in await Ask("rows")]
+    return {each: each for each in connections if number_of(each) in rows}
 
 
 async def _bots_by_id(_: Any, ids: list[int]) -> dict[int, Bot]:
@@ -350,8 +355,6 @@ async def _take(needs: str) -> Snapshot | None:
 def _snapshot(requests: Any, jobs: Any, pods: Any) -> Snapshot:
     """The lists as `snapshot._take_one` keeps them."""
     parts: dict[str, Any] = {"requests": requests, "jobs": jobs, "pods": pods}
-    if not isinstance(requests, Unread):
-        parts["requests"] = [BotRequest.from_object(body) for body in requests]
     if not isinstance(jobs, Unread):
         parts["jobs"] = {(NAMESPACE, job["metadata"]["name"]): job for job in jobs}
     if not isinstance(pods, Unread):
@@ -364,6 +367,7 @@ _ANSWERED: dict[Any, dict[str, Any]] = {
         "bot_by_connection": _bot_by_connection,
         "bot_by_id": _bot_by_id,
         "bots_by_id": _bots_by_id,
+        "requests_of": _requests_of,
         "live_bots": _live_bots,
         "mark_job_created": _mark_job_created,
     },

@@ -95,6 +95,7 @@ BY_CONNECTION = text(SELECT_BOT + "WHERE b.connection_id = :connection_id")
 _BY_ID = text(SELECT_BOT + "WHERE b.meeting_id = :meeting_id")
 _BY_JOBS = text(SELECT_BOT + "WHERE b.meeting_id = ANY(:ids)")
 _BY_REQUEST = text(SELECT_BOT + "WHERE b.request_name = ANY(:names) ORDER BY b.meeting_id")
+_REQUESTS_OF = text("SELECT connection_id, request_uid FROM usher.bots WHERE connection_id = ANY(:ids)")
 _LIVE = text(SELECT_BOT + "WHERE b.ended_at IS NULL ORDER BY b.meeting_id")
 
 # Reserved is shown together with the Job, active and the end at once; what passes quickly is not worth a write.
@@ -147,6 +148,12 @@ async def newest_bots_by_request(connection: AsyncConnection, names: Sequence[st
     """The newest bot of each of those BotRequests, by their names, that has one."""
     rows = await connection.execute(_BY_REQUEST, {"names": list(names)})
     return {row.request_name: to_bot(row) for row in rows}
+
+
+async def requests_of(connection: AsyncConnection, connection_ids: Sequence[str]) -> dict[str, str | None]:
+    """The uid of the BotRequest that each of those connection ids belongs to, None for none yet; unknown ones lack."""
+    rows = await fetch(connection, _REQUESTS_OF, {"ids": list(connection_ids)})
+    return {row["connection_id"]: row["request_uid"] for row in rows}
 
 
 async def live_bots(connection: AsyncConnection) -> list[Bot]:

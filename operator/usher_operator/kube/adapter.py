@@ -16,6 +16,7 @@ from kubernetes.aio import client, config
 from usher_models.errors import KubernetesUnavailable
 from usher_operator.kube.job_spec import MANAGED_BY
 from usher_operator.kube.port import CreateRefused, Json
+from usher_operator.request import BotRequest
 
 logger = logging.getLogger(__name__)
 
@@ -68,18 +69,21 @@ class KubeAdapter:
         path = f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
         return _found(*await self._write("DELETE", path, query={"propagationPolicy": "Background"}))
 
-    async def list_jobs(self, namespace: str) -> list[Json]:
+    async def list_jobs(self, namespace: str, *, succeeded: bool = True) -> list[Json]:
         """See KubePort."""
-        return await self._list(f"/apis/batch/v1/namespaces/{namespace}/jobs", labelSelector=MANAGED_BY)
+        fields = {} if succeeded else {"fieldSelector": "status.successful=0"}
+        return await self._list(f"/apis/batch/v1/namespaces/{namespace}/jobs", labelSelector=MANAGED_BY, **fields)
 
-    async def list_pods(self, namespace: str, *, job_name: str | None = None) -> list[Json]:
+    async def list_pods(self, namespace: str, *, job_name: str | None = None, succeeded: bool = True) -> list[Json]:
         """See KubePort."""
         selector = MANAGED_BY + (f",batch.kubernetes.io/job-name={job_name}" if job_name else "")
-        return await self._list(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
+        fields = {} if succeeded else {"fieldSelector": "status.phase!=Succeeded"}
+        return await self._list(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector, **fields)
 
-    async def list_requests(self, namespace: str) -> list[Json]:
+    async def list_requests(self, namespace: str) -> list[BotRequest]:
         """See KubePort."""
-        return await self._list(f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}")
+        path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}"
+        return [request async for page in self._pages(path) for request in map(BotRequest.from_object, page)]
 
     async def create_request(self, namespace: str, request: Json) -> bool:
         """See KubePort."""
@@ -136,17 +140,20 @@ class KubeAdapter:
         return True
 
     async def _list(self, path: str, **query: str) -> list[Json]:
-        items: list[Json] = []
+        return [_without_managers(item) async for page in self._pages(path, **query) for item in page]
+
+    async def _pages(self, path: str, **query: str) -> AsyncIterator[list[Json]]:
+        """What is listed, a page at a time: what nobody keeps of it is gone before the next one comes."""
         more = ""
         while True:
             page = {"limit": str(PAGE)} | ({"continue": more} if more else {}) | query
             status, answer = await self._read(path, query=page)
             if status >= 400:
                 raise KubernetesUnavailable(f"GET {path}: {answer.get('message', status)}")
-            items += answer.get("items", [])
+            yield answer.get("items", [])
             more = answer.get("metadata", {}).get("continue", "")
             if not more:
-                return items
+                return
 
     async def _read(self, path: str, *, query: dict[str, str] | None = None) -> tuple[int, Json]:
         """The answer's status, and what is at `path` or why not."""
@@ -203,6 +210,12 @@ def _parse(raw: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         return {"message": raw[:500].decode(errors="replace")}
     return parsed if isinstance(parsed, dict) else {}
+
+
+def _without_managers(item: Json) -> Json:
+    """Who wrote which field is half of an object, and nobody here asks."""
+    item["metadata"].pop("managedFields", None)
+    return item
 
 
 def _found(status: int, answer: Json) -> bool:

@@ -6,6 +6,8 @@ reached or answers with an error that another try may cure; what cannot be read 
 
 from typing import Any, Protocol
 
+from usher_operator.request import BotRequest
+
 Json = dict[str, Any]
 
 
@@ -25,13 +27,13 @@ class KubePort(Protocol):
     async def delete_job(self, namespace: str, name: str) -> bool:
         """Delete a Job and, in the background, its pods, which get SIGTERM; whether it was there."""
 
-    async def list_jobs(self, namespace: str) -> list[Json]:
-        """Every Job that Usher made."""
+    async def list_jobs(self, namespace: str, *, succeeded: bool = True) -> list[Json]:
+        """Every Job that Usher made; with `succeeded` False without those that succeeded."""
 
-    async def list_pods(self, namespace: str, *, job_name: str | None = None) -> list[Json]:
-        """Every pod of Usher's Jobs, or of one of them."""
+    async def list_pods(self, namespace: str, *, job_name: str | None = None, succeeded: bool = True) -> list[Json]:
+        """Every pod of Usher's Jobs, or of one of them; with `succeeded` False without those that succeeded."""
 
-    async def list_requests(self, namespace: str) -> list[Json]:
+    async def list_requests(self, namespace: str) -> list[BotRequest]:
         """Every BotRequest."""
 
     async def create_request(self, namespace: str, request: Json) -> bool:

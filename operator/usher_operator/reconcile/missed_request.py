@@ -2,6 +2,7 @@
 
 import logging
 
+from usher_models.db import meetings
 from usher_models.db.meetings import Bot
 from usher_models.errors import UsherError
 from usher_models.states import Desired
@@ -11,16 +12,35 @@ from usher_operator.telemetry import REPAIRS
 
 logger = logging.getLogger(__name__)
 
+AT_ONCE = 1000
+
 
 async def repair(sweep: Sweep) -> None:
     """Ensure every request that has no row, no Job yet, or a spec that its row has not taken over."""
     if sweep.snapshot is None:
         return
     live = {bot.connection_id: bot for bot in sweep.live}
+    behind: list[BotRequest] = []
+    rowless: list[BotRequest] = []
     for request in sweep.snapshot.requests:
         bot = live.get(request.connection_id)
-        if (bot is None and not _settled(request)) or (bot is not None and _behind(bot, request)):
-            await _ensure(sweep, request)
+        if bot is not None and _behind(bot, request):
+            behind.append(request)
+        elif bot is None and not _settled(request):
+            rowless.append(request)
+    for request in behind + await _not_over(sweep, rowless):
+        await _ensure(sweep, request)
+
+
+async def _not_over(sweep: Sweep, requests: list[BotRequest]) -> list[BotRequest]:
+    """Those without an ended row of their own. When statuses are shown late these are few among thousands."""
+    found: list[BotRequest] = []
+    for at in range(0, len(requests), AT_ONCE):
+        some = requests[at : at + AT_ONCE]
+        async with sweep.database.reading() as connection:
+            known = await meetings.requests_of(connection, [request.connection_id for request in some])
+        found += [request for request in some if known.get(request.connection_id) != request.uid]
+    return found
 
 
 def _behind(bot: Bot, request: BotRequest) -> bool:
@@ -34,7 +54,7 @@ def _behind(bot: Bot, request: BotRequest) -> bool:
 def _settled(request: BotRequest) -> bool:
     """Whether nothing is left to do for a request without a live row: it was refused, or its end is shown already.
 
-    The shown end only spares a look at the database; ensuring a finished request changes nothing.
+    The shown end only spares a look at the database.
     """
     return request.refused or request.status.get("phase") in ("completed", "failed")
 

@@ -158,7 +158,7 @@ class Reconciler:
             requester=self._requester,
             patience=self._patience,
             live=live,
-            snapshot=await snapshot.take(self._kube, self._settings.namespaces),
+            snapshot=await snapshot.take(self._kube, self._settings.namespaces, live),
             may_judge_silence=may_judge and self._settings.reaping_enabled,
             reap_rate=self._reap_rate,
         )

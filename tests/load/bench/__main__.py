@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _run(profile: str, only: list[str] | None, *, profiled: bool) -> tuple[list[str], list[str]]:
     load, held_to, progress = figures.load(profile), figures.bounds(profile), Progress()
-    load["requests"] |= {name: load[name] for name in ("burst", "restart") if name in load}
+    load["requests"] |= {name: load[name] for name in ("lasting", "burst", "restart") if name in load}
     found: list[Figure] = []
     failed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="usher-bench-") as folder:

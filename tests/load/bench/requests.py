@@ -11,16 +11,13 @@ from sqlalchemy import text
 
 from dev.stores.settings import load as stores
 from tests.load import plane, rows
-from tests.load.bench import restart
+from tests.load.bench import restart, steady
 from tests.load.bench.asking import Bench
 from tests.load.bench.figures import Figure
-from tests.load.bench.load import at_once, poisson
-from tests.load.bench.rig import Rig, rss_mib
-from tests.load.botswarm import Histogram, Identity, Script, Swarm, TokenSigner
+from tests.load.bench.load import at_once
+from tests.load.bench.rig import Rig
+from tests.load.botswarm import Identity, Script, Swarm, TokenSigner
 from tests.load.botswarm.sources import follow_rows
-
-# More BotRequests than come in so many seconds are not waited for: a system that is overrun only piles up more.
-PILE_S = 20.0
 
 
 async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
@@ -47,7 +44,10 @@ async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
         long_lived: set[int] = set()
         following = asyncio.create_task(_follow(bench, swarm, script_of, long_lived))
         stack.callback(following.cancel)
-        figures = await _sustained(bench, load, operate, serve)
+        figures = await steady.measure(bench, load, operate=operate, serve=serve)
+        if "lasting" in load:
+            lasting = load["lasting"] | {"meeting_s": meeting_s}
+            figures += await steady.measure(bench, lasting, operate=operate, serve=serve, name="lasting")
         figures += await _burst(bench, load["burst"], operate, serve)
         if "restart" in load:
             figures += await restart.measure(bench, swarm, load["restart"], operate)
@@ -65,53 +65,6 @@ async def _follow(bench: Bench, swarm: Swarm, script_of: Any, long_lived: set[in
             await asyncio.sleep(0.4)
 
     await asyncio.gather(learn(), follow_rows(swarm, bench.database, script_of, every_s=0.5))
-
-
-async def _sustained(
-    bench: Bench, load: dict[str, Any], operate: plane.UsherProcess, serve: plane.UsherProcess
-) -> list[Figure]:
-    due: dict[str, float] = {}
-    bench.rig.writes()
-    pile = asyncio.create_task(_piled_up(bench, due, most=load["rate"] * PILE_S))
-    with bench.rig.shares("BotRequest to Job, sustained", operate, serve):
-        outcome = await poisson(
-            bench.rig.api,
-            bench.requests("steady", due),
-            rate=load["rate"],
-            seconds=load["seconds"],
-            connections=32,
-            enough=pile.done,
-        )
-    given_up = f"; given up after {outcome.seconds:.0f} s with {pile.result()} waiting" if pile.done() else ""
-    pile.cancel()
-    created = await bench.all_created("steady", outcome.answers[201])
-    await bench.all_over("steady", within_s=load["meeting_s"] + 40)
-    writes = bench.rig.writes(await bench.names("steady"))
-    latency, early, late = Histogram(), Histogram(), Histogram()
-    names = sorted(created, key=lambda name: due[name])
-    for at, name in enumerate(names):
-        taken = max(created[name] - due[name], 0.0)
-        latency.add(taken)
-        (early if at < len(names) / 5 else late if at >= len(names) * 4 / 5 else Histogram()).add(taken)
-    span = max(created.values()) - min(due.values())
-    p50s = early.quantile(0.5), late.quantile(0.5)
-    growth = f"p50 {1000 * p50s[0]:.0f} ms in the first fifth, {1000 * p50s[1]:.0f} ms in the last"
-    listed = ", ".join(f"{count / len(created):.2f} {what}" for what, count in writes.most_common(6))
-    note = f"{len(created)} in {span:.0f} s; operator {rss_mib(operate.pid):.0f} MiB{given_up}"
-    return [
-        Figure(name="requests", value=len(created) / span, unit="/s", note=note),
-        Figure(name="requests p99", value=latency.quantile(0.99), unit="s", note=f"{latency.summary()}; {growth}"),
-        Figure(name="requests lost", value=float(outcome.answers[201] - len(created)), unit=""),
-        Figure(name="writes per life", value=writes.total() / len(created), unit="", note=listed),
-        Figure(name="status growth", value=p50s[1] / p50s[0], unit="times"),
-    ]
-
-
-async def _piled_up(bench: Bench, due: dict[str, float], *, most: float) -> int:
-    """Wait until more than that many BotRequests wait for their Jobs: it gets no better from there."""
-    while (waiting := len(due) - len(await bench.created("steady"))) < most:
-        await asyncio.sleep(2)
-    return waiting
 
 
 async def _burst(

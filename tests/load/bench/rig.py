@@ -52,7 +52,7 @@ class Rig:
     @property
     def kubeconfig(self) -> Path:
         """That of a ServiceAccount: the API server verifies a certificate anew with every request, a token seldom."""
-        return self.folder / "kubeconfig"
+        return self.settings.kubeconfig(ACCOUNT)
 
     @property
     def api(self) -> Target:
@@ -142,7 +142,7 @@ def _up(settings: Settings, progress: Progress) -> None:
 
 
 def _down(settings: Settings) -> None:
-    processes.stop(_kwok(settings, settings.kubeconfig()), kill=True)
+    processes.stop(_kwok(settings), kill=True)
     bare.down(settings, purge=True)
 
 
@@ -157,16 +157,20 @@ def component(settings: Settings, name: str) -> Component:
     return replace(usual, process=replace(usual.process, argv=(*usual.process.argv, *extra), env=env))
 
 
-def _kwok(settings: Settings, kubeconfig: Path) -> processes.Process:
+def _kwok(settings: Settings) -> processes.Process:
     program = str(binaries.program(settings, "kwok"))
-    flags = (f"--kubeconfig={kubeconfig}", f"--config={FOLDER / 'kwok.yaml'}", "--manage-all-nodes=true")
+    flags = (
+        f"--kubeconfig={settings.kubeconfig(ACCOUNT)}",
+        f"--config={FOLDER / 'kwok.yaml'}",
+        "--manage-all-nodes=true",
+    )
     return process(settings, "kwok", (program, *flags))
 
 
 async def _furnish(rig: Rig) -> None:
     rig.token = await asyncio.to_thread(_account, rig.settings)
     rig.kubeconfig.write_text(json.dumps(_with_token(rig.settings, rig.token)))
-    processes.start(_kwok(rig.settings, rig.kubeconfig))
+    processes.start(_kwok(rig.settings))
     for namespace in (NAMESPACE, RAW):
         await rig.call("POST", "/api/v1/namespaces", _named("Namespace", namespace))
         accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
