@@ -432,3 +432,24 @@ async def test_the_watch_and_the_sweep_at_once_never_start_what_shall_not_come(p
     await asyncio.gather(*(plane.ensure(body) for body in bodies for _ in range(4)))
     assert [(await the_bot(plane, body)).reason for body in bodies] == ["stopped_before_start"] * len(bodies)
     assert plane.kube.jobs == {}
+
+
+async def test_a_sweep_ensures_what_has_no_row_and_nothing_that_is_over(
+    plane: Plane, given: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = await given.a_user()
+    over = plane.a_request_of(user, "over")
+    await plane.ensure(over)
+    bot = await the_bot(plane, over)
+    await given.ends(bot, Status.FAILED)
+    plane.a_request_of(user, "missed")
+    stolen = plane.a_request_of(user, "stolen", connectionId=bot.connection_id)
+    ensured: list[str] = []
+
+    async def ensure(request: BotRequest) -> None:
+        ensured.append(request.name)
+
+    monkeypatch.setattr(plane.ensurer, "ensure", ensure)
+    await plane.tick()
+    assert plane.kube.status("over") == {}
+    assert sorted(ensured) == ["missed", stolen["metadata"]["name"]]
