@@ -125,8 +125,14 @@ class Proxy:
                 due = loop.time() + SLOW_S if answers and self.way is Way.SLOW else last_due + TICK_S
                 if due > loop.time():
                     last_due = max(due, last_due + TICK_S)
-                    loop.call_at(last_due, sink.write, data)
+                    loop.call_at(last_due, _write, sink, data)
                 else:
                     sink.write(data)
                     await sink.drain()
             await asyncio.sleep(max(0.0, last_due + TICK_S - loop.time()))
+
+
+def _write(sink: asyncio.StreamWriter, data: bytes) -> None:
+    """Write what is due, unless its connection was cut meanwhile."""
+    if not sink.transport.is_closing():
+        sink.write(data)
