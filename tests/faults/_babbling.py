@@ -16,6 +16,8 @@ from usher_operator.callbacks.server import PREFIX
 
 VOICES = 12
 WITHIN_S = 60.0
+# Voices that never stopped for it would leave the bot itself no room among what one connection may say.
+BREATH_S = 0.05
 NONSENSE = (b"", b"{", b"[]", b"null", b'{"connection_id": 7}', b"\xff\xfe", b'{"connection_id": ""}', b"9" * 5_000)
 
 
@@ -32,6 +34,8 @@ async def babble(url: str, connection_id: str, *, token: str, dice: random.Rando
                 answers[answer.status] += 1
                 if answer.status == 410:
                     over.set()
+                elif answer.status == 429:
+                    await asyncio.sleep(BREATH_S)
 
     async with asyncio.timeout(WITHIN_S), aiohttp.ClientSession(headers=headers) as session:
         await asyncio.gather(*(voice(session) for _ in range(VOICES)))

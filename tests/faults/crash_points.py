@@ -185,6 +185,7 @@ async def _lanes(count: int) -> AsyncIterator[list[Lane]]:
         for number in range(count):
             namespace = f"crash-{number}-{int(time.time())}"
             await api.prepare_namespace(namespace)
+            await api.collects_garbage(namespace)
             url = stores.create_database(f"crash_{number}")
             truth = Database.connect(url, pool_size=4, application_name="usher-truth")
             stack.push_async_callback(truth.close)
