@@ -82,7 +82,7 @@ e2e: install ## Tests on a real cluster (about 8 minutes; the first time about 1
 	@$(RUN) pytest tests/e2e --timeout 300 --durations 10 -m alone
 
 .PHONY: faults
-faults: install ## Break what Usher stands on and measure its promises (about 26 minutes); ONLY=name SEED=n
+faults: install ## Break what Usher stands on and measure its promises (about 24 minutes); ONLY=name SEED=n
 	@$(RUN) tests.faults $(addprefix --only ,$(ONLY)) $(addprefix --seed ,$(SEED))
 
 .PHONY: faults-quick

@@ -1,0 +1,26 @@
+"""What is made of py-spy's samples: whose code ran, for which of Usher's functions, and nothing of who waited."""
+
+from pathlib import Path
+
+from tests.load.bench.profiles import Profiler
+
+WORK = "run (usher_operator/console.py:40);ensure (usher_operator/ensure.py:60);execute (psycopg/cursor_async.py:90)"
+OTHER_LINE = WORK.replace(":60", ":61")
+WAITS = "_bootstrap (threading.py:1002);_worker (concurrent/futures/thread.py:81)"
+
+
+def test_samples_are_shared_out_by_library_and_by_function(tmp_path: Path) -> None:
+    profiler = Profiler.in_a_clean(tmp_path / "profiles")
+    lines = [f"{WORK} 6", f"{OTHER_LINE} 3", "loads (json/__init__.py:346) 1", f"{WAITS} 500"]
+    (profiler.folder / "operate during a test.raw").write_text("\n".join(lines))
+    table = profiler.tables()
+    assert "10 samples at 100 a second." in table
+    assert "| psycopg | 90% |" in table
+    assert "| Python's own | 10% |" in table
+    assert "| `ensure` (usher_operator/ensure.py) | 90% |" in table
+    assert not any("console.py" in line or "_worker" in line for line in table)
+
+
+def test_what_an_earlier_run_left_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "old.raw").write_text(f"{WORK} 1")
+    assert Profiler.in_a_clean(tmp_path).tables() == []
