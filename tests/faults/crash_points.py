@@ -29,6 +29,7 @@ from tests.faults.crash.site import Ground
 from tests.faults.crash.switch import Mode, Point, Strike, Switch
 from tests.faults.figures import Figure, Scale, at_most, exactly
 from tests.faults.rig.api import Api
+from tests.faults.rig.kubelet import remove_node
 from tests.faults.rig.stores import Stores
 from tests.load.botswarm import TokenSigner
 from tests.load.botswarm.tokens import ISSUER
@@ -179,13 +180,14 @@ async def _lanes(count: int) -> AsyncIterator[list[Lane]]:
         stack.enter_context(patch.object(request_queue, "FINISH_WITHIN_S", 0.0))
         stores = await stack.enter_async_context(Stores.up(number=1))
         api = await stack.enter_async_context(Api.connect(control_plane))
+        # A pod that has a node waits for its kubelet's word before it goes, and nobody is that here.
+        await remove_node(api)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         signer = TokenSigner.of_cluster(control_plane)
         lanes = []
         for number in range(count):
             namespace = f"crash-{number}-{int(time.time())}"
             await api.prepare_namespace(namespace)
-            await api.collects_garbage(namespace)
             url = stores.create_database(f"crash_{number}")
             truth = Database.connect(url, pool_size=4, application_name="usher-truth")
             stack.push_async_callback(truth.close)

@@ -22,7 +22,6 @@ REQUESTS = "/apis/usher.dev/v1alpha1/namespaces/{}/botrequests"
 JOBS = "/apis/batch/v1/namespaces/{}/jobs"
 PODS = "/api/v1/namespaces/{}/pods"
 PATIENCE_S = 120.0
-GARBAGE_WITHIN_S = 240.0
 
 
 class Api:
@@ -112,20 +111,6 @@ class Api:
         await self.make("/api/v1/namespaces", {"metadata": {"name": namespace}})
         account = {"metadata": {"name": "usher-bot"}, "automountServiceAccountToken": False}
         await self.make(f"/api/v1/namespaces/{namespace}/serviceaccounts", account)
-
-    async def collects_garbage(self, namespace: str) -> None:
-        """Return once what belongs to a deleted object goes with it: after a restart of the API server the garbage
-        collector may take minutes to look again. Raises TimeoutError."""
-        path = f"/api/v1/namespaces/{namespace}/configmaps"
-        owner = await self.make(path, {"metadata": {"name": "owner"}})
-        reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}
-        await self.make(path, {"metadata": {"name": "owned", "ownerReferences": [reference]}})
-        await self.persist("DELETE", f"{path}/owner", propagationPolicy="Background")
-        deadline = asyncio.get_running_loop().time() + GARBAGE_WITHIN_S
-        while (await self.persist("GET", f"{path}/owned"))[0] != 404:
-            if asyncio.get_running_loop().time() > deadline:
-                raise TimeoutError(f"The garbage collector did nothing in {GARBAGE_WITHIN_S:g} s; see its log.")
-            await asyncio.sleep(0.5)
 
 
 def client_context(settings: Settings) -> ssl.SSLContext:

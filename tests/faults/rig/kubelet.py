@@ -34,6 +34,12 @@ async def a_node(api: Api) -> AsyncIterator[None]:
     finally:
         beating.cancel()
         await asyncio.gather(beating, return_exceptions=True)
+        await remove_node(api)
+
+
+async def remove_node(api: Api) -> None:
+    """Remove the node, also one that a killed run left: the scheduler would go on putting pods there."""
+    await api.persist("DELETE", f"{NODES}/{NODE}")
 
 
 async def _beat(api: Api) -> None:
