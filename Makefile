@@ -94,7 +94,7 @@ outages: install ## 1,000 bots while what they need is away for 3, 5 and 10 minu
 	@$(RUN) tests.faults --only outages
 
 .PHONY: races
-races: install ## A million reservations and 100,000 heartbeats against each other (about 15 minutes)
+races: install ## A million reservations and 100,000 heartbeats against each other (about 17 minutes)
 	@$(RUN) tests.faults --only reservation_races --only heartbeat_races $(addprefix --seed ,$(SEED))
 
 .PHONY: soak
