@@ -99,7 +99,7 @@ races: install ## A million reservations and 100,000 heartbeats against each oth
 
 .PHONY: soak
 soak: install ## Ask for bots at random while serve and operate are killed, and check: MINUTES=n (10) SEED=n
-	@$(RUN) tests.faults --only soak --minutes $(or $(MINUTES),10) $(addprefix --seed ,$(SEED))
+	@$(RUN) tests.faults --only soak $(addprefix --minutes ,$(MINUTES)) $(addprefix --seed ,$(SEED))
 
 .PHONY: bench
 bench: install ## Measure everything on a real control plane and write docs/performance.md (about 15 minutes)

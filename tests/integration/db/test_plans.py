@@ -108,6 +108,7 @@ async def test_nothing_that_is_asked_all_the_time_reads_a_whole_table(given: Sce
             connection, who, pod_uid=pod, stage="in_meeting"
         ),
         "a bot by its connection": lambda connection: meetings.bot_by_connection(connection, who),
+        "whose requests connections are": lambda connection: meetings.requests_of(connection, [who]),
         "the live bots": meetings.live_bots,
         "what is not shown yet": lambda connection: meetings.unmirrored_bots(connection, hold_s=5, limit=200),
         "who does not leave": lambda connection: desires.deaf_bots(connection, grace_s=30),

@@ -26,6 +26,8 @@ class Bench:
 
     def __init__(self, rig: Rig, database: Database, users: list[int]) -> None:
         self.rig, self.database, self.users = rig, database, users
+        # Made once: each has a TLS context of its own, which reads the certificates.
+        self._api = rig.api
 
     def requests(self, prefix: str, due: dict[str, float] | None = None) -> Iterator[bytes]:
         """BotRequests to create, named with the prefix; `due` learns when each was taken."""
@@ -45,7 +47,7 @@ class Bench:
         if long:
             spec["nodeSelector"] = {"life": "long"}
         body = {"apiVersion": "usher.dev/v1alpha1", "kind": "BotRequest", "metadata": {"name": name}, "spec": spec}
-        return self.rig.api.request("POST", REQUESTS, json.dumps(body).encode())
+        return self._api.request("POST", REQUESTS, json.dumps(body).encode())
 
     async def created(self, prefix: str) -> dict[str, float]:
         """When each Job was created (UNIX seconds), by the name of its BotRequest."""

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from tests.load import plane, rows
 from tests.load.bench.asking import Bench
 from tests.load.bench.figures import Figure
-from tests.load.bench.load import at_once
+from tests.load.bench.load import Target, at_once
 from tests.load.bench.rig import REQUESTS, Rig, parsed, rss_mib
 from tests.load.botswarm import Swarm
 from usher_models.db import meetings
@@ -67,13 +67,14 @@ async def _fill_up(rig: Rig, database: Database, wanted: int) -> None:
         query = text("SELECT meeting_id FROM usher.bots WHERE starts_with(request_name, :past)")
         ids = (await connection.scalars(query, {"past": PAST})).all()
         past = list((await meetings.bots_by_id(connection, list(ids))).values())
-    await _sent(rig, [rig.api.request("POST", REQUESTS, json.dumps(_request(bot)).encode()) for bot in past], 201)
+    api = rig.api
+    await _sent(api, [api.request("POST", REQUESTS, json.dumps(_request(bot)).encode()) for bot in past], 201)
     await _know_uids(rig, database)
     merge = "application/merge-patch+json"
     paths = {bot.meeting_id: f"{REQUESTS}/{bot.request_name}/status" for bot in past}
     statuses = {bot.meeting_id: json.dumps({"status": status_of(bot)}).encode() for bot in past}
-    patches = [rig.api.request("PATCH", paths[each], statuses[each], content=merge) for each in paths]
-    await _sent(rig, patches, 200)
+    patches = [api.request("PATCH", paths[each], statuses[each], content=merge) for each in paths]
+    await _sent(api, patches, 200)
 
 
 def _request(bot: Bot) -> dict[str, Any]:
@@ -87,8 +88,8 @@ def _request(bot: Bot) -> dict[str, Any]:
     return {"apiVersion": "usher.dev/v1alpha1", "kind": "BotRequest", "metadata": metadata, "spec": spec}
 
 
-async def _sent(rig: Rig, payloads: list[bytes], wanted: int) -> None:
-    answers = (await at_once(rig.api, payloads, connections=CONNECTIONS)).answers
+async def _sent(api: Target, payloads: list[bytes], wanted: int) -> None:
+    answers = (await at_once(api, payloads, connections=CONNECTIONS)).answers
     if answers[wanted] != len(payloads):
         raise RuntimeError(f"The BotRequests of the restart could not be made: {dict(answers)}.")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import yaml
 
 from dev.cluster import bare, binaries, components, kubectl, pki
 from dev.cluster.component import Component, process
@@ -190,16 +191,11 @@ def _account(settings: Settings) -> str:
 
 
 def _with_token(settings: Settings, token: str) -> dict[str, Any]:
-    server = f"https://127.0.0.1:{settings.apiserver_port}"
-    cluster = {"server": server, "certificate-authority": str(settings.pki / "ca.crt")}
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "bare", "cluster": cluster}],
-        "users": [{"name": ACCOUNT, "user": {"token": token}}],
-        "contexts": [{"name": "bare", "context": {"cluster": "bare", "user": ACCOUNT}}],
-        "current-context": "bare",
-    }
+    """The administrator's kubeconfig, but for who is meant."""
+    body: dict[str, Any] = yaml.safe_load(settings.kubeconfig().read_text())
+    for user in body["users"]:
+        user["user"] = {"token": token}
+    return body
 
 
 def _named(kind: str, name: str) -> dict[str, Any]:
