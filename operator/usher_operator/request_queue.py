@@ -18,6 +18,8 @@ from usher_operator.requesting import Requester
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 8
+# An API server that is away is asked eight times a second, and not once for each client that comes meanwhile.
+PAUSE_S = 1.0
 MOST_WAITING = 10_000
 FINISH_WITHIN_S = 5.0
 
@@ -25,8 +27,9 @@ FINISH_WITHIN_S = 5.0
 class RequestQueue:
     """Takes bots whose BotRequest is to be created."""
 
-    def __init__(self, requester: Requester) -> None:
+    def __init__(self, requester: Requester, *, pause_s: float = PAUSE_S) -> None:
         self._requester = requester
+        self._pause_s = pause_s
         self._waiting: asyncio.Queue[Bot] = asyncio.Queue(MOST_WAITING)
 
     def put(self, bot: Bot) -> None:
@@ -52,15 +55,21 @@ class RequestQueue:
 
     async def _work(self) -> None:
         while True:
-            bot = await self._waiting.get()
-            try:
-                await self._requester.request(bot)
-            except Unavailable as exc:
-                _postpone(bot, str(exc))
-            except Exception:
-                logger.exception("A BotRequest could not be created.", extra={"action": "request_failed"})
-            finally:
-                self._waiting.task_done()
+            if not await self._create(await self._waiting.get()):
+                await asyncio.sleep(self._pause_s)
+
+    async def _create(self, bot: Bot) -> bool:
+        """Whether there was an API server and a database to do it with."""
+        try:
+            await self._requester.request(bot)
+        except Unavailable as exc:
+            _postpone(bot, str(exc))
+            return False
+        except Exception:
+            logger.exception("A BotRequest could not be created.", extra={"action": "request_failed"})
+        finally:
+            self._waiting.task_done()
+        return True
 
 
 def _postpone(bot: Bot, why: str) -> None:

@@ -40,7 +40,7 @@ def requester() -> Requester:
 
 @pytest.fixture
 def queue(requester: Requester) -> RequestQueue:
-    return RequestQueue(requester)  # type: ignore[arg-type]
+    return RequestQueue(requester, pause_s=0)  # type: ignore[arg-type]
 
 
 @asynccontextmanager
@@ -79,6 +79,24 @@ async def test_one_that_fails_is_left_to_the_reconciler_and_the_others_are_made(
             queue.put(a_bot_row(meeting_id=number))
     assert sorted(requester.asked) == list(range(0, 40, 2))
     assert len(caplog.records) == 20
+
+
+async def test_an_api_server_that_is_away_is_not_asked_for_each_of_those_that_wait(
+    requester: Requester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_queue, "FINISH_WITHIN_S", 0.01)
+    queue = RequestQueue(requester, pause_s=3600)  # type: ignore[arg-type]
+    refused: list[int] = []
+
+    def wrong(bot: Bot) -> Exception:
+        refused.append(bot.meeting_id)
+        return KubernetesUnavailable("It is away.")
+
+    requester.wrong = wrong
+    async with working(queue):
+        for number in range(100):
+            queue.put(a_bot_row(meeting_id=number))
+    assert refused == list(range(request_queue.AT_ONCE))
 
 
 async def test_a_queue_that_is_full_keeps_nobody_waiting(
