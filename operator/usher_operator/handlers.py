@@ -12,6 +12,7 @@ from typing import Any
 import kopf
 
 from usher_models.errors import Unavailable
+from usher_operator.carried_out import CarriedOut
 from usher_operator.ensure import Ensurer
 from usher_operator.kube.adapter import GROUP, PAGE, PLURAL, VERSION
 from usher_operator.kube.job_spec import MANAGED_BY
@@ -24,41 +25,16 @@ logger = logging.getLogger(__name__)
 HANDLER_TIMEOUT_S = 60
 
 PREFIX = "usher.dev"
-MOST_REMEMBERED = 100_000
+IDLE_S = 0.2
 # A restart or a burst brings thousands of objects at once. Without an order among them they would wait for a database
 # connection until they were told that there is none.
 AT_ONCE = 24
 
 
-class CarriedOut:
-    """Which generation of each BotRequest was carried out by this process.
-
-    The watch brings a BotRequest back whenever its status was shown, three times in a life, and all of them when it
-    begins anew. Losing the memory costs a look at the row; what is amiss in spite of it, the reconciler finds.
-    """
-
-    def __init__(self) -> None:
-        self._generations: dict[str, int] = {}
-
-    def knows(self, request: BotRequest) -> bool:
-        """Whether nothing in it is news."""
-        return not request.deleting and self._generations.get(request.uid) == request.generation
-
-    def note(self, request: BotRequest) -> None:
-        """It was carried out."""
-        if len(self._generations) >= MOST_REMEMBERED:
-            self._generations.clear()
-        self._generations[request.uid] = request.generation
-
-    def forget(self, request: BotRequest) -> None:
-        """It is gone."""
-        self._generations.pop(request.uid, None)
-
-
-def registry(ensurer: Ensurer, finished_job: FinishedJob) -> kopf.OperatorRegistry:
+def registry(ensurer: Ensurer, finished_job: FinishedJob, carried_out: CarriedOut) -> kopf.OperatorRegistry:
     """The handlers, bound to what they work with."""
     handlers = kopf.OperatorRegistry()
-    carried_out, turns = CarriedOut(), asyncio.Semaphore(AT_ONCE)
+    turns = asyncio.Semaphore(AT_ONCE)
 
     async def guarded(work: Coroutine[Any, Any, None], fields: dict[str, Any]) -> bool:
         async with turns:
@@ -75,7 +51,9 @@ def registry(ensurer: Ensurer, finished_job: FinishedJob) -> kopf.OperatorRegist
         if event["type"] == "DELETED":
             carried_out.forget(request)
             await guarded(ensurer.withdraw(request), request.log_fields())
-        elif not carried_out.knows(request) and await guarded(ensurer.ensure(request), request.log_fields()):
+            return
+        known = await carried_out.knows(request, listed=event["type"] is None)
+        if not known and await guarded(ensurer.ensure(request), request.log_fields()):
             carried_out.note(request)
 
     @kopf.on.event("batch", "v1", "jobs", labels={"app.kubernetes.io/managed-by": "usher"}, registry=handlers)
@@ -128,6 +106,8 @@ def configure(settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
     settings.networking.connect_timeout = 10
     settings.networking.request_timeout = 30
     settings.watching.server_timeout = 300
+    # For as long as it idles, kopf keeps the object that came last: ten thousand of them when a watch begins anew.
+    settings.queueing.idle_timeout = IDLE_S
     settings.watching.chunk_size = PAGE  # ten thousand objects at once would be a hundred megabytes
     settings.watching.label_selectors["batch", "v1", "jobs"] = MANAGED_BY  # others' Jobs stay with the API server
     return settings

@@ -17,6 +17,7 @@ from usher_models.db.engine import Database
 from usher_models.db.locks import SingleFlight
 from usher_operator import handlers
 from usher_operator.api.health import Health
+from usher_operator.carried_out import CarriedOut
 from usher_operator.commands import Commander, RedisPublisher
 from usher_operator.ensure import Ensurer
 from usher_operator.http import listening
@@ -107,7 +108,9 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
         logger.info("Watching %s.", ", ".join(settings.namespaces), extra={"action": "operating"})
         try:
             await kopf.operator(
-                registry=handlers.registry(ensurer, FinishedJob(database=database, kube=kube, closer=closer)),
+                registry=handlers.registry(
+                    ensurer, FinishedJob(database=database, kube=kube, closer=closer), CarriedOut(database)
+                ),
                 settings=handlers.configure(kopf.OperatorSettings()),
                 namespaces=list(settings.namespaces),
                 standalone=True,

@@ -58,6 +58,17 @@ class Bot:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Requested:
+    """How much of a BotRequest was carried out: the uid is None as long as none stands for the row."""
+
+    uid: str | None
+    generation: int
+    ended: bool
+    job_created: bool
+    leaving: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Transition:
     """One line of a meeting's story."""
 
@@ -95,7 +106,13 @@ BY_CONNECTION = text(SELECT_BOT + "WHERE b.connection_id = :connection_id")
 _BY_ID = text(SELECT_BOT + "WHERE b.meeting_id = :meeting_id")
 _BY_JOBS = text(SELECT_BOT + "WHERE b.meeting_id = ANY(:ids)")
 _BY_REQUEST = text(SELECT_BOT + "WHERE b.request_name = ANY(:names) ORDER BY b.meeting_id")
-_REQUESTS_OF = text("SELECT connection_id, request_uid FROM usher.bots WHERE connection_id = ANY(:ids)")
+_REQUESTS_OF = text(
+    """
+SELECT connection_id, request_uid AS uid, request_generation AS generation, ended_at IS NOT NULL AS ended,
+       job_created_at IS NOT NULL AS job_created, desired = 'leave' AS leaving
+FROM usher.bots WHERE connection_id = ANY(:ids)
+"""
+)
 _LIVE = text(SELECT_BOT + "WHERE b.ended_at IS NULL ORDER BY b.meeting_id")
 
 # Reserved is shown together with the Job, active and the end at once; what passes quickly is not worth a write.
@@ -150,10 +167,10 @@ async def newest_bots_by_request(connection: AsyncConnection, names: Sequence[st
     return {row.request_name: to_bot(row) for row in rows}
 
 
-async def requests_of(connection: AsyncConnection, connection_ids: Sequence[str]) -> dict[str, str | None]:
-    """The uid of the BotRequest that each of those connection ids belongs to, None for none yet; unknown ones lack."""
+async def requests_of(connection: AsyncConnection, connection_ids: Sequence[str]) -> dict[str, Requested]:
+    """What was carried out of the BotRequest that each of those connection ids belongs to; unknown ones lack."""
     rows = await fetch(connection, _REQUESTS_OF, {"ids": list(connection_ids)})
-    return {row["connection_id"]: row["request_uid"] for row in rows}
+    return {row.pop("connection_id"): Requested(**row) for row in rows}
 
 
 async def live_bots(connection: AsyncConnection) -> list[Bot]:

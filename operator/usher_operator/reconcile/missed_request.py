@@ -3,7 +3,7 @@
 import logging
 
 from usher_models.db import meetings
-from usher_models.db.meetings import Bot
+from usher_models.db.meetings import Bot, Requested
 from usher_models.errors import UsherError
 from usher_models.states import Desired
 from usher_operator.reconcile.context import Sweep
@@ -39,8 +39,12 @@ async def _not_over(sweep: Sweep, requests: list[BotRequest]) -> list[BotRequest
         some = requests[at : at + AT_ONCE]
         async with sweep.database.reading() as connection:
             known = await meetings.requests_of(connection, [request.connection_id for request in some])
-        found += [request for request in some if known.get(request.connection_id) != request.uid]
+        found += [request for request in some if not _has_row(request, known.get(request.connection_id))]
     return found
+
+
+def _has_row(request: BotRequest, row: Requested | None) -> bool:
+    return row is not None and row.uid == request.uid
 
 
 def _behind(bot: Bot, request: BotRequest) -> bool:

@@ -3,14 +3,17 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import kopf
 import pytest
 
 from tests.fakes.objects import COMPLETE, a_botrequest, a_job
+from usher_models.db.meetings import Requested
 from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable
 from usher_operator import handlers
+from usher_operator.carried_out import CarriedOut
 from usher_operator.request import BotRequest
 
 Handler = Callable[..., Awaitable[None]]
@@ -48,6 +51,27 @@ class FinishedJob:
         self.shown.append(job["metadata"]["name"])
 
 
+class Rows(CarriedOut):
+    """Knows the rows that it is given instead of a database's; raises `error` when told to."""
+
+    def __init__(self) -> None:
+        super().__init__(None)  # type: ignore[arg-type]
+        self.rows: dict[str, Requested] = {}
+        self.error: Exception | None = None
+        self.looks: list[int] = []
+
+    async def _look(self, connection_ids: list[str]) -> dict[str, Requested]:
+        self.looks.append(len(connection_ids))
+        if self.error is not None:
+            raise self.error
+        return self.rows
+
+
+@pytest.fixture
+def rows() -> Rows:
+    return Rows()
+
+
 @pytest.fixture
 def ensurer() -> Ensurer:
     return Ensurer()
@@ -59,9 +83,13 @@ def finished_job() -> FinishedJob:
 
 
 @pytest.fixture
-def registered(ensurer: Ensurer, finished_job: FinishedJob) -> dict[str, Handler]:
+def registry(ensurer: Ensurer, finished_job: FinishedJob, rows: Rows) -> kopf.OperatorRegistry:
+    return handlers.registry(ensurer, finished_job, rows)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def registered(registry: kopf.OperatorRegistry) -> dict[str, Handler]:
     """The plain functions, by name: kopf's decorators return and keep them as they are."""
-    registry = handlers.registry(ensurer, finished_job)  # type: ignore[arg-type]
     return {str(handler.id).rpartition(".")[2]: handler.fn for handler in registry._watching.get_all_handlers()}  # type: ignore[misc]
 
 
@@ -95,6 +123,56 @@ async def test_a_change_of_the_spec_a_deletion_and_what_failed_before_are_carrie
     for kind, body in (("MODIFIED", first), ("MODIFIED", edited), ("DELETED", edited), ("ADDED", edited)):
         await registered["request_seen"](**event(kind, body))
     assert [what for what, _ in ensurer.asked] == ["ensure", "ensure", "ensure", "withdraw", "ensure"]
+
+
+CARRIED_OUT = Requested(uid="u-1", generation=1, ended=False, job_created=True, leaving=False)
+
+
+async def test_requests_that_were_carried_out_before_are_looked_up_together_and_left_alone(
+    registered: dict[str, Handler], ensurer: Ensurer, rows: Rows
+) -> None:
+    rows.rows = {f"u-{number}": replace(CARRIED_OUT, uid=f"u-{number}") for number in range(40)}
+    listed = [event(None, a_botrequest(f"standup-{number}", uid=f"u-{number}")) for number in range(40)]
+    await asyncio.gather(*(registered["request_seen"](**one) for one in listed))
+    await registered["request_seen"](**event("MODIFIED", a_botrequest("standup-7", uid="u-7")))
+    assert (ensurer.asked, rows.looks) == ([], [40])
+
+
+@pytest.mark.parametrize(
+    ("row", "spec"),
+    [
+        (replace(CARRIED_OUT, uid="u-2"), {}),
+        (replace(CARRIED_OUT, uid=None), {}),
+        (replace(CARRIED_OUT, generation=0), {}),
+        (replace(CARRIED_OUT, job_created=False), {}),
+        (CARRIED_OUT, {"desiredState": "Left"}),
+    ],
+)
+async def test_a_listed_request_of_which_something_is_left_is_carried_out(
+    registered: dict[str, Handler], ensurer: Ensurer, rows: Rows, row: Requested, spec: dict[str, Any]
+) -> None:
+    rows.rows = {"u-1": row}
+    await registered["request_seen"](**event(None, a_botrequest("standup", uid="u-1", **spec)))
+    assert ensurer.asked == [("ensure", "standup")]
+
+
+@pytest.mark.parametrize(
+    "row", [replace(CARRIED_OUT, job_created=False, ended=True), replace(CARRIED_OUT, leaving=True)]
+)
+async def test_nothing_is_left_of_one_whose_bot_has_ended_or_was_told_to_leave(
+    registered: dict[str, Handler], ensurer: Ensurer, rows: Rows, row: Requested
+) -> None:
+    rows.rows = {"u-1": row}
+    await registered["request_seen"](**event(None, a_botrequest("standup", uid="u-1", desiredState="Left")))
+    assert ensurer.asked == []
+
+
+async def test_a_database_that_is_away_leaves_the_look_to_whoever_carries_it_out(
+    registered: dict[str, Handler], ensurer: Ensurer, rows: Rows
+) -> None:
+    rows.error = DatabaseUnavailable()
+    await registered["request_seen"](**event(None, a_botrequest("standup")))
+    assert ensurer.asked == [("ensure", "standup")]
 
 
 async def test_a_request_that_is_gone_is_withdrawn(registered: dict[str, Handler], ensurer: Ensurer) -> None:
@@ -145,8 +223,7 @@ async def test_a_job_that_is_gone_proves_nothing(registered: dict[str, Handler],
     assert finished_job.shown == []
 
 
-def test_only_ushers_own_objects_are_watched(ensurer: Ensurer, finished_job: FinishedJob) -> None:
-    registry = handlers.registry(ensurer, finished_job)  # type: ignore[arg-type]
+def test_only_ushers_own_objects_are_watched(registry: kopf.OperatorRegistry) -> None:
     watched = {
         str(handler.id).rpartition(".")[2]: (handler.selector, handler.labels)
         for handler in registry._watching.get_all_handlers()
@@ -158,8 +235,7 @@ def test_only_ushers_own_objects_are_watched(ensurer: Ensurer, finished_job: Fin
     assert labels == {"app.kubernetes.io/managed-by": "usher"}
 
 
-def test_nothing_is_registered_that_costs_a_write_per_object(ensurer: Ensurer, finished_job: FinishedJob) -> None:
-    registry = handlers.registry(ensurer, finished_job)  # type: ignore[arg-type]
+def test_nothing_is_registered_that_costs_a_write_per_object(registry: kopf.OperatorRegistry) -> None:
     for costly in (registry._spawning, registry._changing, registry._indexing, registry._webhooks):
         assert list(costly.get_all_handlers()) == []
 
