@@ -140,7 +140,7 @@ class KubeAdapter:
         return True
 
     async def _list(self, path: str, **query: str) -> list[Json]:
-        return [_without_managers(item) async for page in self._pages(path, **query) for item in page]
+        return [_slim(item) async for page in self._pages(path, **query) for item in page]
 
     async def _pages(self, path: str, **query: str) -> AsyncIterator[list[Json]]:
         """What is listed, a page at a time: what nobody keeps of it is gone before the next one comes."""
@@ -212,9 +212,12 @@ def _parse(raw: bytes) -> dict[str, Any]:
     return parsed if isinstance(parsed, dict) else {}
 
 
-def _without_managers(item: Json) -> Json:
-    """Who wrote which field is half of an object, and nobody here asks."""
+def _slim(item: Json) -> Json:
+    """Who wrote which field, and how a pod was asked for, is most of an object. A sweep holds thousands, and asks for
+    no more of that than where a pod runs."""
     item["metadata"].pop("managedFields", None)
+    if "spec" in item:
+        item["spec"] = {key: value for key, value in item["spec"].items() if key == "nodeName"}
     return item
 
 

@@ -28,10 +28,11 @@ class KubePort(Protocol):
         """Delete a Job and, in the background, its pods, which get SIGTERM; whether it was there."""
 
     async def list_jobs(self, namespace: str, *, succeeded: bool = True) -> list[Json]:
-        """Every Job that Usher made; with `succeeded` False without those that succeeded."""
+        """Every Job that Usher made, without its spec; with `succeeded` False without those that succeeded."""
 
     async def list_pods(self, namespace: str, *, job_name: str | None = None, succeeded: bool = True) -> list[Json]:
-        """Every pod of Usher's Jobs, or of one of them; with `succeeded` False without those that succeeded."""
+        """Every pod of Usher's Jobs, or of one of them; with `succeeded` False without those that succeeded. Of a spec
+        there is `nodeName` only."""
 
     async def list_requests(self, namespace: str) -> list[BotRequest]:
         """Every BotRequest."""

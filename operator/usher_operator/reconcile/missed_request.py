@@ -60,7 +60,7 @@ def _settled(request: BotRequest) -> bool:
 
     The shown end only spares a look at the database.
     """
-    return request.refused or request.status.get("phase") in ("completed", "failed")
+    return request.refused or request.phase in ("completed", "failed")
 
 
 async def _ensure(sweep: Sweep, request: BotRequest) -> None:
