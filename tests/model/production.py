@@ -21,7 +21,7 @@ from tests.fakes.objects import COMPLETE, FAILED_BY_POLICY, a_botrequest, a_job,
 from tests.fakes.settings import some_settings
 from tests.model.world import Message, Phase, Pod, Program, Row
 from usher_models.db import desires, heartbeats, meetings, reservations, staleness, transitions
-from usher_models.db.meetings import Bot
+from usher_models.db.meetings import Bot, Requested
 from usher_models.errors import (
     AnotherPodSpeaks,
     CapReached,
@@ -68,7 +68,7 @@ NEEDS = {
     "deaf_bot": "jobs",
     "vanished_request": "live requests jobs pods",
     "missing_job": "live requests jobs pods",
-    "orphan_job": "jobs",
+    "orphan_job": "live jobs",
     "missed_request": "live requests",
 }
 SWEEPS = tuple(NEEDS)
@@ -224,9 +224,19 @@ async def _bot_by_id(_: Any, meeting_id: int) -> Bot | None:
     return as_bot(meeting_id, row) if row else None
 
 
-async def _requests_of(_: Any, connections: Any) -> dict[str, str | None]:
-    rows = [number for number, _ in await Ask("rows")]
-    return {each: each for each in connections if number_of(each) in rows}
+async def _requests_of(_: Any, connections: Any) -> dict[str, Requested]:
+    bots = [as_bot(number, row) for number, row in await Ask("rows")]
+    return {bot.connection_id: _as_requested(bot) for bot in bots if bot.connection_id in connections}
+
+
+def _as_requested(bot: Bot) -> Requested:
+    return Requested(
+        uid=bot.request_uid,
+        generation=bot.request_generation,
+        ended=bot.ended_at is not None,
+        job_created=bot.job_created_at is not None,
+        leaving=bot.desired is Desired.LEAVE,
+    )
 
 
 async def _bots_by_id(_: Any, ids: list[int]) -> dict[int, Bot]:
@@ -335,7 +345,7 @@ async def _note_request(_: Any, meeting_id: int, *, generation: int, **_names: A
 class Unread:
     """What a failure mode was said not to look at; looking at it all the same ends the search."""
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str = "items") -> Any:
         raise AssertionError(f"This failure mode reads .{name} of something that NEEDS leaves out.")
 
     __iter__ = __len__ = __getattr__

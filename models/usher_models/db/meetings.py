@@ -175,7 +175,7 @@ async def requests_of(connection: AsyncConnection, connection_ids: Sequence[str]
 
 async def live_bots(connection: AsyncConnection) -> list[Bot]:
     """Every bot that holds a slot."""
-    return [to_bot(row) for row in await connection.execute(_LIVE)]
+    return [to_bot(row) for row in await fetch(connection, _LIVE, {})]
 
 
 async def live_connections(connection: AsyncConnection) -> list[tuple[int, str]]:

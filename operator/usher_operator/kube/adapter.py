@@ -12,8 +12,10 @@ from typing import Any, Self
 import aiohttp
 import orjson
 from kubernetes.aio import client, config
+from pydantic import TypeAdapter, ValidationError
 
 from usher_models.errors import KubernetesUnavailable
+from usher_operator.kube import listing
 from usher_operator.kube.job_spec import MANAGED_BY
 from usher_operator.kube.port import CreateRefused, Json
 from usher_operator.request import BotRequest
@@ -72,18 +74,21 @@ class KubeAdapter:
     async def list_jobs(self, namespace: str, *, succeeded: bool = True) -> list[Json]:
         """See KubePort."""
         fields = {} if succeeded else {"fieldSelector": "status.successful=0"}
-        return await self._list(f"/apis/batch/v1/namespaces/{namespace}/jobs", labelSelector=MANAGED_BY, **fields)
+        path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+        return await self._list(path, listing.WORKLOADS, labelSelector=MANAGED_BY, **fields)
 
     async def list_pods(self, namespace: str, *, job_name: str | None = None, succeeded: bool = True) -> list[Json]:
         """See KubePort."""
         selector = MANAGED_BY + (f",batch.kubernetes.io/job-name={job_name}" if job_name else "")
         fields = {} if succeeded else {"fieldSelector": "status.phase!=Succeeded"}
-        return await self._list(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector, **fields)
+        path = f"/api/v1/namespaces/{namespace}/pods"
+        return await self._list(path, listing.WORKLOADS, labelSelector=selector, **fields)
 
     async def list_requests(self, namespace: str) -> list[BotRequest]:
         """See KubePort."""
         path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}"
-        return [request async for page in self._pages(path) for request in map(BotRequest.from_object, page)]
+        pages = self._pages(path, listing.REQUESTS)
+        return [request async for page in pages for request in map(BotRequest.from_object, page)]
 
     async def create_request(self, namespace: str, request: Json) -> bool:
         """See KubePort."""
@@ -120,9 +125,8 @@ class KubeAdapter:
 
     async def pod_events(self, namespace: str, pod_name: str) -> list[Json]:
         """See KubePort."""
-        return await self._list(
-            f"/api/v1/namespaces/{namespace}/events", fieldSelector=f"involvedObject.name={pod_name}"
-        )
+        path = f"/api/v1/namespaces/{namespace}/events"
+        return await self._list(path, listing.EVENTS, fieldSelector=f"involvedObject.name={pod_name}")
 
     async def get_raw(self, path: str) -> Json:
         """The JSON document at `path`, such as the cluster's token keys."""
@@ -139,18 +143,19 @@ class KubeAdapter:
             raise CreateRefused(str(answer.get("message", f"the API server answered {status}")))
         return True
 
-    async def _list(self, path: str, **query: str) -> list[Json]:
-        return [_slim(item) async for page in self._pages(path, **query) for item in page]
+    async def _list(self, path: str, shape: TypeAdapter[Any], **query: str) -> list[Json]:
+        return [item async for page in self._pages(path, shape, **query) for item in page]
 
-    async def _pages(self, path: str, **query: str) -> AsyncIterator[list[Json]]:
+    async def _pages(self, path: str, shape: TypeAdapter[Any], **query: str) -> AsyncIterator[list[Json]]:
         """What is listed, a page at a time: what nobody keeps of it is gone before the next one comes."""
         more = ""
         while True:
             page = {"limit": str(PAGE)} | ({"continue": more} if more else {}) | query
-            status, answer = await self._read(path, query=page)
+            status, raw = await self._send("GET", path, query=page, accept=_READ)
             if status >= 400:
-                raise KubernetesUnavailable(f"GET {path}: {answer.get('message', status)}")
-            yield answer.get("items", [])
+                raise KubernetesUnavailable(f"GET {path}: {_parse(raw).get('message', status)}")
+            answer = _shaped(path, raw, shape)
+            yield answer.get("items") or []
             more = answer.get("metadata", {}).get("continue", "")
             if not more:
                 return
@@ -183,11 +188,12 @@ class KubeAdapter:
         body: Json | None = None,
         content_type: str = "application/json",
     ) -> tuple[int, bytes]:
+        # What is packed costs both sides more than it spares the network between them.
         request = await self._api.param_serialize(
             method,
             path,
             query_params=list((query or {}).items()),
-            header_params={"Accept": accept, "Content-Type": content_type},
+            header_params={"Accept": accept, "Content-Type": content_type, "Accept-Encoding": "identity"},
             body=body,
             auth_settings=["BearerToken"],
         )
@@ -212,13 +218,12 @@ def _parse(raw: bytes) -> dict[str, Any]:
     return parsed if isinstance(parsed, dict) else {}
 
 
-def _slim(item: Json) -> Json:
-    """Who wrote which field, and how a pod was asked for, is most of an object. A sweep holds thousands, and asks for
-    no more of that than where a pod runs."""
-    item["metadata"].pop("managedFields", None)
-    if "spec" in item:
-        item["spec"] = {key: value for key, value in item["spec"].items() if key == "nodeName"}
-    return item
+def _shaped(path: str, raw: bytes, shape: TypeAdapter[Any]) -> Json:
+    try:
+        return dict(shape.validate_json(raw))
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_input=False)[0]
+        raise KubernetesUnavailable(f"GET {path}: not a list of Kubernetes: {first['msg']}.") from exc
 
 
 def _found(status: int, answer: Json) -> bool:
