@@ -16,7 +16,7 @@ import uvloop
 from dev.cluster.binaries import kubernetes_version
 from dev.machine.errors import DevError
 from dev.machine.progress import Progress
-from tests.load.bench import bot_start, commanding, figures, heartbeats, jobs, requests, reservations, sweep
+from tests.load.bench import bot_start, commanding, figures, growth, heartbeats, jobs, requests, reservations, sweep
 from tests.load.bench.figures import Figure
 from tests.load.bench.profiles import Profiler
 from tests.load.bench.rig import Rig, up
@@ -26,6 +26,7 @@ Benchmark = Callable[[Rig, dict[str, Any]], Awaitable[list[Figure]]]
 BENCHMARKS: dict[str, Benchmark] = {
     "bot_start": bot_start.run,
     "jobs": jobs.run,
+    "growth": growth.run,
     "requests": requests.run,
     "heartbeats": heartbeats.run,
     "commands": commanding.run,

@@ -16,7 +16,7 @@ _CREATED = text("""
 SELECT request_name, extract(epoch FROM job_created_at) AS at FROM usher.bots
 WHERE request_name LIKE :prefix AND job_created_at IS NOT NULL
 """)
-PATIENCE_S = 180.0
+PATIENCE_S = 240.0
 
 _meetings = itertools.count(600_000_000)
 

@@ -71,6 +71,8 @@ def _sampled(pid: int, path: Path) -> Iterator[None]:
     finally:
         recording.send_signal(signal.SIGINT)
         recording.wait(ENDS_WITHIN_S)
+    if not path.exists():
+        raise RuntimeError(f"py-spy took no samples into {path}.")
 
 
 def _read(path: Path) -> Samples:

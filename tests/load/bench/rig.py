@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ REQUESTS = f"/apis/usher.dev/v1alpha1/namespaces/{NAMESPACE}/botrequests"
 JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 RAW = "usher-raw"
+USHERS_CLIENTS = ("OpenAPI-Generator", "kopf", "Python/", "usher/")
 
 
 @dataclass
@@ -101,20 +103,32 @@ class Rig:
         self.cpu[benchmark] = {name: share for name, share in shares.items() if share >= 0.005}
 
     def writes(self, names: set[str] | None = None) -> Counter[str]:
-        """Usher's writes since the last call, about objects of those names or about all, from the audit log."""
+        """Usher's writes since the last look, about objects of those names or about all, from the audit log."""
         counts: Counter[str] = Counter()
+        for entry in self._audited():
+            ref = entry["objectRef"]
+            if names is None or ref.get("name", "").partition(".")[0] in names:
+                counts["/".join(filter(None, (entry["verb"], ref["resource"], ref.get("subresource"))))] += 1
+        return counts
+
+    def shown(self) -> dict[str, float]:
+        """When each BotRequest first got a status since the last look (UNIX seconds), by its name."""
+        found: dict[str, float] = {}
+        for entry in self._audited():
+            if entry["objectRef"].get("subresource") == "status":
+                at = datetime.fromisoformat(entry["stageTimestamp"]).timestamp()
+                found.setdefault(entry["objectRef"]["name"], at)
+        return found
+
+    def _audited(self) -> Iterator[dict[str, Any]]:
+        """What Usher wrote since the last look."""
         with self.settings.audit_log.open() as log:
             log.seek(self.audit_read)
             for line in log:
                 entry = json.loads(line) if line.endswith("\n") else {}
-                agent = entry.get("userAgent", "")
-                if "objectRef" in entry and agent.startswith(("OpenAPI-Generator", "kopf", "Python/", "usher/")):
-                    ref = entry["objectRef"]
-                    if names is not None and ref.get("name", "").partition(".")[0] not in names:
-                        continue
-                    counts["/".join(filter(None, (entry["verb"], ref["resource"], ref.get("subresource"))))] += 1
+                if "objectRef" in entry and entry.get("userAgent", "").startswith(USHERS_CLIENTS):
+                    yield entry
             self.audit_read = log.tell()
-        return counts
 
 
 @asynccontextmanager

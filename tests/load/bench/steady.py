@@ -26,7 +26,7 @@ async def measure(
     due: dict[str, float] = {}
     bench.rig.writes()
     pile = asyncio.create_task(_piled_up(bench, due, name, most=load["rate"] * PILE_S))
-    with bench.rig.shares(f"BotRequests at {load['rate']}/s", operate, serve):
+    with bench.rig.shares(f"BotRequests at {load['rate']} a second", operate, serve):
         outcome = await poisson(
             bench.rig.api,
             bench.requests(name, due),
