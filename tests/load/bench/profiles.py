@@ -42,7 +42,8 @@ class Profiler:
         """Sample those processes for as long as the context lasts."""
         with ExitStack() as stack:
             for one in processes:
-                stack.enter_context(_sampled(one.pid, self.folder / f"{one.command} during {benchmark}.raw"))
+                name = f"{one.command} during {benchmark}.raw".replace("/", "")
+                stack.enter_context(_sampled(one.pid, self.folder / name))
             yield
 
     def tables(self) -> list[str]:
