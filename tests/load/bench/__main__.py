@@ -1,6 +1,7 @@
 """`python -m tests.load.bench`: run the benchmarks, print the table, with --write into docs/performance.md."""
 
 import argparse
+import gc
 import os
 import platform
 import sys
@@ -20,6 +21,7 @@ from tests.load.bench import bot_start, commanding, figures, growth, heartbeats,
 from tests.load.bench.figures import Figure
 from tests.load.bench.profiles import Profiler
 from tests.load.bench.rig import Rig, up
+from usher_operator.console import COLLECT_AFTER
 
 Benchmark = Callable[[Rig, dict[str, Any]], Awaitable[list[Figure]]]
 # In this order: an operator must not find what the other benchmarks left.
@@ -49,6 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     profile = "quick" if options.quick else "full"
     began = time.monotonic()
+    gc.set_threshold(*COLLECT_AFTER)
     try:
         lines, missed = uvloop.run(_run(profile, options.only, profiled=options.profile))
     except DevError as error:

@@ -10,6 +10,7 @@ import json
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from usher_models.states import Stage, Status
@@ -128,7 +129,7 @@ class Bot:
         if self.script.present:
             self._up = True
             self.status, self.stage = Status.ACTIVE, Stage.IN_MEETING
-            self.world.at(now + self.world.random() * self._beat_s, self._beat)
+            self._beat_at(now + self.world.random() * self._beat_s)
             self.world.at(now + self.script.meeting_s, self.leave)
         else:
             self.world.at(now + self.script.boot_s, self._start)
@@ -166,7 +167,7 @@ class Bot:
 
     def _started(self) -> None:
         now = self.world.now()
-        self.world.at(now + self._beat_s, self._beat)
+        self._beat_at(now + self._beat_s)
         if self._leaving:
             return
         self.stage = Stage.LOBBY
@@ -233,21 +234,25 @@ class Bot:
 
     def _beat_now(self) -> None:
         if not self._beating:
-            self._send_beat(again=False)
+            self._send_beat(self.world.now(), again=False)
 
-    def _beat(self) -> None:
+    def _beat_at(self, due: float) -> None:
+        # From due time to due time: a swarm that was late once would else beat in step ever after, as no bots do.
+        self.world.at(due, partial(self._beat, due))
+
+    def _beat(self, due: float) -> None:
         """A beat is due: one is on its way at most, and the next is due one interval later, whatever becomes of it."""
         if not self.alive:
             return
         if self.frozen or self._beating:
-            self.world.at(self.world.now() + self._beat_s, self._beat)
+            self._beat_at(due + self._beat_s)
             return
-        self._send_beat(again=True)
+        self._send_beat(due, again=True)
 
-    def _send_beat(self, *, again: bool) -> None:
+    def _send_beat(self, wanted_at: float, *, again: bool) -> None:
         self._beating = True
         self.seq += 1
-        seq, wanted_at = self.seq, self.world.now()
+        seq = self.seq
         name = self.identity.connection_id
         body = (
             f'{{"connection_id":"{name}","seq":{seq},"event_id":"b{next(_events)}","status":"{self.status}",'
@@ -260,12 +265,12 @@ class Bot:
             self._beat_s = float(reply.get("next_beat_s") or self._beat_s)
             self._understand(reply)
             if again:
-                self.world.at(wanted_at + self._beat_s, self._beat)
+                self._beat_at(wanted_at + self._beat_s)
 
         def given_up() -> None:
             self._beating = False
             if again:
-                self.world.at(wanted_at + self._beat_s, self._beat)
+                self._beat_at(wanted_at + self._beat_s)
 
         self.world.say(
             self,
