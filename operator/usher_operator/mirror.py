@@ -22,7 +22,8 @@ from usher_operator.telemetry import MIRRORED
 logger = logging.getLogger(__name__)
 
 BATCH = 200
-CONCURRENCY = 10
+# As many as there are bots being ensured at once, so that neither starves the other on an API server that is busy.
+CONCURRENCY = 24
 # The others of a batch wait for one whose write gets no answer; it is shown with the next batch, which costs nothing.
 PATIENCE_S = 6.0
 
@@ -48,15 +49,17 @@ class Mirror:
     async def run(self, interval_s: float) -> None:
         """Show changes for ever; what cannot be shown now is shown later."""
         while True:
+            shown = 0
             try:
-                await self.show_changes()
+                shown = await self.show_changes()
             except NotLeading:
                 pass
             except Unavailable as exc:
                 logger.warning("Statuses are shown later: %s", exc, extra={"action": "mirror_postponed"})
             except Exception:
                 logger.exception("A status could not be shown.", extra={"action": "mirror_failed"})
-            await asyncio.sleep(interval_s)
+            if shown < BATCH:  # behind a full batch more of them wait
+                await asyncio.sleep(interval_s)
 
     async def show_changes(self) -> int:
         """Show every change that is due; how many. Raises DatabaseUnavailable or KubernetesUnavailable."""

@@ -187,6 +187,26 @@ async def test_the_loop_survives_everything(plane: Plane, given: Scenario, caplo
     assert [record.__dict__["action"] for record in caplog.records] == ["mirror_postponed", "mirror_failed"]
 
 
+async def test_behind_a_full_batch_the_next_one_follows_at_once(
+    plane: Plane, given: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "BATCH", 2)
+    bots = [with_request(plane, await reserved(given).active()) for _ in range(5)]
+    told, create_event = asyncio.Event(), plane.kube.create_event
+
+    async def telling(namespace: str, event: dict[str, object]) -> None:
+        await create_event(namespace, event)
+        if all(shown_in(plane, bot) == "active" for bot in bots):
+            told.set()
+
+    plane.kube.create_event = telling  # type: ignore[method-assign]
+    running = asyncio.create_task(plane.mirror.run(3600))
+    async with asyncio.timeout(5):
+        await told.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_a_whole_life_through_the_real_parts_costs_six_writes(plane: Plane, given: Scenario) -> None:
     body = plane.a_request_of(await given.a_user())
     await plane.ensure(body)
