@@ -102,7 +102,7 @@ soak: install ## Ask for bots at random while serve and operate are killed, and 
 	@$(RUN) tests.faults --only soak $(addprefix --minutes ,$(MINUTES)) $(addprefix --seed ,$(SEED))
 
 .PHONY: bench
-bench: install ## Measure everything on a real control plane and write docs/performance.md (about 15 minutes)
+bench: install ## Measure everything on a real control plane and write docs/performance.md (about 25 minutes)
 	@$(RUN) dev.stores up
 	@$(RUN) tests.load.bench --write $(addprefix --only ,$(ONLY))
 
@@ -112,9 +112,9 @@ bench-quick: install ## Measure a little of it and compare with stored margins (
 	@$(RUN) tests.load.bench --quick $(addprefix --only ,$(ONLY))
 
 .PHONY: profile
-profile: install ## Show what the operator and serve spend their time on under load (about 2 minutes)
+profile: install ## Show what the operator and serve spend their time on under load (about 4 minutes)
 	@$(RUN) dev.stores up
-	@$(RUN) tests.load.bench --quick --profile --only jobs --only requests --only heartbeats --only reservations
+	@$(RUN) tests.load.bench --profile $(addprefix --only ,$(ONLY))
 
 .PHONY: test
 test: ## Everything above, in the order of what fails fastest

@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--profile", action="store_true", help="sample Usher with py-spy and print what it does most")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
     options = parser.parse_args(arguments)
-    profile = "quick" if options.quick else "full"
+    profile = "profile" if options.profile else "quick" if options.quick else "full"
     began = time.monotonic()
     gc.set_threshold(*COLLECT_AFTER)
     try:
