@@ -79,8 +79,10 @@ class Lane:
         wrong = ""
         await actor.begin()
         try:
-            async with asyncio.timeout(CELL_S):
+            async with asyncio.timeout(CELL_S) as limit:
                 await cell.life(actor)
+            if limit.expired():
+                wrong = f"it hung for {CELL_S:g} s and went on when it was interrupted"
         except (NotQuiet, AssertionError, TimeoutError) as exc:
             wrong = str(exc) or type(exc).__name__
         quiet_s = time.monotonic() - (actor.struck_at or time.monotonic())
@@ -128,8 +130,8 @@ async def _play(lanes: Sequence[Lane], cells: Sequence[Cell], scale: Scale) -> l
         for cell in todo:
             result = await lane.play(cell)
             results.append(result)
-            if result.wrong:
-                scale.say(f"{describe(cell)}: {result.wrong}")
+            if result.wrong or result.quiet_s > PATIENCE_S:
+                scale.say(f"{describe(cell)}: {result.wrong or f'at rest after {result.quiet_s:.1f} s only'}")
             if len(results) % 50 == 0:
                 scale.say(f"{len(results)} of {len(cells)} played")
 

@@ -9,7 +9,6 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -30,6 +29,7 @@ Result = TypeVar("Result")
 
 PATIENCE_S = 30.0
 PAUSE_S = 0.05
+DIES_WITHIN_S = 1.0
 CALLBACKS = "/bots/internal/callback"
 
 _numbers = itertools.count(1)
@@ -101,10 +101,11 @@ class Actor:
             return None if cut_off else (task.result(),)
         finally:
             death.cancel()
-            if not task.done():
+            # More than once if need be: what waits for a future that comes at the same moment may swallow it (wait_for
+            # before Python 3.12, in psycopg), and nothing that is dead goes on by itself.
+            while not task.done():
                 task.cancel()
-                with suppress(BaseException):
-                    await task
+                await asyncio.wait({task}, timeout=DIES_WITHIN_S)
 
     async def _restart(self) -> None:
         self.deaths += 1
