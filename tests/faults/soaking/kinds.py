@@ -60,6 +60,9 @@ DELETED = _ends("completed", "request_deleted", "left", "stopped_before_start")
 SHOT_LEAVING = _ends("failed", "leave_ignored", "exit_code_137")
 SHOT_DELETED = _ends("failed", "request_deleted", "exit_code_137")
 
+# The end of one that had said that it leaves and was frozen before it had left.
+FROZEN_LEAVING = _ends("failed", "never_exited")
+
 WELL = Kind(name="well", ends=LEFT, left=STOPPED, deleted=DELETED)
 
 BAD = (
@@ -80,8 +83,8 @@ BAD = (
     Kind(
         name="silent",
         ends=_ends("failed", "heartbeat_lost"),
-        left=STOPPED | SHOT_LEAVING,
-        deleted=DELETED | SHOT_DELETED,
+        left=STOPPED | SHOT_LEAVING | FROZEN_LEAVING,
+        deleted=DELETED | SHOT_DELETED | FROZEN_LEAVING,
         once=Once.FROZEN,
     ),
     Kind(
