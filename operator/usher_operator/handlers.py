@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 HANDLER_TIMEOUT_S = 60
 
 PREFIX = "usher.dev"
+# For as long as it idles, kopf keeps the object that came last: ten thousand of them when a watch begins anew.
 IDLE_S = 0.2
 # A restart or a burst brings thousands of objects at once. Without an order among them they would wait for a database
 # connection until they were told that there is none.
@@ -106,7 +107,6 @@ def configure(settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
     settings.networking.connect_timeout = 10
     settings.networking.request_timeout = 30
     settings.watching.server_timeout = 300
-    # For as long as it idles, kopf keeps the object that came last: ten thousand of them when a watch begins anew.
     settings.queueing.idle_timeout = IDLE_S
     settings.watching.chunk_size = PAGE  # ten thousand objects at once would be a hundred megabytes
     settings.watching.label_selectors["batch", "v1", "jobs"] = MANAGED_BY  # others' Jobs stay with the API server

@@ -101,11 +101,13 @@ class Actor:
             return None if cut_off else (task.result(),)
         finally:
             death.cancel()
-            # More than once if need be: what waits for a future that comes at the same moment may swallow it (wait_for
-            # before Python 3.12, in psycopg), and nothing that is dead goes on by itself.
+            # More than once if need be: Redis' client waits with asyncio.wait_for, which before Python 3.12 swallows a
+            # cancellation that comes together with the answer. Nothing that is dead goes on by itself.
             while not task.done():
                 task.cancel()
                 await asyncio.wait({task}, timeout=DIES_WITHIN_S)
+            if not task.cancelled():
+                task.exception()  # what it died of is nobody's business
 
     async def _restart(self) -> None:
         self.deaths += 1

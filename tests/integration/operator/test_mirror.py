@@ -29,6 +29,23 @@ def with_request(plane: Plane, bot: Bot) -> Bot:
     return bot
 
 
+async def run_until(plane: Plane, enough: Callable[[], bool], *, interval_s: float) -> None:
+    """Run the mirror's loop until, when an Event has been posted, it is `enough`."""
+    told, create_event = asyncio.Event(), plane.kube.create_event
+
+    async def telling(namespace: str, event: dict[str, object]) -> None:
+        await create_event(namespace, event)
+        if enough():
+            told.set()
+
+    plane.kube.create_event = telling  # type: ignore[method-assign]
+    running = asyncio.create_task(plane.mirror.run(interval_s))
+    async with asyncio.timeout(5):
+        await told.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 def reserved(given: Scenario) -> BotInTheMaking:
     return given.a_bot().with_job()
 
@@ -171,18 +188,7 @@ async def test_the_loop_survives_everything(plane: Plane, given: Scenario, caplo
     bot = with_request(plane, await reserved(given).active())
     plane.kube.fail("patch_request_status", KubernetesUnavailable())
     plane.kube.fail("patch_request_status", ZeroDivisionError())
-    told, create_event = asyncio.Event(), plane.kube.create_event
-
-    async def telling(namespace: str, event: dict[str, object]) -> None:
-        await create_event(namespace, event)
-        told.set()
-
-    plane.kube.create_event = telling  # type: ignore[method-assign]
-    running = asyncio.create_task(plane.mirror.run(0.01))
-    async with asyncio.timeout(5):
-        await told.wait()
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    await run_until(plane, lambda: True, interval_s=0.01)
     assert shown_in(plane, bot) == "active"
     assert [record.__dict__["action"] for record in caplog.records] == ["mirror_postponed", "mirror_failed"]
 
@@ -192,19 +198,7 @@ async def test_behind_a_full_batch_the_next_one_follows_at_once(
 ) -> None:
     monkeypatch.setattr(mirror, "BATCH", 2)
     bots = [with_request(plane, await reserved(given).active()) for _ in range(5)]
-    told, create_event = asyncio.Event(), plane.kube.create_event
-
-    async def telling(namespace: str, event: dict[str, object]) -> None:
-        await create_event(namespace, event)
-        if all(shown_in(plane, bot) == "active" for bot in bots):
-            told.set()
-
-    plane.kube.create_event = telling  # type: ignore[method-assign]
-    running = asyncio.create_task(plane.mirror.run(3600))
-    async with asyncio.timeout(5):
-        await told.wait()
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    await run_until(plane, lambda: all(shown_in(plane, bot) == "active" for bot in bots), interval_s=3600)
 
 
 async def test_a_whole_life_through_the_real_parts_costs_six_writes(plane: Plane, given: Scenario) -> None:
