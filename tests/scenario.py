@@ -305,7 +305,7 @@ class BotInTheMaking:
 
     def with_job(self) -> Self:
         """Its Job was created."""
-        return self._then(lambda connection, bot: meetings.mark_job_created(connection, bot.meeting_id))
+        return self._then(lambda connection, bot: meetings.mark_jobs_created(connection, [bot.meeting_id]))
 
     def with_config(self, **config: Any) -> Self:
         """It was told to take on this configuration."""

@@ -16,6 +16,7 @@ from usher_models.db.meetings import Bot
 from usher_models.errors import ConnectionTaken, DuplicateMeeting, InvalidMeeting, KubernetesUnavailable, Refused
 from usher_models.states import Desired, Reason, Source, Status
 from usher_operator.commands import Commander
+from usher_operator.created_jobs import CreatedJobs
 from usher_operator.kube import conditions, events
 from usher_operator.kube.job_spec import CONNECTION_ANNOTATION, JobSettings, build_job
 from usher_operator.kube.port import CreateRefused, KubePort
@@ -47,6 +48,7 @@ class Ensurer:
         self._job_settings = job_settings
         self._allows_image = allows_image
         self._now = now
+        self._created_jobs = CreatedJobs(database)
 
     async def ensure(self, request: BotRequest) -> None:
         """Make a request true. Raises DatabaseUnavailable or KubernetesUnavailable: then call again later."""
@@ -158,8 +160,7 @@ class Ensurer:
         except CreateRefused as exc:
             await self._end_reserved(bot, Status.FAILED, reason=Reason.JOB_CREATE_FAILED, message=str(exc))
             return
-        async with self._database.at_once() as connection:
-            await meetings.mark_job_created(connection, bot.meeting_id)
+        await self._created_jobs.note(bot.meeting_id)
         logger.info("Created the Job.", extra={"action": "job_created", "meeting_id": bot.meeting_id})
 
     async def _check_ours(self, bot: Bot, namespace: str) -> None:

@@ -6,7 +6,8 @@ reconciler repeats what is missing within one interval, so nothing depends on th
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import kopf
@@ -14,6 +15,7 @@ import kopf
 from usher_models.errors import Unavailable
 from usher_operator.carried_out import CarriedOut
 from usher_operator.ensure import Ensurer
+from usher_operator.in_hand import InHand
 from usher_operator.kube.adapter import GROUP, PAGE, PLURAL, VERSION
 from usher_operator.kube.job_spec import MANAGED_BY
 from usher_operator.reconcile.finished_job import FinishedJob
@@ -27,18 +29,16 @@ HANDLER_TIMEOUT_S = 60
 PREFIX = "usher.dev"
 # For as long as it idles, kopf keeps the object that came last: ten thousand of them when a watch begins anew.
 IDLE_S = 0.2
-# A restart or a burst brings thousands of objects at once. Without an order among them they would wait for a database
-# connection until they were told that there is none.
-AT_ONCE = 24
 
 
-def registry(ensurer: Ensurer, finished_job: FinishedJob, carried_out: CarriedOut) -> kopf.OperatorRegistry:
+def registry(
+    ensurer: Ensurer, finished_job: FinishedJob, *, carried_out: CarriedOut, in_hand: InHand
+) -> kopf.OperatorRegistry:
     """The handlers, bound to what they work with."""
     handlers = kopf.OperatorRegistry()
-    turns = asyncio.Semaphore(AT_ONCE)
 
-    async def guarded(work: Coroutine[Any, Any, None], fields: dict[str, Any]) -> bool:
-        async with turns:
+    async def guarded(work: Callable[[], Awaitable[None]], fields: dict[str, Any]) -> bool:
+        async with in_hand.turns:
             return await _guarded(work, fields)
 
     @kopf.on.login(registry=handlers)
@@ -51,26 +51,28 @@ def registry(ensurer: Ensurer, finished_job: FinishedJob, carried_out: CarriedOu
         request = BotRequest.from_object(dict(body))
         if event["type"] == "DELETED":
             carried_out.forget(request)
-            await guarded(ensurer.withdraw(request), request.log_fields())
+            await guarded(partial(ensurer.withdraw, request), request.log_fields())
             return
-        known = await carried_out.knows(request, listed=event["type"] is None)
-        if not known and await guarded(ensurer.ensure(request), request.log_fields()):
-            carried_out.note(request)
+        if await carried_out.knows(request, listed=event["type"] is None):
+            return
+        with in_hand.holding(request):
+            if await guarded(partial(ensurer.ensure, request), request.log_fields()):
+                carried_out.note(request)
 
     @kopf.on.event("batch", "v1", "jobs", labels={"app.kubernetes.io/managed-by": "usher"}, registry=handlers)
     async def job_seen(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
         if event["type"] != "DELETED":
             job = dict(body)
-            await guarded(finished_job.close(job), {"job": job["metadata"]["name"]})
+            await guarded(partial(finished_job.close, job), {"job": job["metadata"]["name"]})
 
     return handlers
 
 
-async def _guarded(work: Coroutine[Any, Any, None], fields: dict[str, Any]) -> bool:
+async def _guarded(work: Callable[[], Awaitable[None]], fields: dict[str, Any]) -> bool:
     """Whether the work came to its end."""
     try:
         async with asyncio.timeout(HANDLER_TIMEOUT_S):
-            await work
+            await work()
         return True
     except (Unavailable, TimeoutError) as exc:
         logger.warning(

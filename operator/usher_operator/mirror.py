@@ -18,12 +18,14 @@ from usher_models.states import Status
 from usher_operator.kube import conditions, events
 from usher_operator.kube.port import Json, KubePort
 from usher_operator.telemetry import MIRRORED
+from usher_operator.together import Together
 
 logger = logging.getLogger(__name__)
 
 BATCH = 200
-# As many as there are bots being ensured at once, so that neither starves the other on an API server that is busy.
+# As many as there are bots being ensured at once, or few while bots wait for their turn: their Jobs come first.
 CONCURRENCY = 24
+CONCURRENCY_WHEN_CROWDED = 4
 # The others of a batch wait for one whose write gets no answer; it is shown with the next batch, which costs nothing.
 PATIENCE_S = 6.0
 
@@ -39,8 +41,11 @@ class Mirror:
         hold_s: float,
         now: Callable[[], datetime],
         fence: SingleFlight | None = None,
+        crowded: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._crowded = crowded
         self._fence = fence
+        self._leading: Together[Bot, bool] = Together(self._confirm, at_once=BATCH)
         self._database = database
         self._kube = kube
         self._hold_s = hold_s
@@ -65,7 +70,7 @@ class Mirror:
         """Show every change that is due; how many. Raises DatabaseUnavailable or KubernetesUnavailable."""
         async with self._database.reading() as connection:
             bots = await meetings.unmirrored_bots(connection, hold_s=self._hold_s, limit=BATCH)
-        slots = asyncio.Semaphore(CONCURRENCY)
+        slots = asyncio.Semaphore(CONCURRENCY_WHEN_CROWDED if self._crowded() else CONCURRENCY)
 
         async def one(bot: Bot) -> None:
             async with slots:
@@ -94,10 +99,9 @@ class Mirror:
     async def _show(self, bot: Bot) -> None:
         assert bot.request_namespace is not None  # noqa: S101 - only rows with a request are picked
         assert bot.request_name is not None  # noqa: S101
-        if self._fence is not None:
-            # This process may have been stopped since it read the row, and another shows newer ones.
-            async with self._database.reading() as connection:
-                await self._fence.confirm(connection)
+        # This process may have been stopped since it read the row, and another shows newer ones.
+        if not await self._leading.ask(bot.connection_id, bot):
+            raise NotLeading
         found = await self._kube.patch_request_status(
             bot.request_namespace, bot.request_name, conditions.status_of(bot)
         )
@@ -105,6 +109,16 @@ class Mirror:
         told = event_for(bot, now=self._now()) if found else None
         if told is not None:
             await self._kube.create_event(bot.request_namespace, told)
+
+    async def _confirm(self, bots: list[Bot]) -> dict[str, bool]:
+        """One look, after all of them asked for it."""
+        if self._fence is not None:
+            async with self._database.reading() as connection:
+                try:
+                    await self._fence.confirm(connection)
+                except NotLeading:
+                    return {}
+        return {bot.connection_id: True for bot in bots}
 
 
 def event_for(bot: Bot, *, now: datetime) -> Json | None:

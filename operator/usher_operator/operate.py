@@ -21,6 +21,7 @@ from usher_operator.carried_out import CarriedOut
 from usher_operator.commands import Commander, RedisPublisher
 from usher_operator.ensure import Ensurer
 from usher_operator.http import listening
+from usher_operator.in_hand import InHand
 from usher_operator.kube.adapter import KubeAdapter
 from usher_operator.kube.job_spec import JobSettings
 from usher_operator.mirror import Mirror
@@ -87,6 +88,7 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
         )
         flight = SingleFlight(database, lease_s=settings.leader_lease_s)
         closer = Closer(database=database, kube=kube, fence=flight)
+        in_hand = InHand()
         reconciler = Reconciler(
             settings=settings,
             database=database,
@@ -95,8 +97,16 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             ensurer=ensurer,
             closer=closer,
             flight=flight,
+            in_hand=in_hand,
         )
-        mirror = Mirror(database=database, kube=kube, hold_s=settings.mirror_hold_s, now=_now, fence=flight)
+        mirror = Mirror(
+            database=database,
+            kube=kube,
+            hold_s=settings.mirror_hold_s,
+            now=_now,
+            fence=flight,
+            crowded=lambda: in_hand.crowded,
+        )
         await _serve_health(stack, settings, database=database, publisher=publisher, reconciler=reconciler)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         background = [
@@ -109,7 +119,10 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
         try:
             await kopf.operator(
                 registry=handlers.registry(
-                    ensurer, FinishedJob(database=database, kube=kube, closer=closer), CarriedOut(database)
+                    ensurer,
+                    FinishedJob(database=database, kube=kube, closer=closer),
+                    carried_out=CarriedOut(database),
+                    in_hand=in_hand,
                 ),
                 settings=handlers.configure(kopf.OperatorSettings()),
                 namespaces=list(settings.namespaces),

@@ -39,6 +39,7 @@ from usher_operator.callbacks.beats import Beats
 from usher_operator.callbacks.identity import PodIdentity
 from usher_operator.callbacks.server import Callbacks
 from usher_operator.commands import Commander
+from usher_operator.created_jobs import CreatedJobs
 from usher_operator.ensure import Ensurer
 from usher_operator.kube.port import Json
 from usher_operator.operate import job_settings
@@ -256,8 +257,9 @@ async def _stale_bots(_: Any, rule: staleness.Rule, **_limits: Any) -> list[Bot]
     return [as_bot(number, row) for number, row in await Ask("stale", rule.status)]
 
 
-async def _mark_job_created(_: Any, meeting_id: int) -> None:
-    await Ask("mark_job", meeting_id)
+async def _mark_jobs_created(_: Any, meeting_ids: list[int]) -> None:
+    for number in meeting_ids:
+        await Ask("mark_job", number)
 
 
 async def _reserve(_: Any, request: reservations.Request) -> reservations.Reservation:
@@ -379,7 +381,7 @@ _ANSWERED: dict[Any, dict[str, Any]] = {
         "bots_by_id": _bots_by_id,
         "requests_of": _requests_of,
         "live_bots": _live_bots,
-        "mark_job_created": _mark_job_created,
+        "mark_jobs_created": _mark_jobs_created,
     },
     reservations: {"reserve": _reserve},
     transitions: {"report": _report, "move_reserved": _move_reserved, "close_many": _close_many},
@@ -413,6 +415,13 @@ class _Beats(Beats):
         return (await heartbeats.beat_many(_DATABASE, [sender])).get(sender.connection_id)
 
 
+class _CreatedJobs(CreatedJobs):
+    """As the beats: one Job at a time."""
+
+    async def note(self, meeting_id: int) -> None:
+        await meetings.mark_jobs_created(_DATABASE, [meeting_id])
+
+
 class _Callbacks(Callbacks):
     """The callback server with its requests read already."""
 
@@ -438,6 +447,7 @@ _ENSURER = Ensurer(
     allows_image=SETTINGS.allows_image,
     now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
 )
+_ENSURER._created_jobs = _CreatedJobs(_DATABASE)
 
 
 async def _ensure(number: int, wish: str, shown: str) -> None:

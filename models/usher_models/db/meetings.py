@@ -137,9 +137,9 @@ FROM unnest(CAST(:ids AS integer[]), CAST(:revisions AS bigint[]), CAST(:statuse
      AS shown (meeting_id, revision, status)
 WHERE b.meeting_id = shown.meeting_id
 """)
-_MARK_JOB_CREATED = text("""
+_MARK_JOBS_CREATED = text("""
 UPDATE usher.bots SET job_created_at = now(), revision = revision + 1
-WHERE meeting_id = :meeting_id AND job_created_at IS NULL
+WHERE meeting_id = ANY(:ids) AND job_created_at IS NULL
 """)
 
 
@@ -202,9 +202,9 @@ async def mark_mirrored(connection: AsyncConnection, bots: Sequence[Bot]) -> Non
     await fetch(connection, _MARK_MIRRORED, shown)
 
 
-async def mark_job_created(connection: AsyncConnection, meeting_id: int) -> None:
-    """Note that the bot's Job exists; the first time counts."""
-    await fetch(connection, _MARK_JOB_CREATED, {"meeting_id": meeting_id})
+async def mark_jobs_created(connection: AsyncConnection, meeting_ids: Sequence[int]) -> None:
+    """Note that the Jobs of those bots exist; the first time counts."""
+    await fetch(connection, _MARK_JOBS_CREATED, {"ids": list(meeting_ids)})
 
 
 _TRANSITIONS = (

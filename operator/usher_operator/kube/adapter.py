@@ -188,18 +188,24 @@ class KubeAdapter:
         body: Json | None = None,
         content_type: str = "application/json",
     ) -> tuple[int, bytes]:
-        # What is packed costs both sides more than it spares the network between them.
-        request = await self._api.param_serialize(
+        # What is packed costs both sides more than it spares the network between them. The body is plain already; the
+        # client would go through all of it to find out.
+        verb, url, headers, _, fields = await self._api.param_serialize(
             method,
             path,
             query_params=list((query or {}).items()),
             header_params={"Accept": accept, "Content-Type": content_type, "Accept-Encoding": "identity"},
-            body=body,
             auth_settings=["BearerToken"],
         )
         try:
             answer = await self._api.call_api(
-                *request, _request_timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S), _preload_content=False
+                verb,
+                url,
+                headers,
+                body,
+                fields,
+                _request_timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S),
+                _preload_content=False,
             )
             async with answer.response as response:
                 status, raw = response.status, await response.read()

@@ -7,6 +7,7 @@ from usher_models.db.engine import Database
 from usher_models.db.meetings import Bot
 from usher_operator.commands import Commander
 from usher_operator.ensure import Ensurer
+from usher_operator.in_hand import InHand
 from usher_operator.kube.port import Json, KubePort
 from usher_operator.reconcile.closing import Closer
 from usher_operator.reconcile.reap_rate import ReapRate
@@ -53,6 +54,7 @@ class Sweep:
     snapshot: Snapshot | None = None
     may_judge_silence: bool = True
     reap_rate: ReapRate | None = None
+    in_hand: InHand = field(default_factory=InHand)
 
     def job_of(self, bot: Bot) -> Json | None:
         """The bot's own Job in the snapshot; None also when there is no snapshot."""

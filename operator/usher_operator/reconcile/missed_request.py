@@ -16,7 +16,10 @@ AT_ONCE = 1000
 
 
 async def repair(sweep: Sweep) -> None:
-    """Ensure every request that has no row, no Job yet, or a spec that its row has not taken over."""
+    """Ensure every request that has no row, no Job yet, or a spec that its row has not taken over.
+
+    Those that the watch has in hand are left to it.
+    """
     if sweep.snapshot is None:
         return
     live = {bot.connection_id: bot for bot in sweep.live}
@@ -29,7 +32,8 @@ async def repair(sweep: Sweep) -> None:
         elif bot is None and not _settled(request):
             rowless.append(request)
     for request in behind + await _not_over(sweep, rowless):
-        await _ensure(sweep, request)
+        if request not in sweep.in_hand:
+            await _ensure(sweep, request)
 
 
 async def _not_over(sweep: Sweep, requests: list[BotRequest]) -> list[BotRequest]:

@@ -18,6 +18,7 @@ from usher_models.errors import Unavailable
 from usher_models.states import LIVE
 from usher_operator.commands import Commander
 from usher_operator.ensure import Ensurer
+from usher_operator.in_hand import InHand
 from usher_operator.kube.port import KubePort
 from usher_operator.reconcile import (
     deaf_bot,
@@ -85,6 +86,7 @@ class Reconciler:
         clock: Callable[[], float] = time.monotonic,
         brownout: Brownout | None = None,
         flight: SingleFlight | None = None,
+        in_hand: InHand | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -95,6 +97,7 @@ class Reconciler:
         self._requester = Requester(database=database, kube=kube)
         self._clock = clock
         self._flight = flight or SingleFlight(database, lease_s=settings.leader_lease_s)
+        self._in_hand = in_hand or InHand()
         self._brownout = brownout or Brownout(settings=settings, clock=clock)
         self._patience = Patience(clock)
         self._reap_rate = ReapRate(settings=settings, clock=clock)
@@ -161,6 +164,7 @@ class Reconciler:
             snapshot=await snapshot.take(self._kube, self._settings.namespaces, live),
             may_judge_silence=may_judge and self._settings.reaping_enabled,
             reap_rate=self._reap_rate,
+            in_hand=self._in_hand,
         )
         for repair in REPAIRS_IN_ORDER:
             await self._confirm()

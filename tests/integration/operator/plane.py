@@ -14,6 +14,7 @@ from usher_models.db.engine import Database
 from usher_models.db.meetings import Bot
 from usher_operator.commands import Commander
 from usher_operator.ensure import Ensurer
+from usher_operator.in_hand import InHand
 from usher_operator.kube.job_spec import build_job
 from usher_operator.mirror import Mirror
 from usher_operator.operate import job_settings
@@ -38,6 +39,7 @@ class Plane:
     clock: FakeClock
     settings: Settings
     database: Database = field(init=False)
+    in_hand: InHand = field(default_factory=InHand)
     _reconcilers: list[Reconciler] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -73,6 +75,7 @@ class Plane:
                 ensurer=self.ensurer,
                 closer=self.closer,
                 clock=time,
+                in_hand=self.in_hand,
                 brownout=Brownout(settings=self.settings, clock=time, leading_since=float("-inf")),
             )
         )

@@ -10,6 +10,7 @@ from tests.scenario import Scenario
 from usher_models.db.meetings import Bot
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import Desired, Source, Status
+from usher_operator.request import BotRequest
 
 
 def grace(plane: Plane) -> float:
@@ -210,6 +211,15 @@ async def test_a_request_that_the_watch_missed_is_admitted(plane: Plane, given: 
     bot = await plane.bot_of(body)
     assert bot is not None
     assert list(plane.kube.jobs) == [("bots", bot.job_name)]
+
+
+async def test_what_the_watch_has_in_hand_is_left_to_it_until_it_lets_go(plane: Plane, given: Scenario) -> None:
+    body = plane.a_request_of(await given.a_user())
+    with plane.in_hand.holding(BotRequest.from_object(body)):
+        await plane.tick()
+        assert await plane.bot_of(body) is None
+    await plane.tick(after=interval(plane))
+    assert await plane.bot_of(body) is not None
 
 
 async def test_a_row_whose_job_was_never_made_gets_it(plane: Plane, given: Scenario) -> None:

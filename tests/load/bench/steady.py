@@ -70,6 +70,6 @@ def _latencies(taken_s: dict[str, float], due: dict[str, float], *, name: str) -
 
 async def _piled_up(bench: Bench, due: dict[str, float], name: str, *, most: float) -> int:
     """Wait until more than that many BotRequests wait for their Jobs: it gets no better from there."""
-    while (waiting := len(due) - len(await bench.created(name))) < most:
+    while (waiting := len(due) - await bench.count_created(name)) < most:
         await asyncio.sleep(2)
     return waiting

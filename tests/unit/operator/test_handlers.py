@@ -14,6 +14,7 @@ from usher_models.db.meetings import Requested
 from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable
 from usher_operator import handlers
 from usher_operator.carried_out import CarriedOut
+from usher_operator.in_hand import AT_ONCE, InHand
 from usher_operator.request import BotRequest
 
 Handler = Callable[..., Awaitable[None]]
@@ -83,8 +84,13 @@ def finished_job() -> FinishedJob:
 
 
 @pytest.fixture
-def registry(ensurer: Ensurer, finished_job: FinishedJob, rows: Rows) -> kopf.OperatorRegistry:
-    return handlers.registry(ensurer, finished_job, rows)  # type: ignore[arg-type]
+def in_hand() -> InHand:
+    return InHand()
+
+
+@pytest.fixture
+def registry(ensurer: Ensurer, finished_job: FinishedJob, rows: Rows, in_hand: InHand) -> kopf.OperatorRegistry:
+    return handlers.registry(ensurer, finished_job, carried_out=rows, in_hand=in_hand)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -202,6 +208,22 @@ async def test_a_handler_that_hangs_lets_go_of_its_object(
     ensurer.hangs = True
     await registered["request_seen"](**event("ADDED", a_botrequest()))
     assert caplog.records[0].getMessage() == "Left to the next sweep: TimeoutError"
+
+
+async def test_a_request_is_in_hand_from_its_arrival_until_it_was_carried_out_or_given_up(
+    registered: dict[str, Handler], ensurer: Ensurer, in_hand: InHand
+) -> None:
+    bodies = [a_botrequest(f"standup-{number}", uid=f"u-{number}") for number in range(AT_ONCE + 1)]
+    ensurer.hangs = True
+    seen = [asyncio.ensure_future(registered["request_seen"](**event("ADDED", body))) for body in bodies]
+    for _ in range(3):
+        await asyncio.sleep(0)  # each reaches what it waits for
+    assert len(ensurer.asked) == AT_ONCE
+    assert all(BotRequest.from_object(body) in in_hand for body in bodies)
+    for one in seen:
+        one.cancel()
+    await asyncio.gather(*seen, return_exceptions=True)
+    assert not any(BotRequest.from_object(body) in in_hand for body in bodies)
 
 
 async def test_a_mistake_in_the_program_is_not_hidden(registered: dict[str, Handler], ensurer: Ensurer) -> None:
