@@ -98,6 +98,5 @@ async def past_bots(database: Database, count: int, *, namespace: str, name: str
 
 async def vacuum(database: Database) -> None:
     """What autovacuum does by and by."""
-    async with database.engine.connect() as connection:
-        bare = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await bare.execute(text("VACUUM ANALYZE"))
+    async with database.at_once() as connection:
+        await connection.execute(text("VACUUM ANALYZE"))

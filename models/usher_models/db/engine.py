@@ -30,9 +30,11 @@ class Database:
     """A pool of connections. `pool_size` is the most connections this process ever opens."""
 
     def __init__(self, engine: AsyncEngine) -> None:
+        # A statement, and an exchange of several, commits itself: that is what nearly all are, and telling each
+        # connection of it whenever it leaves the pool would cost more than some of them.
         self.engine = engine
-        # The same pool; a statement, and an exchange of several, commits itself.
-        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+        # The same pool.
+        self._transactional = engine.execution_options(isolation_level="READ COMMITTED")
 
     @classmethod
     def connect(cls, url: str, *, pool_size: int = 10, application_name: str = "usher") -> Self:
@@ -43,6 +45,7 @@ class Database:
                 pool_size=pool_size,
                 max_overflow=0,
                 pool_timeout=CONNECT_TIMEOUT_S,
+                isolation_level="AUTOCOMMIT",
                 connect_args={
                     "connect_timeout": CONNECT_TIMEOUT_S,
                     "application_name": application_name,
@@ -66,7 +69,7 @@ class Database:
         value that Postgres has no room or no form for.
         """
         with _translated():
-            async with self.engine.begin() as connection:
+            async with self._transactional.begin() as connection:
                 yield connection
 
     @asynccontextmanager
@@ -77,7 +80,7 @@ class Database:
         into `at_once`.
         """
         with _translated():
-            async with self._autocommit.connect() as connection:
+            async with self.engine.connect() as connection:
                 yield connection
 
     @asynccontextmanager
@@ -88,7 +91,7 @@ class Database:
         DatabaseUnavailable and NotStorable.
         """
         with _translated():
-            async with self._autocommit.connect() as connection:
+            async with self.engine.connect() as connection:
                 yield connection
 
     async def ping(self) -> None:
@@ -109,9 +112,9 @@ async def in_one_exchange(
     They belong to the connection's transaction, or make one of their own where it commits by itself (a pipeline ends
     with one Sync, see "Pipelining" in the protocol's description). Errors are psycopg's own.
     """
-    if not connection.in_transaction():
+    driver = _driver(connection)
+    if not driver.autocommit and not connection.in_transaction():
         await connection.begin()  # what is said past it begins nothing, and there would be nothing to commit
-    driver: psycopg.AsyncConnection[Any] = (await connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
     if len(statements) == 1:
         return [await _fetched(await _executed(driver, statements[0], values))]
     try:
@@ -128,6 +131,13 @@ async def fetch(connection: AsyncConnection, statement: TextClause, values: Mapp
     """The rows of one statement, by the same way: half of what SQLAlchemy takes, for what is asked all the time."""
     (rows,) = await in_one_exchange(connection, (statement,), values)
     return rows
+
+
+def _driver(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
+    """psycopg's own connection; asking for it in the documented way costs a switch of greenlets, each time."""
+    assert connection.sync_connection is not None  # noqa: S101 - it is open
+    driver: psycopg.AsyncConnection[Any] = connection.sync_connection.connection.driver_connection  # type: ignore[assignment]
+    return driver
 
 
 Cursor = psycopg.AsyncRawCursor[dict[str, Any]]

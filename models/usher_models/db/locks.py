@@ -62,8 +62,7 @@ class SingleFlight:
             return taken
 
     async def _take(self) -> bool:
-        engine = self._database.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._connection = await engine.connect()
+        self._connection = await self._database.engine.connect()
         await self._connection.execute(_LEASE, {"lease": f"{self._lease_s * 1000:.0f}"})
         self._pid = await self._connection.scalar(_TAKE, {"lock": self._lock}) or 0
         return bool(self._pid)

@@ -160,7 +160,8 @@ class Race:
             await how(connection)
 
     async def reserve_and_count(self, who: Contender, request: Request) -> None:
-        async with self.database.engine.connect() as connection:
+        engine = self.database.engine.execution_options(isolation_level="READ COMMITTED")
+        async with engine.connect() as connection:
             held = await reserve(connection, request)
             async with who.gate.closed_to("ending", doing="counting"):
                 await connection.commit()
