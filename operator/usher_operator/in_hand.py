@@ -13,6 +13,8 @@ from usher_operator.request import BotRequest
 # A restart or a burst brings thousands of objects at once. Without an order among them they would wait for a database
 # connection until they were told that there is none.
 AT_ONCE = 24
+# So many in hand are a queue, and not the few that any moment has.
+CROWD = 4 * AT_ONCE
 
 
 class InHand:
@@ -24,8 +26,8 @@ class InHand:
 
     @property
     def crowded(self) -> bool:
-        """Whether all turns are taken, so that whatever comes next must wait."""
-        return self.turns.locked()
+        """Whether many wait for their turn."""
+        return len(self._uids) >= CROWD
 
     @contextmanager
     def holding(self, request: BotRequest) -> Iterator[None]:

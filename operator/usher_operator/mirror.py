@@ -23,7 +23,7 @@ from usher_operator.together import Together
 logger = logging.getLogger(__name__)
 
 BATCH = 200
-# As many as there are bots being ensured at once, or few while bots wait for their turn: their Jobs come first.
+# As many as there are bots being ensured at once, or few while many wait for their turn: their Jobs come first.
 CONCURRENCY = 24
 CONCURRENCY_WHEN_CROWDED = 4
 # The others of a batch wait for one whose write gets no answer; it is shown with the next batch, which costs nothing.

@@ -60,7 +60,13 @@ class Plane:
             allows_image=self.settings.allows_image,
             now=self.clock.now,
         )
-        self.mirror = Mirror(database=database, kube=self.kube, hold_s=self.settings.mirror_hold_s, now=self.clock.now)
+        self.mirror = Mirror(
+            database=database,
+            kube=self.kube,
+            hold_s=self.settings.mirror_hold_s,
+            now=self.clock.now,
+            crowded=lambda: self.in_hand.crowded,
+        )
         self.reconciler = self.a_reconciler()
 
     def a_reconciler(self, *, clock: Callable[[], float] | None = None) -> Reconciler:

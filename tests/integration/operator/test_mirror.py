@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
@@ -14,6 +15,8 @@ from usher_models.db.transitions import Report, report
 from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable
 from usher_models.states import Source, Stage, Status
 from usher_operator import mirror
+from usher_operator.in_hand import CROWD
+from usher_operator.request import BotRequest
 
 Past = Callable[[Scenario], BotInTheMaking]
 
@@ -158,6 +161,36 @@ async def test_one_that_gets_no_answer_holds_the_others_up_for_a_moment_only(
     assert (shown_in(plane, hung), shown_in(plane, other)) == (None, "reserved")
     assert await plane.mirror.show_changes() == 1
     assert shown_in(plane, hung) == "reserved"
+
+
+@pytest.mark.parametrize(
+    ("waiting", "most"), [(CROWD - 1, mirror.CONCURRENCY), (CROWD, mirror.CONCURRENCY_WHEN_CROWDED)]
+)
+async def test_while_many_bots_wait_for_their_jobs_few_statuses_are_written_at_once(
+    plane: Plane, given: Scenario, waiting: int, most: int
+) -> None:
+    first = await reserved(given).active()
+    bots = [first, *await given.copies_of(first, mirror.CONCURRENCY)]
+    for bot in bots:
+        with_request(plane, bot)
+    writing, largest, really = 0, 0, plane.kube.patch_request_status
+
+    async def patched(namespace: str, name: str, status: dict[str, object]) -> bool:
+        nonlocal writing, largest
+        writing, largest = writing + 1, max(largest, writing + 1)
+        await asyncio.sleep(0.02)
+        writing -= 1
+        return await really(namespace, name, status)
+
+    plane.kube.patch_request_status = patched  # type: ignore[method-assign]
+    with ExitStack() as stack:
+        for number in range(waiting):
+            stack.enter_context(
+                plane.in_hand.holding(BotRequest.from_object(a_botrequest("standup", uid=f"u-{number}")))
+            )
+        assert await plane.mirror.show_changes() == len(bots)
+    assert largest == most
+    assert {shown_in(plane, bot) for bot in bots} == {"active"}
 
 
 async def test_a_change_while_it_is_shown_is_shown_next(plane: Plane, given: Scenario) -> None:
