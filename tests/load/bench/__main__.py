@@ -17,7 +17,18 @@ import uvloop
 from dev.cluster.binaries import kubernetes_version
 from dev.machine.errors import DevError
 from dev.machine.progress import Progress
-from tests.load.bench import bot_start, commanding, figures, growth, heartbeats, jobs, requests, reservations, sweep
+from tests.load.bench import (
+    bot_start,
+    commanding,
+    figures,
+    growth,
+    heartbeats,
+    jobs,
+    requests,
+    reservations,
+    restart,
+    sweep,
+)
 from tests.load.bench.figures import Figure
 from tests.load.bench.profiles import Profiler
 from tests.load.bench.rig import Rig, up
@@ -30,6 +41,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "jobs": jobs.run,
     "growth": growth.run,
     "requests": requests.run,
+    "restart": restart.run,
     "heartbeats": heartbeats.run,
     "commands": commanding.run,
     "sweep": sweep.run,
@@ -71,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _run(profile: str, only: list[str] | None, *, profiled: bool) -> tuple[list[str], list[str]]:
     load, held_to, progress = figures.load(profile), figures.bounds(profile), Progress()
-    load["requests"] |= {name: load[name] for name in ("lasting", "burst", "restart") if name in load}
+    load["requests"] |= {name: load[name] for name in ("lasting", "burst") if name in load}
     found: list[Figure] = []
     failed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="usher-bench-") as folder:

@@ -18,6 +18,8 @@ WHERE request_name LIKE :prefix AND job_created_at IS NOT NULL
 """)
 _COUNT = text("SELECT count(*) FROM usher.bots WHERE request_name LIKE :prefix AND job_created_at IS NOT NULL")
 PATIENCE_S = 240.0
+# BotRequests of that name are for bots that stay.
+LONG = "long"
 
 _meetings = itertools.count(600_000_000)
 
@@ -36,7 +38,7 @@ class Bench:
             name = f"{prefix}-{number}"
             if due is not None:
                 due[name] = time.time()
-            yield self._request(name, long=prefix == "burst")
+            yield self._request(name, long=prefix == LONG)
 
     def _request(self, name: str, *, long: bool) -> bytes:
         number = next(_meetings)

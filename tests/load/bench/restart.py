@@ -1,5 +1,5 @@
-"""A restart of the operator among ten thousand BotRequests: those of the load so far, and as many ended ones as are
-missing, with their rows and the statuses that Usher would have shown on them."""
+"""A restart of the operator among ten thousand BotRequests: those of live bots, and as many ended ones as are missing,
+with their rows and the statuses that Usher would have shown on them."""
 
 import asyncio
 import itertools
@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import text
 
 from tests.load import plane, rows
-from tests.load.bench.asking import Bench
+from tests.load.bench.asking import LONG
 from tests.load.bench.figures import Figure
+from tests.load.bench.lives import Lives, lives
 from tests.load.bench.load import Target, at_once
 from tests.load.bench.rig import REQUESTS, Rig, parsed, rss_mib
-from tests.load.botswarm import Swarm
 from usher_models.db import meetings
 from usher_models.db.engine import Database
 from usher_models.db.meetings import Bot
@@ -31,15 +31,32 @@ FROM unnest(CAST(:names AS varchar[]), CAST(:uids AS varchar[])) AS given (name,
 _METADATA = ("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1")
 
 
-async def measure(bench: Bench, swarm: Swarm, load: dict[str, Any], operate: plane.UsherProcess) -> list[Figure]:
-    """Stop the operator, start it among `load["requests"]` BotRequests, and look at it for `load["within_s"]`."""
+async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
+    """In a control plane that is made anew before and afterwards: what others left would be found, or be a burden."""
+    await rig.renew()
+    async with lives(rig, meeting_s=0) as those:
+        await _bring_to_life(those, load["live"])
+        await those.operate.stop()
+        await _fill_up(rig, those.bench.database, load["requests"])
+        figures = await _measured(those, load)
+    await rig.renew()
+    return figures
+
+
+async def _bring_to_life(those: Lives, live: int) -> None:
+    bench = those.bench
+    await at_once(bench.rig.api, list(itertools.islice(bench.requests(LONG), live)), connections=CONNECTIONS)
+    await bench.all_created(LONG, live)
     await bench.all_shown(within_s=SHOWN_WITHIN_S)
-    await operate.stop()
-    await _fill_up(bench.rig, bench.database, load["requests"])
-    requests, live = await bench.rig.count(REQUESTS), len(swarm.live())
+
+
+async def _measured(those: Lives, load: dict[str, Any]) -> list[Figure]:
+    """Start the operator again, and look at it for `load["within_s"]`."""
+    bench = those.bench
+    requests, live = await bench.rig.count(REQUESTS), len(those.swarm.live())
     bench.rig.writes()
     began = time.time()
-    again = replace(operate, process=None)
+    again = replace(those.operate, process=None)
     async with again.running():
         with bench.rig.shares("restart of the operator", again):
             await at_once(bench.rig.api, list(itertools.islice(bench.requests("after"), 1)), connections=1)

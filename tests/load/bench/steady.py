@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any
 
-from tests.load import plane
 from tests.load.bench.asking import Bench
 from tests.load.bench.figures import Figure
+from tests.load.bench.lives import Lives
 from tests.load.bench.load import poisson
 from tests.load.bench.rig import rss_mib
 from tests.load.botswarm import Histogram
@@ -14,19 +14,13 @@ from tests.load.botswarm import Histogram
 PILE_S = 20.0
 
 
-async def measure(
-    bench: Bench,
-    load: dict[str, Any],
-    *,
-    operate: plane.UsherProcess,
-    serve: plane.UsherProcess,
-    name: str = "requests",
-) -> list[Figure]:
+async def measure(those: Lives, load: dict[str, Any], *, name: str = "requests") -> list[Figure]:
     """Ask for `load["rate"]` bots a second for `load["seconds"]`, or until too many wait; figures begin with `name`."""
+    bench, operate = those.bench, those.operate
     due: dict[str, float] = {}
     bench.rig.writes()
     pile = asyncio.create_task(_piled_up(bench, due, name, most=load["rate"] * PILE_S))
-    with bench.rig.shares(f"BotRequests at {load['rate']} a second", operate, serve):
+    with bench.rig.shares(f"BotRequests at {load['rate']} a second", operate, those.serve):
         outcome = await poisson(
             bench.rig.api,
             bench.requests(name, due),
