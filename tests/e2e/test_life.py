@@ -8,6 +8,7 @@ import pytest
 from dev.demo.api_writes import writes_of
 from dev.demo.kubectl import cluster as dev_cluster
 from tests.e2e.kit import Bot, Cluster, Record, User, eventually
+from usher_operator.kube.adapter import NOT_ENDED
 
 MEETING_S = 6
 WRITES_AT_MOST = 6
@@ -57,6 +58,14 @@ def test_a_meeting_that_ends_by_itself_is_completed(bot: Bot) -> None:
         "Finished": "True",
     }
     assert conditions["SlotReserved"]["reason"] == "Released"
+
+
+def test_who_lists_what_is_not_over_does_not_see_it(cluster: Cluster, bot: Bot) -> None:
+    bot.ended()
+    listed = cluster.kubectl.json("get", "br", "--field-selector", NOT_ENDED)["items"]
+    assert bot.name not in [each["metadata"]["name"] for each in listed]
+    over = cluster.kubectl.json("get", "br", "--field-selector", "status.phase=completed")["items"]
+    assert bot.name in [each["metadata"]["name"] for each in over]
 
 
 def test_the_story_has_one_row_for_each_change_and_each_has_its_author(bot: Bot) -> None:

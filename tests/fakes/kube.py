@@ -157,10 +157,17 @@ class FakeKube:
             if inside == namespace and job_name in (None, job) and (succeeded or not _exited_well(pod))
         ]
 
-    async def list_requests(self, namespace: str) -> list[BotRequest]:
+    async def get_request(self, namespace: str, name: str) -> BotRequest | None:
+        """See KubePort."""
+        self._read("get_request")
+        body = self.requests.get((namespace, name))
+        return None if body is None else BotRequest.from_object(body)
+
+    async def list_requests(self, namespace: str, *, ended: bool = True) -> list[BotRequest]:
         """See KubePort."""
         self._read("list_requests")
-        return [BotRequest.from_object(body) for body in _inside(namespace, self.requests)]
+        requests = [BotRequest.from_object(body) for body in _inside(namespace, self.requests)]
+        return [request for request in requests if ended or request.phase not in ("completed", "failed")]
 
     async def create_request(self, namespace: str, request: Json) -> bool:
         """See KubePort."""

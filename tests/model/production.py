@@ -185,7 +185,7 @@ class ModelKube:
     async def delete_job(self, _namespace: str, name: str) -> Any:
         return await _kubernetes("delete_job", number_of(name))
 
-    async def list_requests(self, _namespace: str) -> list[BotRequest]:
+    async def list_requests(self, _namespace: str, *, ended: bool = True) -> list[BotRequest]:
         return [BotRequest.from_object(as_request(*each)) for each in await _kubernetes("requests")]
 
     async def list_jobs(self, _namespace: str, *, succeeded: bool = True) -> list[Json]:

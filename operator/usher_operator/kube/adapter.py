@@ -30,8 +30,14 @@ PAGE = 500
 _READ = "application/json, */*"
 _WRITE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json"
 
+NOT_ENDED = "status.phase!=completed,status.phase!=failed"
+
 # Answers that a later try may cure. Everything else that is not a success is a refusal.
 _TRANSIENT = frozenset({401, 408, 429, 500, 502, 503, 504})
+
+
+class _NotUnderstood(KubernetesUnavailable):
+    """The API server does not know what it was asked for."""
 
 
 class KubeAdapter:
@@ -39,6 +45,7 @@ class KubeAdapter:
 
     def __init__(self, api: client.ApiClient) -> None:
         self._api = api
+        self._selects_phases = True
 
     @classmethod
     @asynccontextmanager
@@ -84,10 +91,24 @@ class KubeAdapter:
         path = f"/api/v1/namespaces/{namespace}/pods"
         return await self._list(path, listing.WORKLOADS, labelSelector=selector, **fields)
 
-    async def list_requests(self, namespace: str) -> list[BotRequest]:
+    async def get_request(self, namespace: str, name: str) -> BotRequest | None:
         """See KubePort."""
+        status, body = await self._read(f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}")
+        return BotRequest.from_object(body) if _found(status, body) else None
+
+    async def list_requests(self, namespace: str, *, ended: bool = True) -> list[BotRequest]:
+        """See KubePort."""
+        if not ended and self._selects_phases:
+            try:
+                return await self._list_requests(namespace, fieldSelector=NOT_ENDED)
+            except _NotUnderstood:
+                self._selects_phases = False
+                logger.info("The API server cannot select BotRequests; all are listed.", extra={"action": "list_all"})
+        return await self._list_requests(namespace)
+
+    async def _list_requests(self, namespace: str, **query: str) -> list[BotRequest]:
         path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}"
-        pages = self._pages(path, listing.REQUESTS)
+        pages = self._pages(path, listing.REQUESTS, **query)
         return [request async for page in pages for request in map(BotRequest.from_object, page)]
 
     async def create_request(self, namespace: str, request: Json) -> bool:
@@ -153,7 +174,8 @@ class KubeAdapter:
             page = {"limit": str(PAGE)} | ({"continue": more} if more else {}) | query
             status, raw = await self._send("GET", path, query=page, accept=_READ)
             if status >= 400:
-                raise KubernetesUnavailable(f"GET {path}: {_parse(raw).get('message', status)}")
+                error = _NotUnderstood if status == 400 else KubernetesUnavailable
+                raise error(f"GET {path}: {_parse(raw).get('message', status)}")
             answer = _shaped(path, raw, shape)
             yield answer.get("items") or []
             more = answer.get("metadata", {}).get("continue", "")

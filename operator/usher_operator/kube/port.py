@@ -34,8 +34,12 @@ class KubePort(Protocol):
         """Every pod of Usher's Jobs, or of one of them; with `succeeded` False without those that succeeded. Of a spec
         there is `nodeName` only."""
 
-    async def list_requests(self, namespace: str) -> list[BotRequest]:
-        """Every BotRequest."""
+    async def get_request(self, namespace: str, name: str) -> BotRequest | None:
+        """One BotRequest, or None."""
+
+    async def list_requests(self, namespace: str, *, ended: bool = True) -> list[BotRequest]:
+        """Every BotRequest; with `ended` False without those that show the end of their bots, where the API server can
+        tell them from the others."""
 
     async def create_request(self, namespace: str, request: Json) -> bool:
         """Create a BotRequest; False when one of that name exists already. Raises CreateRefused."""

@@ -1,7 +1,7 @@
 """What the API server says at the start of a sweep. What could not be read is None, and None is evidence of nothing.
 
-Jobs and pods that succeeded are not listed: after a busy hour they are nearly all there is, and of interest only where
-the row lives on. What such a row misses in the lists is asked for by name.
+Jobs and pods that succeeded are not listed, nor BotRequests that show the end: after a busy hour they are nearly all
+there is, and of interest only where the row lives on. What such a row misses in the lists is asked for by name.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """Every BotRequest of the served namespaces, and every Job and pod but those that succeeded and have no live row.
+    """Every BotRequest, Job and pod of the served namespaces but those that are over and have no live row.
     Jobs and pods are known by (namespace, Job name)."""
 
     requests: list[BotRequest] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Snapshot:
 
     @property
     def request_uids(self) -> frozenset[str]:
-        """The UIDs of every BotRequest there is."""
+        """The UIDs of those BotRequests."""
         return frozenset(request.uid for request in self.requests)
 
 
@@ -60,7 +60,13 @@ async def take(kube: KubePort, namespaces: tuple[str, ...], live: Sequence[Bot])
 async def _add_unlisted(kube: KubePort, taken: Snapshot, live: Sequence[Bot]) -> None:
     slots = asyncio.Semaphore(AT_ONCE)
 
-    async def one(key: tuple[str, str]) -> None:
+    async def one_request(bot: Bot) -> None:
+        async with slots:
+            request = await kube.get_request(bot.request_namespace or "", bot.request_name or "")
+        if request is not None:
+            taken.requests.append(request)
+
+    async def one_job(key: tuple[str, str]) -> None:
         async with slots:
             job = await kube.get_job(*key)
             pods = await kube.list_pods(key[0], job_name=key[1])
@@ -70,12 +76,14 @@ async def _add_unlisted(kube: KubePort, taken: Snapshot, live: Sequence[Bot]) ->
             taken.pods[key] = pods[0]
 
     keys = {(bot.request_namespace or "", bot.job_name) for bot in live if bot.job_created_at is not None}
-    await asyncio.gather(*(one(key) for key in keys - taken.jobs.keys()))
+    listed = taken.request_uids
+    unlisted = [bot for bot in live if bot.request_uid and bot.request_uid not in listed]
+    await asyncio.gather(*map(one_job, keys - taken.jobs.keys()), *map(one_request, unlisted))
 
 
 async def _take_one(kube: KubePort, namespace: str) -> Snapshot:
     requests, jobs, pods = await asyncio.gather(
-        kube.list_requests(namespace),
+        kube.list_requests(namespace, ended=False),
         kube.list_jobs(namespace, succeeded=False),
         kube.list_pods(namespace, succeeded=False),
     )

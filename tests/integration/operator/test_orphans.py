@@ -177,6 +177,17 @@ async def test_a_request_deleted_behind_ushers_back_lets_its_bot_leave(
     assert publisher.actions(bot.connection_id) == ["leave"]
 
 
+async def test_a_status_that_somebody_wrote_by_hand_makes_no_bot_leave(
+    plane: Plane, given: Scenario, publisher: RecordingPublisher
+) -> None:
+    bot = plane.in_kubernetes(await given.a_bot().with_job().active())
+    plane.kube.status(str(bot.request_name))["phase"] = "completed"
+    await plane.tick()
+    await plane.tick(after=interval(plane))
+    assert (await given.fresh(bot)).desired is Desired.RUN
+    assert publisher.published == []
+
+
 async def test_a_request_deleted_with_its_job_closes_the_row(plane: Plane, given: Scenario) -> None:
     user = await given.a_user(cap=1)
     bot = plane.in_kubernetes(await given.a_bot(user).with_job().active())

@@ -1,8 +1,10 @@
 """What a sweep sees: everything that matters, and of what succeeded only what a live row still stands for."""
 
+from dataclasses import replace
+
 from tests.fakes.bots import a_bot_row
 from tests.fakes.kube import FakeKube
-from tests.fakes.objects import COMPLETE, FAILED_BY_POLICY, a_job, a_pod, running, terminated
+from tests.fakes.objects import COMPLETE, FAILED_BY_POLICY, a_botrequest, a_job, a_pod, running, terminated
 from usher_models.db.meetings import Bot
 from usher_models.errors import KubernetesUnavailable
 from usher_operator.reconcile.snapshot import take
@@ -43,6 +45,24 @@ async def test_a_job_that_cannot_be_asked_for_makes_the_whole_picture_unknown() 
     kube = a_cluster()
     kube.fail("get_job", KubernetesUnavailable())
     assert await take(kube, ("bots",), [a_live_bot(3)]) is None
+
+
+async def test_a_request_that_shows_the_end_is_seen_only_where_the_row_lives_on() -> None:
+    kube = FakeKube()
+    for name, phase in (("over", "completed"), ("lost", "failed"), ("runs", "active"), ("odd", "completed")):
+        kube.apply(a_botrequest(name, uid=name))
+        kube.status(name)["phase"] = phase
+    odd = replace(a_live_bot(1), request_name="odd", request_uid="odd", job_created_at=None)
+    gone = replace(odd, request_name="gone", request_uid="gone")
+    taken = await take(kube, ("bots",), [odd, gone])
+    assert taken is not None
+    assert taken.request_uids == {"runs", "odd"}
+
+
+async def test_a_request_that_cannot_be_asked_for_makes_the_whole_picture_unknown() -> None:
+    kube = a_cluster()
+    kube.fail("get_request", KubernetesUnavailable())
+    assert await take(kube, ("bots",), [replace(a_live_bot(1), request_name="r", request_uid="u")]) is None
 
 
 async def test_jobs_of_namespaces_that_are_not_served_are_not_asked_for() -> None:
