@@ -112,9 +112,9 @@ bench-quick: install ## Measure a little of it and compare with stored margins (
 	@$(RUN) tests.load.bench --quick $(addprefix --only ,$(ONLY))
 
 .PHONY: profile
-profile: install ## Show what the operator and serve spend their time on under load (about 4 minutes)
+profile: install ## Sample what the operator and serve spend their time on and write docs/profiles.md (about 5 minutes)
 	@$(RUN) dev.stores up
-	@$(RUN) tests.load.bench --profile $(addprefix --only ,$(ONLY))
+	@$(RUN) tests.load.bench --profile --write $(addprefix --only ,$(ONLY))
 
 .PHONY: test
 test: ## Everything above, in the order of what fails fastest

@@ -20,6 +20,8 @@ from tests.load.plane import UsherProcess
 RATE = 100  # samples per second
 TOP = 12
 ENDS_WITHIN_S = 30.0
+# What has no frame of its own below the one that started it.
+LOOP = ("Runner.run", "asyncio/runners.py")
 # Of Usher's own these only wait for others, in every stack.
 ROOTS = ("console.py", "cli.py", "operate.py", "serve.py", "http.py")
 
@@ -97,11 +99,19 @@ def _leaves(samples: Samples) -> Counter[str]:
 
 def _owner(frame: str) -> str:
     """The library a frame belongs to; what is written in C counts for whoever called it."""
-    path = frame.partition(" (")[2].rstrip(")")
+    function, _, path = frame.partition(" (")
+    path = path.rstrip(")")
     first = path.partition("/")[0]
     if path.startswith(("usher_", "operator/usher_", "models/usher_")):
         return "Usher"
-    return "Python's own" if first.endswith(".py") or first in ("asyncio", "json", "concurrent", "logging") else first
+    if (function, path) == LOOP:
+        return "the event loop itself"
+    if path == "<string>":
+        return "Python's dataclasses"  # the code that they write
+    own = first.removesuffix(".py").removeprefix("<frozen ").rstrip(">")
+    if own in sys.stdlib_module_names:
+        return f"Python's {own}"
+    return first or "no frame of Python"
 
 
 def _functions(samples: Samples) -> Counter[str]:

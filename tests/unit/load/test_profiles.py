@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.load.bench.profiles import Profiler
 
 WORK = "run (usher_operator/console.py:40);ensure (usher_operator/ensure.py:60);execute (psycopg/cursor_async.py:90)"
@@ -16,9 +18,26 @@ def test_samples_are_shared_out_by_library_and_by_function(tmp_path: Path) -> No
     table = profiler.tables()
     assert "10 samples at 100 a second." in table
     assert "| psycopg | 90% |" in table
-    assert "| Python's own | 10% |" in table
+    assert "| Python's json | 10% |" in table
     assert "| `ensure` (usher_operator/ensure.py) | 90% |" in table
     assert not any("console.py" in line or "_worker" in line for line in table)
+
+
+@pytest.mark.parametrize(
+    ("frame", "owner"),
+    [
+        ("Runner.run (asyncio/runners.py:118)", "the event loop itself"),
+        ("__create_fn__.<locals>.__init__ (<string>:3)", "Python's dataclasses"),
+        ("SSLObject.read (ssl.py:921)", "Python's ssl"),
+        ("ABCMeta.__instancecheck__ (<frozen abc>:117)", "Python's abc"),
+        ("worker (kopf/_core/reactor/queueing.py:300)", "kopf"),
+        ("", "no frame of Python"),
+    ],
+)
+def test_a_sample_belongs_to_the_library_whose_code_ran(tmp_path: Path, frame: str, owner: str) -> None:
+    profiler = Profiler.in_a_clean(tmp_path / "profiles")
+    (profiler.folder / "operate during a test.raw").write_text(f"{frame} 1")
+    assert f"| {owner} | 100% |" in profiler.tables()
 
 
 def test_what_an_earlier_run_left_is_not_shown(tmp_path: Path) -> None:
