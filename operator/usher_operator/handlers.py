@@ -53,10 +53,9 @@ def registry(
             carried_out.forget(request)
             await guarded(partial(ensurer.withdraw, request), request.log_fields())
             return
-        if await carried_out.knows(request, listed=event["type"] is None):
-            return
         with in_hand.holding(request):
-            if await guarded(partial(ensurer.ensure, request), request.log_fields()):
+            known = await carried_out.knows(request, listed=event["type"] is None)
+            if not known and await guarded(partial(ensurer.ensure, request), request.log_fields()):
                 carried_out.note(request)
 
     @kopf.on.event("batch", "v1", "jobs", labels={"app.kubernetes.io/managed-by": "usher"}, registry=handlers)

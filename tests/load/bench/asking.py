@@ -18,7 +18,7 @@ WHERE request_name LIKE :prefix AND job_created_at IS NOT NULL
 """)
 _COUNT = text("SELECT count(*) FROM usher.bots WHERE request_name LIKE :prefix AND job_created_at IS NOT NULL")
 PATIENCE_S = 240.0
-# BotRequests of that name are for bots that stay.
+# The pods of BotRequests of that name run for ever, as the bots of a long meeting do.
 LONG = "long"
 
 _meetings = itertools.count(600_000_000)
@@ -69,6 +69,11 @@ class Bench:
         async with self.database.transaction() as connection:
             found = (await connection.execute(query, {"prefix": f"{prefix}-%"})).all()
         return {row.request_name for row in found} | {row.job_name for row in found}
+
+    async def all_active(self, *, within_s: float) -> None:
+        """Wait until every bot is in its meeting."""
+        bots = "SELECT count(*) FROM usher.bots b JOIN meetings m ON m.id = b.meeting_id"
+        await self._none_left(f"{bots} WHERE m.status <> 'active'", within_s=within_s)
 
     async def all_shown(self, *, within_s: float) -> None:
         """Wait until every BotRequest shows its row as it is; what does not is left so."""

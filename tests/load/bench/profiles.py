@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +20,8 @@ from tests.load.plane import UsherProcess
 
 RATE = 100  # samples per second
 TOP = 12
+# A function that does so much of what it does by one other is only the way to that.
+WAY_IN = 0.9
 ENDS_WITHIN_S = 30.0
 # What has no frame of its own below the one that started it.
 LOOP = ("Runner.run", "asyncio/runners.py")
@@ -115,13 +118,26 @@ def _owner(frame: str) -> str:
 
 
 def _functions(samples: Samples) -> Counter[str]:
+    """Usher's functions, but for those that are only the way to another of them."""
     found: Counter[str] = Counter()
+    within: Counter[tuple[str, str]] = Counter()
     for stack, count in samples.items():
-        ours = {frame for frame in stack if _owner(frame) == "Usher" and not frame.rstrip(")").endswith(ROOTS)}
+        ours = dict.fromkeys(_ours(stack))
         for frame in ours:
+            found[frame] += count
+        for pair in combinations(ours, 2):
+            within[pair] += count
+    for (outer, _), count in within.items():
+        if count >= WAY_IN * found[outer]:
+            found[outer] = 0
+    return +found
+
+
+def _ours(stack: tuple[str, ...]) -> Iterator[str]:
+    for frame in stack:
+        if _owner(frame) == "Usher" and not frame.rstrip(")").endswith(ROOTS):
             function, _, where = frame.partition(" (")
-            found[f"`{function}` ({where}"] += count
-    return found
+            yield f"`{function}` ({where}"
 
 
 def _table(title: str, counts: Counter[str], total: int) -> list[str]:

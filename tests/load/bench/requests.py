@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import text
 
 from tests.load.bench import steady
-from tests.load.bench.asking import LONG
 from tests.load.bench.figures import Figure
 from tests.load.bench.lives import Lives, lives
 from tests.load.bench.load import at_once
@@ -20,19 +19,19 @@ async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
         figures = await steady.measure(those, load)
         if "lasting" in load:
             figures += await steady.measure(those, load["lasting"] | {"meeting_s": load["meeting_s"]}, name="lasting")
-        return figures + await _burst(those, load["burst"])
+        return figures + (await _burst(those, load["burst"]) if "burst" in load else [])
 
 
 async def _burst(those: Lives, load: dict[str, Any]) -> list[Figure]:
     count, bench = load["requests"], those.bench
-    payloads = list(itertools.islice(bench.requests(LONG), count))
+    payloads = list(itertools.islice(bench.requests("burst"), count))
     began = time.time()
     with bench.rig.shares("a burst of BotRequests", those.operate, those.serve):
         await at_once(bench.rig.api, payloads, connections=16)
-        created = await bench.all_created(LONG, count)
+        created = await bench.all_created("burst", count)
     async with bench.database.transaction() as connection:
         rows_of = text("SELECT count(*) FROM usher.bots WHERE starts_with(request_name, :prefix)")
-        reserved = int(await connection.scalar(rows_of, {"prefix": f"{LONG}-"}) or 0)
+        reserved = int(await connection.scalar(rows_of, {"prefix": "burst-"}) or 0)
     took = max(created.values()) - began
     return [
         Figure(name="burst", value=took, unit="s", note=f"{len(created)} of {count} Jobs"),

@@ -23,6 +23,8 @@ from usher_operator.kube.conditions import status_of
 
 CONNECTIONS = 16
 SHOWN_WITHIN_S = 120.0
+# Longer than all of this takes.
+MEETING_S = 900
 PAST = "past-"
 _UIDS = text("""
 UPDATE usher.bots b SET request_uid = given.uid
@@ -34,7 +36,7 @@ _METADATA = ("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s
 async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
     """In a control plane that is made anew before and afterwards: what others left would be found, or be a burden."""
     await rig.renew()
-    async with lives(rig, meeting_s=0) as those:
+    async with lives(rig, meeting_s=MEETING_S) as those:
         await _bring_to_life(those, load["live"])
         await those.operate.stop()
         await _fill_up(rig, those.bench.database, load["requests"])
@@ -47,6 +49,7 @@ async def _bring_to_life(those: Lives, live: int) -> None:
     bench = those.bench
     await at_once(bench.rig.api, list(itertools.islice(bench.requests(LONG), live)), connections=CONNECTIONS)
     await bench.all_created(LONG, live)
+    await bench.all_active(within_s=SHOWN_WITHIN_S)
     await bench.all_shown(within_s=SHOWN_WITHIN_S)
 
 

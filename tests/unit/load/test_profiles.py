@@ -23,6 +23,22 @@ def test_samples_are_shared_out_by_library_and_by_function(tmp_path: Path) -> No
     assert not any("console.py" in line or "_worker" in line for line in table)
 
 
+def test_a_function_that_is_only_the_way_to_another_is_left_out(tmp_path: Path) -> None:
+    profiler = Profiler.in_a_clean(tmp_path / "profiles")
+    outer, inner = "ensure (usher_operator/ensure.py:60)", "reserve (usher_models/db/reservations.py:90)"
+    other = "create_job (usher_operator/kube/adapter.py:70)"
+    lines = [
+        f"way_in (usher_operator/handlers.py:5);{outer};{each} {count}" for each, count in ((inner, 6), (other, 4))
+    ]
+    (profiler.folder / "operate during a test.raw").write_text("\n".join(lines))
+    table = profiler.tables()
+    assert [line for line in table if "usher_" in line] == [
+        "| `ensure` (usher_operator/ensure.py) | 100% |",
+        "| `reserve` (usher_models/db/reservations.py) | 60% |",
+        "| `create_job` (usher_operator/kube/adapter.py) | 40% |",
+    ]
+
+
 @pytest.mark.parametrize(
     ("frame", "owner"),
     [
