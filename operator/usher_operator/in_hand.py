@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from usher_operator.request import BotRequest
+from usher_operator.telemetry import IN_HAND
 
 # A restart or a burst brings thousands of objects at once. Without an order among them they would wait for a database
 # connection until they were told that there is none.
@@ -33,10 +34,12 @@ class InHand:
     def holding(self, request: BotRequest) -> Iterator[None]:
         """It is in hand for as long as the context lasts, in which it waits for its turn and is carried out."""
         self._uids.add(request.uid)
+        IN_HAND.set(len(self._uids))
         try:
             yield
         finally:
             self._uids.discard(request.uid)
+            IN_HAND.set(len(self._uids))
 
     def __contains__(self, request: BotRequest) -> bool:
         return request.uid in self._uids

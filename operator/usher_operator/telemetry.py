@@ -24,6 +24,7 @@ HOLDS: Final = Counter("usher_holds", "Holds of the sweep, by how far they are."
 REAPS_POSTPONED: Final = Counter("usher_reaps_postponed", "Ends by silence that the rate limit left to a later sweep.")
 LAST_SWEEP: Final = Gauge("usher_last_sweep_timestamp_seconds", "When the last sweep ended.")
 LIVE_BOTS: Final = Gauge("usher_live_bots", "Bots that hold a slot, by status.", ["status"])
+IN_HAND: Final = Gauge("usher_requests_in_hand", "BotRequests that are carried out now or wait for their turn.")
 MIRRORED: Final = Counter("usher_mirrored", "Status writes to BotRequests, by outcome.", ["outcome"])
 REDIS_USERS: Final = Counter("usher_redis_users", "Bots' users of Redis, by what became of them.", ["outcome"])
 WEBHOOKS: Final = Counter("usher_webhooks", "Attempts to deliver a webhook, and pauses, by outcome.", ["outcome"])

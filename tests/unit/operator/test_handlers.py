@@ -8,6 +8,7 @@ from typing import Any
 
 import kopf
 import pytest
+from prometheus_client import REGISTRY
 
 from tests.fakes.objects import COMPLETE, a_botrequest, a_job
 from usher_models.db.meetings import Requested
@@ -220,10 +221,12 @@ async def test_a_request_is_in_hand_from_its_arrival_until_it_was_carried_out_or
         await asyncio.sleep(0)  # each reaches what it waits for
     assert len(ensurer.asked) == AT_ONCE
     assert all(BotRequest.from_object(body) in in_hand for body in bodies)
+    assert REGISTRY.get_sample_value("usher_requests_in_hand") == AT_ONCE + 1
     for one in seen:
         one.cancel()
     await asyncio.gather(*seen, return_exceptions=True)
     assert not any(BotRequest.from_object(body) in in_hand for body in bodies)
+    assert REGISTRY.get_sample_value("usher_requests_in_hand") == 0
 
 
 async def test_a_mistake_in_the_program_is_not_hidden(registered: dict[str, Handler], ensurer: Ensurer) -> None:
