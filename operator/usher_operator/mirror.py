@@ -111,13 +111,10 @@ class Mirror:
             await self._kube.create_event(bot.request_namespace, told)
 
     async def _confirm(self, bots: list[Bot]) -> dict[str, bool]:
-        """One look, after all of them asked for it."""
+        """One look, after all of them asked for it. Raises NotLeading."""
         if self._fence is not None:
             async with self._database.reading() as connection:
-                try:
-                    await self._fence.confirm(connection)
-                except NotLeading:
-                    return {}
+                await self._fence.confirm(connection)
         return {bot.connection_id: True for bot in bots}
 
 

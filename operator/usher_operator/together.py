@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from usher_models.errors import DatabaseUnavailable
+from usher_models.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Together(Generic[Asked, Told]):
         self._task: asyncio.Task[None] | None = None
 
     async def ask(self, key: str, asked: Asked) -> Told | None:
-        """The answer once there is one; None when the batch had none for it. Raises DatabaseUnavailable."""
+        """The answer once there is one; None when the batch had none for it. Raises what is Unavailable."""
         waiting: _Waiting[Asked, Told] = _Waiting(key, asked, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._task is None:
@@ -65,7 +65,7 @@ class Together(Generic[Asked, Told]):
         told: Mapping[str, Told] = {}
         try:
             told = await self._work([waiting.asked for waiting in batch])
-        except DatabaseUnavailable as exc:
+        except Unavailable as exc:
             for waiting in batch:
                 if not waiting.answer.done():
                     waiting.answer.set_exception(exc)

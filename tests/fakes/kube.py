@@ -18,6 +18,7 @@ from typing import Any
 
 from tests.fakes.objects import a_pod
 from usher_models.errors import KubernetesUnavailable
+from usher_models.states import TERMINAL
 from usher_operator.request import BotRequest
 
 Json = dict[str, Any]
@@ -167,7 +168,7 @@ class FakeKube:
         """See KubePort."""
         self._read("list_requests")
         requests = [BotRequest.from_object(body) for body in _inside(namespace, self.requests)]
-        return [request for request in requests if ended or request.phase not in ("completed", "failed")]
+        return [request for request in requests if ended or request.phase not in TERMINAL]
 
     async def create_request(self, namespace: str, request: Json) -> bool:
         """See KubePort."""

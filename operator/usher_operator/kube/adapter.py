@@ -15,6 +15,7 @@ from kubernetes.aio import client, config
 from pydantic import TypeAdapter, ValidationError
 
 from usher_models.errors import KubernetesUnavailable
+from usher_models.states import TERMINAL
 from usher_operator.kube import listing
 from usher_operator.kube.job_spec import MANAGED_BY
 from usher_operator.kube.port import CreateRefused, Json
@@ -30,7 +31,7 @@ PAGE = 500
 _READ = "application/json, */*"
 _WRITE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json"
 
-NOT_ENDED = "status.phase!=completed,status.phase!=failed"
+NOT_ENDED = ",".join(f"status.phase!={status}" for status in sorted(TERMINAL))
 
 # Answers that a later try may cure. Everything else that is not a success is a refusal.
 _TRANSIENT = frozenset({401, 408, 429, 500, 502, 503, 504})

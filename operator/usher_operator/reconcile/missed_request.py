@@ -5,7 +5,7 @@ import logging
 from usher_models.db import meetings
 from usher_models.db.meetings import Bot, Requested
 from usher_models.errors import UsherError
-from usher_models.states import Desired
+from usher_models.states import TERMINAL, Desired
 from usher_operator.reconcile.context import Sweep
 from usher_operator.request import BotRequest
 from usher_operator.telemetry import REPAIRS
@@ -64,7 +64,7 @@ def _settled(request: BotRequest) -> bool:
 
     The shown end only spares a look at the database.
     """
-    return request.refused or request.phase in ("completed", "failed")
+    return request.refused or request.phase in TERMINAL
 
 
 async def _ensure(sweep: Sweep, request: BotRequest) -> None:

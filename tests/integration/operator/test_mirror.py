@@ -173,12 +173,14 @@ async def test_while_many_bots_wait_for_their_jobs_few_statuses_are_written_at_o
     bots = [first, *await given.copies_of(first, mirror.CONCURRENCY)]
     for bot in bots:
         with_request(plane, bot)
-    writing, largest, really = 0, 0, plane.kube.patch_request_status
+    writing, largest, really, full = 0, 0, plane.kube.patch_request_status, asyncio.Event()
 
     async def patched(namespace: str, name: str, status: dict[str, object]) -> bool:
         nonlocal writing, largest
         writing, largest = writing + 1, max(largest, writing + 1)
-        await asyncio.sleep(0.02)
+        if writing == most:
+            full.set()
+        await full.wait()
         writing -= 1
         return await really(namespace, name, status)
 

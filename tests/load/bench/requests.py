@@ -30,8 +30,8 @@ async def _burst(those: Lives, load: dict[str, Any]) -> list[Figure]:
         await at_once(bench.rig.api, payloads, connections=16)
         created = await bench.all_created("burst", count)
     async with bench.database.transaction() as connection:
-        rows_of = text("SELECT count(*) FROM usher.bots WHERE starts_with(request_name, :prefix)")
-        reserved = int(await connection.scalar(rows_of, {"prefix": "burst-"}) or 0)
+        rows_of = text("SELECT count(*) FROM usher.bots WHERE request_name LIKE 'burst-%'")
+        reserved = int(await connection.scalar(rows_of) or 0)
     took = max(created.values()) - began
     return [
         Figure(name="burst", value=took, unit="s", note=f"{len(created)} of {count} Jobs"),

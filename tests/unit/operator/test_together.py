@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from usher_models.errors import DatabaseUnavailable
+from usher_models.errors import DatabaseUnavailable, NotLeading, Unavailable
 from usher_operator.together import Together
 
 
@@ -63,10 +63,13 @@ async def test_who_asks_twice_is_in_two_batches(together: Together[str, str], st
     assert statement.batches == [["a"], ["a", "b"]]
 
 
-async def test_a_database_that_is_away_is_everybodys_error(together: Together[str, str], statement: Statement) -> None:
-    statement.error = DatabaseUnavailable()
+@pytest.mark.parametrize("error", [DatabaseUnavailable(), NotLeading()])
+async def test_what_a_later_try_may_cure_is_everybodys_error(
+    together: Together[str, str], statement: Statement, error: Unavailable
+) -> None:
+    statement.error = error
     outcomes = await asyncio.gather(*ask(together, "a", "b"), return_exceptions=True)
-    assert [type(outcome) for outcome in outcomes] == [DatabaseUnavailable, DatabaseUnavailable]
+    assert [type(outcome) for outcome in outcomes] == [type(error), type(error)]
     statement.error = None
     assert await together.ask("c", "c") == "C", "and it goes on"
 
