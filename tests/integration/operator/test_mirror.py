@@ -181,6 +181,7 @@ async def test_while_many_bots_wait_for_their_jobs_few_statuses_are_written_at_o
         if writing == most:
             full.set()
         await full.wait()
+        await asyncio.sleep(0)  # whoever else may write comes now
         writing -= 1
         return await really(namespace, name, status)
 
