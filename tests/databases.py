@@ -10,18 +10,38 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 from sqlalchemy import make_url
 
+from dev.stores import hostile
 from dev.stores.settings import load
 from tests.scenario import TABLES
 from usher_models.db import upgrade
+from usher_models.db.connecting import Pooler
 from usher_models.db.engine import Database
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PREFIX = "usher_test_"
+
+
+# The run that tries a hostile server: its role has settings that nothing may rely on, and a pooler stands before it.
+HOSTILE = "USHER_TEST_HOSTILE" in os.environ
+
+
+def open_database(url: str, **options: Any) -> Database:
+    """The database at that URL of `Server.create`, reached as this run reaches databases."""
+    if not HOSTILE:
+        return Database.connect(url, **options)
+    pooled = make_url(url).set(port=load().pgbouncer_port).render_as_string(hide_password=False)
+    return Database.connect(pooled, pooler=Pooler.TRANSACTION, session_url=url, **options)
+
+
+def admin_dsn(url: str) -> str:
+    """How psycopg reaches that database with the usual settings."""
+    return make_url(url).set(drivername="postgresql", username=load().user).render_as_string(hide_password=False)
 
 
 class Server:
@@ -37,7 +57,8 @@ class Server:
         """The URL of a new database."""
         name = f"{self.run}_{uuid4().hex[:8]}"
         self._admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY WAL_LOG'.encode())
-        return self._url.set(database=name).render_as_string(hide_password=False)
+        role = hostile.ROLE if HOSTILE else self._url.username
+        return self._url.set(database=name, username=role).render_as_string(hide_password=False)
 
     def drop(self, url: str) -> None:
         """Drop a database that `create` made."""
@@ -45,11 +66,12 @@ class Server:
 
     def empty(self, url: str) -> None:
         """Cut whatever an earlier test left open in a database, and delete its rows."""
-        dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(dsn, autocommit=True) as connection:
+        with psycopg.connect(admin_dsn(url), autocommit=True) as connection:
+            # A pooler's idle sessions are no test's, and it would hand on those that were cut just now.
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid() AND (state <> 'idle' OR NOT %s)",
+                [HOSTILE],
             )
             connection.execute("; ".join(f"DELETE FROM {table}" for table in reversed(TABLES)).encode())
 
@@ -74,7 +96,7 @@ class Server:
 
 def start_stores() -> None:
     subprocess.run(
-        [sys.executable, "-m", "dev.stores", "up"],
+        [sys.executable, "-m", "dev.stores", "up", *(["--hostile"] if HOSTILE else [])],
         cwd=REPOSITORY,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         check=True,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 POSTGRES_PACKAGES = ("postgresql-15", "postgresql-client-15")
 REDIS_PACKAGES = ("redis-server",)
+PGBOUNCER_PACKAGES = ("pgbouncer",)
 HOST = "127.0.0.1"
 
 
@@ -17,6 +18,7 @@ class Settings:
     postgres_bin: Path = Path("/usr/lib/postgresql/15/bin")
     postgres_port: int = 24329
     redis_port: int = 63799
+    pgbouncer_port: int = 24330
     user: str = "usher"
     database: str = "usher"
     max_connections: int = 300
@@ -36,6 +38,10 @@ class Settings:
     @property
     def redis_home(self) -> Path:
         return self.home / "redis"
+
+    @property
+    def pgbouncer_config(self) -> Path:
+        return self.home / "pgbouncer" / "pgbouncer.ini"
 
     @property
     def database_url(self) -> str:

@@ -21,6 +21,7 @@
     │   └── MeetingOver         meeting_over               the bot must exit
     ├── Unauthorized            unauthorized               no valid token
     ├── Forbidden               forbidden                  a valid token of somebody else
+    ├── DatabaseUnfit           database_unfit             the database cannot be used as it was created
     └── Unavailable                                        worth another try
         ├── DatabaseUnavailable database_unavailable
         │   ├── DatabaseBusy    database_unavailable       a lock or a connection did not become free in time
@@ -190,6 +191,12 @@ class Forbidden(UsherError):
     """The token is valid, but not for this meeting."""
 
     code = "forbidden"
+
+
+class DatabaseUnfit(UsherError):
+    """The database cannot be used as it was created."""
+
+    code = "database_unfit"
 
 
 class Unavailable(UsherError):

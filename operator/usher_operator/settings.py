@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from usher_models.db.connecting import Pooler
+
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 ENV_PREFIX = "USHER_"
@@ -34,7 +36,16 @@ class DatabaseSettings(_Group):
     """SQLAlchemy URL of the Postgres database: postgresql+psycopg://user:password@host:5432/name."""
 
     database_pool_size: Annotated[int, Field(ge=2, le=200)] = 10
-    """Most connections one process opens. The sum over all processes must stay below Postgres' max_connections."""
+    """Most connections for requests of users and the watch. The sum over all processes must fit Postgres' limit."""
+
+    database_reserved_pool_size: Annotated[int, Field(ge=2, le=200)] = 6
+    """Connections besides, which users' requests cannot take: serve's for callbacks, operate's for the reconciler."""
+
+    database_pooler: Pooler = Pooler.NONE
+    """What stands before Postgres: none, or a pooler in mode session or transaction (PgBouncer)."""
+
+    database_session_url: SecretStr = SecretStr("")
+    """With a pooler in mode transaction: the URL of Postgres itself, for leadership, which is a lock of a session."""
 
 
 class RedisSettings(_Group):
@@ -90,8 +101,8 @@ class TokenSettings(_Group):
     token_audience: str = "usher-callback"  # noqa: S105
     """The audience of bots' tokens; no other token of the cluster is accepted."""
 
-    token_issuer: str = ""
-    """The issuer of the cluster's ServiceAccount tokens. Empty: asked from the API server at the start."""
+    token_issuers: Annotated[tuple[str, ...], NoDecode] = ()
+    """Issuers of the cluster's ServiceAccount tokens, comma-separated. Empty: what the API server publishes."""
 
 
 class SilenceSettings(_Group):
@@ -225,7 +236,7 @@ class Settings(
 ):
     """Every group together; a component asks for the groups it reads."""
 
-    @field_validator("namespaces", "allowed_images", "webhook_allowed_hosts", mode="before")
+    @field_validator("namespaces", "allowed_images", "webhook_allowed_hosts", "token_issuers", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -243,6 +254,11 @@ class Settings(
         if _scheme(value) != "postgresql+psycopg":
             raise ValueError("must look like postgresql+psycopg://user:password@host:5432/name")
         return value
+
+    @field_validator("database_session_url")
+    @classmethod
+    def _psycopg_or_empty(cls, value: SecretStr) -> SecretStr:
+        return cls._psycopg(value) if value.get_secret_value() else value
 
     @field_validator("admin_api_key")
     @classmethod
@@ -273,6 +289,11 @@ class Settings(
             raise ValueError(
                 f"{ENV_PREFIX}HEARTBEAT_TIMEOUT_S must be at least twice {ENV_PREFIX}HEARTBEAT_INTERVAL_S,"
                 " or one lost heartbeat kills a healthy bot"
+            )
+        if self.database_pooler is Pooler.TRANSACTION and not self.database_session_url.get_secret_value():
+            raise ValueError(
+                f"{ENV_PREFIX}DATABASE_POOLER=transaction needs {ENV_PREFIX}DATABASE_SESSION_URL, the URL of Postgres"
+                " itself: leadership is a lock of a session, which a pooler in transaction mode does not keep"
             )
         if self.bot_redis_secret.get_secret_value() and not self.redis_url.get_secret_value():
             raise ValueError(

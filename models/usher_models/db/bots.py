@@ -132,14 +132,22 @@ FROM usher.bots b CROSS JOIN LATERAL (SELECT * FROM meetings WHERE id = b.meetin
 )
 
 _MARK_WRITTEN = text("""
+WITH shown AS (
+    SELECT given.* FROM unnest(CAST(:ids AS integer[]), CAST(:revisions AS bigint[]), CAST(:statuses AS varchar[]))
+         AS given (meeting_id, revision, status)
+    JOIN usher.bots b ON b.meeting_id = given.meeting_id
+    ORDER BY b.meeting_id FOR NO KEY UPDATE OF b
+)
 UPDATE usher.bots b SET written_revision = shown.revision, written_status = shown.status
-FROM unnest(CAST(:ids AS integer[]), CAST(:revisions AS bigint[]), CAST(:statuses AS varchar[]))
-     AS shown (meeting_id, revision, status)
-WHERE b.meeting_id = shown.meeting_id
+FROM shown WHERE b.meeting_id = shown.meeting_id
 """)
 _MARK_JOBS_CREATED = text("""
-UPDATE usher.bots SET job_created_at = now(), revision = revision + 1
-WHERE meeting_id = ANY(:ids) AND job_created_at IS NULL
+WITH made AS (
+    SELECT meeting_id FROM usher.bots WHERE meeting_id = ANY(:ids) AND job_created_at IS NULL
+    ORDER BY meeting_id FOR NO KEY UPDATE
+)
+UPDATE usher.bots b SET job_created_at = now(), revision = revision + 1
+FROM made WHERE b.meeting_id = made.meeting_id
 """)
 
 

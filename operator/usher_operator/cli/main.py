@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from tenacity import RetryCallState, retry, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import RetryCallState, retry, retry_if_exception, stop_after_delay, wait_fixed
 
-from usher_models.db import bots, upgrade
+from usher_models.db import bots, checks, upgrade
 from usher_models.db.engine import Database
-from usher_models.errors import DatabaseUnavailable
+from usher_models.errors import DatabaseForbids, DatabaseUnavailable
 from usher_operator.cli import output, release, users
 from usher_operator.cli.runner import AsJson, fail, settings_or_exit, with_database
 from usher_operator.cli.runner import run as execute
@@ -63,6 +63,11 @@ def run_both() -> None:
     execute(run_all(settings))
 
 
+def _may_pass(exc: BaseException) -> bool:
+    """True if trying again may help; a missing privilege stays."""
+    return isinstance(exc, DatabaseUnavailable) and not isinstance(exc, DatabaseForbids)
+
+
 @db.command("upgrade")
 def db_upgrade(
     wait_s: Annotated[float, typer.Option("--wait", min=0, help="Wait this many seconds for the server.")] = 60,
@@ -70,13 +75,12 @@ def db_upgrade(
     """Create what is missing; an existing Vexa database is adopted without altering it."""
 
     def progress(state: RetryCallState) -> None:
-        typer.echo(
-            f"The database does not answer yet ({state.seconds_since_start or 0:.0f} s); trying again.", err=True
-        )
+        why = state.outcome.exception() if state.outcome else ""
+        typer.echo(f"{why} Trying again after {state.seconds_since_start or 0:.0f} s.", err=True)
 
     async def adopt(database: Database) -> list[str]:
         patiently = retry(
-            retry=retry_if_exception_type(DatabaseUnavailable),
+            retry=retry_if_exception(_may_pass),
             stop=stop_after_delay(wait_s),
             wait=wait_fixed(2),
             before_sleep=progress,
@@ -91,8 +95,8 @@ def db_upgrade(
 @db.command("check")
 def db_check() -> None:
     """Say what keeps Usher from running on this database; exit 1 if anything does."""
-    problems = execute(with_database(upgrade.check))
-    for line in problems or ["The database is ready.", *execute(with_database(upgrade.describe))]:
+    problems = execute(with_database(checks.check))
+    for line in problems or ["The database is ready.", *execute(with_database(checks.describe))]:
         typer.echo(line)
     raise typer.Exit(1 if problems else 0)
 

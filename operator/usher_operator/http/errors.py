@@ -29,6 +29,7 @@ from usher_models.errors import (
     UsherError,
 )
 from usher_models.wire import Problem
+from usher_operator.http.outage_log import outage_log
 
 logger = logging.getLogger(__name__)
 
@@ -96,12 +97,19 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
 
 def _refuse(error: UsherError) -> web.Response:
     status = status_of(error)
+    if isinstance(error, Unavailable):
+        outage_log.note(error)
     # A bot that is told so exits: its meeting is over, or another pod's.
     terminate = isinstance(error, MeetingOver | AnotherPodSpeaks)
-    response = respond(status, Problem(code=error.code, detail=str(error), terminate=terminate))
+    response = respond(status, Problem(code=error.code, detail=_detail(error), terminate=terminate))
     if status == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
+
+
+def _detail(error: UsherError) -> str:
+    """What a client is told: of a dependency that is away not its address, which the log has."""
+    return error.summary() if isinstance(error, Unavailable) else str(error)
 
 
 def respond(status: int, problem: Problem) -> web.Response:

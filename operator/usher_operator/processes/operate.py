@@ -23,6 +23,7 @@ from usher_operator.lifecycle.close import Closer
 from usher_operator.lifecycle.commands import Commander, RedisPublisher
 from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
+from usher_operator.processes.database import open_database
 from usher_operator.reconcile.reconciler import Reconciler
 from usher_operator.redis_acl.users import AclUsers, NoUsers, RedisUsers
 from usher_operator.settings import Settings
@@ -66,12 +67,11 @@ def _now() -> datetime:
 async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
     """Watch and reconcile until `stop`, SIGTERM or SIGINT. Raises KubernetesUnavailable without a cluster."""
     async with AsyncExitStack() as stack:
-        database = Database.connect(
-            settings.database_url.get_secret_value(),
-            pool_size=settings.database_pool_size,
-            application_name="usher-operate",
-        )
+        database = open_database(settings, name="usher-operate", pool_size=settings.database_pool_size)
         stack.push_async_callback(database.close)
+        # A user whose rows are locked may hold up the watch, and never the reconciler.
+        reserved = open_database(settings, name="usher-reconcile", pool_size=settings.database_reserved_pool_size)
+        stack.push_async_callback(reserved.close)
         publisher = RedisPublisher.connect(settings.redis_url.get_secret_value())
         stack.push_async_callback(publisher.close)
         kube = await stack.enter_async_context(KubeAdapter.connect())
@@ -86,12 +86,12 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             allows_image=settings.allows_image,
             now=_now,
         )
-        flight = LeaderLock(database, lease_s=settings.leader_lease_s)
-        closer = Closer(database=database, kube=kube, fence=flight)
+        flight = LeaderLock(reserved, lease_s=settings.leader_lease_s)
+        closer = Closer(database=reserved, kube=kube, fence=flight)
         in_flight = InFlight()
         reconciler = Reconciler(
             settings=settings,
-            database=database,
+            database=reserved,
             kube=kube,
             commander=commander,
             ensurer=ensurer,
@@ -100,7 +100,7 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             in_flight=in_flight,
         )
         status_writer = StatusWriter(
-            database=database,
+            database=reserved,
             kube=kube,
             hold_s=settings.status_write_delay_s,
             now=_now,

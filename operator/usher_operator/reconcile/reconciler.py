@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
-from usher_models.db import bots
+from usher_models.db import bots, clock
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
 from usher_models.errors import Unavailable
@@ -137,6 +137,7 @@ class Reconciler:
     async def sweep(self) -> None:
         """Go through every failure mode once. Raises DatabaseUnavailable; anything else is logged and passed over."""
         async with self._database.transaction() as connection:
+            await clock.set_back_future_rows(connection)
             live = await bots.live_bots(connection)
             silent = await rules.silent(connection, self._settings)
             hushed = await rules.quiet(connection, self._settings)

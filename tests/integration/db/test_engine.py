@@ -22,6 +22,7 @@ async def count(given: Scenario, email: str) -> int:
         return int(await connection.scalar(COUNT, {"email": email}) or 0)
 
 
+@pytest.mark.direct
 async def test_what_was_said_is_committed_when_the_answer_is_there(given: Scenario) -> None:
     async with given.database.at_once() as connection:
         (added,), (seen,) = await in_one_exchange(connection, (ADD, COUNT), {"email": "one@example.com"})
@@ -63,6 +64,7 @@ async def test_a_lost_server_is_noticed_by_the_first_exchange_and_the_next_conne
     assert await count(given, "three@example.com") == 1
 
 
+@pytest.mark.direct
 async def test_a_reservation_at_once_lets_go_of_the_users_row_with_its_answer(given: Scenario) -> None:
     user = await given.a_user(cap=2)
     async with given.database.at_once() as first:

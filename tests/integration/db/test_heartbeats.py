@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from tests.databases import open_database
 from tests.scenario import STRANGER, Scenario, heartbeat_of, speaker_of
 from usher_models.db import heartbeats, stale_rules, transitions
 from usher_models.db.bots import Bot, bots_by_id
@@ -142,7 +143,7 @@ async def test_a_heartbeat_is_a_heap_only_update(given: Scenario) -> None:
 
 @pytest.fixture
 async def crowd(database_url: str) -> AsyncIterator[Database]:
-    database = Database.connect(database_url, pool_size=CLIENTS, application_name="usher-race")
+    database = open_database(database_url, pool_size=CLIENTS, lock_timeout_ms=60_000)
     yield database
     await database.close()
 

@@ -12,6 +12,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from dev.stores.settings import load
+from tests.databases import open_database
 from tests.fakes.clock import FakeClock
 from tests.fakes.kube import FakeKube
 from tests.fakes.publisher import RecordingPublisher
@@ -54,7 +55,7 @@ async def plane(
 @pytest.fixture
 async def another_database(database_url: str) -> AsyncIterator[Database]:
     """The test's database as a second process sees it."""
-    database = Database.connect(database_url, pool_size=4, application_name="usher-second")
+    database = open_database(database_url, pool_size=4, application_name="usher-second")
     yield database
     await database.close()
 

@@ -4,6 +4,7 @@ A handler gets a `Call`, whose path, query and body are parsed already, and retu
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -11,6 +12,7 @@ from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from usher_models.db.api_tokens import Holder
+from usher_models.db.shares import on_behalf_of
 from usher_models.errors import InvalidInput, Unauthorized
 from usher_operator.api.auth import ADMIN_HEADER, USER_HEADER, AdminKey, UserKeys
 from usher_operator.api.schemas.requests import Input
@@ -92,7 +94,8 @@ def bind(
             admin.check(request.headers.get(ADMIN_HEADER))
         else:
             holder = await users.holder(request.headers.get(USER_HEADER), scopes=route.scopes)
-        result = await route.handler(await _read(route, request, holder))
+        with on_behalf_of(f"user {holder.user_id}") if holder else nullcontext():
+            result = await route.handler(await _read(route, request, holder))
         answer = result if isinstance(result, Answer) else Answer(body=result)
         status = answer.status or route.status
         if answer_of is None:

@@ -20,7 +20,8 @@ from usher_models.db.engine import Database
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import Desired, Source, Status
 from usher_models.wire import BODY_MAX_BYTES
-from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
+from usher_operator.callbacks.cluster_keys import KeyRing
+from usher_operator.callbacks.pod_token import TokenVerifier
 from usher_operator.callbacks.routes import Callbacks
 
 Client = TestClient[web.Request, web.Application]
@@ -42,7 +43,7 @@ def an_application(database: Database, issuer: TokenIssuer) -> web.Application:
 
     verifier = TokenVerifier(
         KeyRing(fetch, clock=FakeClock()),
-        issuer=ISSUER,
+        issuers=(ISSUER,),
         audience=AUDIENCE,
         namespaces=("bots",),
         service_account=SERVICE_ACCOUNT,
@@ -339,7 +340,7 @@ async def test_with_the_keys_away_it_is_503_and_not_401(given: Scenario, databas
 
     issuer = TokenIssuer("ES256")
     verifier = TokenVerifier(
-        KeyRing(fetch), issuer=ISSUER, audience=AUDIENCE, namespaces=("bots",), service_account=SERVICE_ACCOUNT
+        KeyRing(fetch), issuers=(ISSUER,), audience=AUDIENCE, namespaces=("bots",), service_account=SERVICE_ACCOUNT
     )
     application = Callbacks(database=database, verifier=verifier, heartbeat_interval_s=BEAT_S).application()
     async with TestClient(TestServer(application)) as client:
