@@ -31,12 +31,19 @@ PREFIX = "usher_test_"
 HOSTILE = "USHER_TEST_HOSTILE" in os.environ
 
 
+def pooled_url(url: str, *, role: str | None = None) -> str:
+    """How to reach the database at that URL through PgBouncer in transaction mode."""
+    direct = make_url(url)
+    return direct.set(port=load().pgbouncer_port, username=role or direct.username).render_as_string(
+        hide_password=False
+    )
+
+
 def open_database(url: str, **options: Any) -> Database:
     """The database at that URL of `Server.create`, reached as this run reaches databases."""
     if not HOSTILE:
         return Database.connect(url, **options)
-    pooled = make_url(url).set(port=load().pgbouncer_port).render_as_string(hide_password=False)
-    return Database.connect(pooled, pooler=Pooler.TRANSACTION, session_url=url, **options)
+    return Database.connect(pooled_url(url), pooler=Pooler.TRANSACTION, session_url=url, **options)
 
 
 def admin_dsn(url: str) -> str:
@@ -94,9 +101,10 @@ class Server:
             self._admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
 
 
-def start_stores() -> None:
+def start_stores(*, with_hostile: bool = HOSTILE) -> None:
+    """Start what does not run."""
     subprocess.run(
-        [sys.executable, "-m", "dev.stores", "up", *(["--hostile"] if HOSTILE else [])],
+        [sys.executable, "-m", "dev.stores", "up", *(["--hostile"] if with_hostile else [])],
         cwd=REPOSITORY,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         check=True,

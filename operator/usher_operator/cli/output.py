@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -136,4 +136,4 @@ def progress_line(bot: Bot) -> str:
 
 
 def _time(at: datetime) -> str:
-    return at.strftime("%H:%M:%S.%f")[:-3]
+    return at.astimezone(UTC).strftime("%H:%M:%S.%f")[:-3]

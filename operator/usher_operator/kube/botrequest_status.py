@@ -3,7 +3,7 @@
 Every condition has a machine reason in CamelCase and a sentence; its time is the database's.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from usher_models.db.bots import Bot
@@ -67,7 +67,7 @@ def refusal_of(error: UsherError, *, spec: Json, generation: int, now: datetime)
 
 
 def _time(at: datetime | None) -> str | None:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
 
 
 def _condition(bot: Bot, kind: str, value: bool, *, reason: str, message: str, at: datetime) -> Json:
