@@ -60,10 +60,14 @@ class Server:
         self._admin = self._connect()
         self._drop_leftovers()
 
-    def create(self, *, template: str = "template0") -> str:
+    def create(self, *, template: str = "template0", encoding: str = "UTF8") -> str:
         """The URL of a new database."""
         name = f"{self.run}_{uuid4().hex[:8]}"
-        self._admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY WAL_LOG'.encode())
+        locale = "C" if encoding != "UTF8" else "C.UTF-8"
+        self._admin.execute(
+            f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY WAL_LOG'
+            f" ENCODING '{encoding}' LOCALE '{locale}'".encode()
+        )
         role = hostile.ROLE if HOSTILE else self._url.username
         return self._url.set(database=name, username=role).render_as_string(hide_password=False)
 

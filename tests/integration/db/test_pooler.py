@@ -113,7 +113,7 @@ async def test_the_settings_of_a_transaction_are_not_left_to_the_next_client(
 async def test_a_pooler_that_was_not_expected_is_refused_with_a_sentence(through_pooler: str) -> None:
     database = Database.connect(through_pooler)
     with pytest.raises(
-        DatabaseUnavailable, match="A connection pooler answers .* set USHER_DATABASE_POOLER to session"
+        DatabaseUnavailable, match=r"A connection pooler answers .* set USHER_DATABASE_POOLER to session"
     ):
         await database.ping()
     await database.close()
