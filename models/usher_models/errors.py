@@ -24,8 +24,8 @@
     ├── DatabaseUnfit           database_unfit             the database cannot be used as it was created
     └── Unavailable                                        worth another try
         ├── DatabaseUnavailable database_unavailable
-        │   ├── DatabaseBusy    database_unavailable       a lock or a connection did not become free in time
-        │   ├── DatabaseNotReady database_unavailable      it cannot write, or its schema is missing or too old
+        │   ├── DatabaseBusy    database_busy              a lock or a connection did not become free in time
+        │   ├── DatabaseNotReady database_not_ready        it cannot write, or its schema is missing or too old
         │   └── DatabaseForbids database_forbids           the database role lacks a privilege
         ├── KubernetesUnavailable kubernetes_unavailable
         └── NotLeading          not_leading                another process leads: this one must not write
@@ -214,9 +214,13 @@ class DatabaseUnavailable(Unavailable):
 class DatabaseBusy(DatabaseUnavailable):
     """The database is busy; try again."""
 
+    code = "database_busy"
+
 
 class DatabaseNotReady(DatabaseUnavailable):
     """The database cannot be used yet; try again."""
+
+    code = "database_not_ready"
 
 
 class DatabaseForbids(DatabaseUnavailable):

@@ -12,8 +12,6 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from usher_models.db.connecting import Pooler
-
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 ENV_PREFIX = "USHER_"
@@ -41,7 +39,7 @@ class DatabaseSettings(_Group):
     database_reserved_pool_size: Annotated[int, Field(ge=2, le=200)] = 6
     """Connections besides, which users' requests cannot take: serve's for callbacks, operate's for the reconciler."""
 
-    database_pooler: Pooler = Pooler.NONE
+    database_pooler: Literal["none", "session", "transaction"] = "none"
     """What stands before Postgres: none, or a pooler in mode session or transaction (PgBouncer)."""
 
     database_session_url: SecretStr = SecretStr("")
@@ -290,7 +288,7 @@ class Settings(
                 f"{ENV_PREFIX}HEARTBEAT_TIMEOUT_S must be at least twice {ENV_PREFIX}HEARTBEAT_INTERVAL_S,"
                 " or one lost heartbeat kills a healthy bot"
             )
-        if self.database_pooler is Pooler.TRANSACTION and not self.database_session_url.get_secret_value():
+        if self.database_pooler == "transaction" and not self.database_session_url.get_secret_value():
             raise ValueError(
                 f"{ENV_PREFIX}DATABASE_POOLER=transaction needs {ENV_PREFIX}DATABASE_SESSION_URL, the URL of Postgres"
                 " itself: leadership is a lock of a session, which a pooler in transaction mode does not keep"

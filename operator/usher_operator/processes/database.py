@@ -1,5 +1,6 @@
 """Opens the database of the settings."""
 
+from usher_models.db.connecting import Pooler
 from usher_models.db.engine import Database
 from usher_operator.settings import DatabaseSettings
 
@@ -13,6 +14,6 @@ def open_database(settings: DatabaseSettings, *, name: str, pool_size: int) -> D
         settings.database_url.get_secret_value(),
         pool_size=pool_size,
         application_name=name,
-        pooler=settings.database_pooler,
+        pooler=Pooler(settings.database_pooler),
         session_url=settings.database_session_url.get_secret_value(),
     )
