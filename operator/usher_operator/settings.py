@@ -33,11 +33,8 @@ class DatabaseSettings(_Group):
     database_url: SecretStr
     """SQLAlchemy URL of the Postgres database: postgresql+psycopg://user:password@host:5432/name."""
 
-    database_pool_size: Annotated[int, Field(ge=2, le=200)] = 10
-    """Most connections for requests of users and the watch. The sum over all processes must fit Postgres' limit."""
-
-    database_reserved_pool_size: Annotated[int, Field(ge=2, le=200)] = 6
-    """Connections besides, which users' requests cannot take: serve's for callbacks, operate's for the reconciler."""
+    database_pool_size: Annotated[int, Field(ge=4, le=200)] = 10
+    """Most connections one process opens. The sum over all processes must stay below Postgres' max_connections."""
 
     database_pooler: Literal["none", "session", "transaction"] = "none"
     """What stands before Postgres: none, or a pooler in mode session or transaction (PgBouncer)."""

@@ -28,7 +28,7 @@ from usher_models.errors import DatabaseNotReady
 
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 # A tenant may hold this share of a pool, and never less than one connection of it.
-TENANT_SHARE = 1 / 3
+TENANT_SHARE = 2 / 5
 
 
 class Database:

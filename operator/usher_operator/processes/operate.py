@@ -23,7 +23,7 @@ from usher_operator.lifecycle.close import Closer
 from usher_operator.lifecycle.commands import Commander, RedisPublisher
 from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
-from usher_operator.processes.database import open_database
+from usher_operator.processes.database import OperatePools, open_database
 from usher_operator.reconcile.reconciler import Reconciler
 from usher_operator.redis_acl.users import AclUsers, NoUsers, RedisUsers
 from usher_operator.settings import Settings
@@ -67,10 +67,11 @@ def _now() -> datetime:
 async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
     """Watch and reconcile until `stop`, SIGTERM or SIGINT. Raises KubernetesUnavailable without a cluster."""
     async with AsyncExitStack() as stack:
-        database = open_database(settings, name="usher-operate", pool_size=settings.database_pool_size)
+        pools = OperatePools.of(settings.database_pool_size)
+        database = open_database(settings, name="usher-operate", pool_size=pools.watch)
         stack.push_async_callback(database.close)
         # A user whose rows are locked may hold up the watch, and never the reconciler.
-        reserved = open_database(settings, name="usher-reconcile", pool_size=settings.database_reserved_pool_size)
+        reserved = open_database(settings, name="usher-reconcile", pool_size=pools.reconciler)
         stack.push_async_callback(reserved.close)
         publisher = RedisPublisher.connect(settings.redis_url.get_secret_value())
         stack.push_async_callback(publisher.close)

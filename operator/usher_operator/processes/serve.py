@@ -9,7 +9,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Self
 
 from aiohttp import web
@@ -28,7 +28,7 @@ from usher_operator.kube.adapter import KubeAdapter
 from usher_operator.kube.port import KubePort
 from usher_operator.lifecycle.commands import Commander, Publisher, RedisPublisher
 from usher_operator.lifecycle.create_request import RequestCreator
-from usher_operator.processes.database import HEARTBEAT_POOL_SIZE, open_database
+from usher_operator.processes.database import ServePools, open_database
 from usher_operator.settings import Settings
 from usher_operator.webhooks.worker import sending
 
@@ -51,14 +51,9 @@ class Pools:
     @asynccontextmanager
     async def opened(cls, settings: Settings) -> AsyncIterator[Self]:
         """The pools of these settings."""
-        sizes = {
-            "requests": settings.database_pool_size,
-            "callbacks": settings.database_reserved_pool_size,
-            "heartbeats": HEARTBEAT_POOL_SIZE,
-        }
         async with AsyncExitStack() as stack:
             pools = {}
-            for name, size in sizes.items():
+            for name, size in asdict(ServePools.of(settings.database_pool_size)).items():
                 pools[name] = open_database(settings, name=f"usher-serve-{name}", pool_size=size)
                 stack.push_async_callback(pools[name].close)
             yield cls(**pools)

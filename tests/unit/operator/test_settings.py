@@ -54,9 +54,8 @@ def test_a_missing_database_is_named_with_what_it_must_be(environment: pytest.Mo
     [
         ("DATABASE_URL", "postgres://usher:hunter22@db/usher", "must look like postgresql+psycopg://"),
         ("DATABASE_URL", "", "must look like postgresql+psycopg://"),
-        ("DATABASE_POOL_SIZE", "1", "greater than or equal to 2"),
+        ("DATABASE_POOL_SIZE", "3", "greater than or equal to 4"),
         ("DATABASE_POOL_SIZE", "many", "valid integer"),
-        ("DATABASE_RESERVED_POOL_SIZE", "1", "greater than or equal to 2"),
         ("DATABASE_POOLER", "statement", "'none', 'session' or 'transaction'"),
         ("DATABASE_SESSION_URL", "postgres://usher:hunter22@db/usher", "must look like postgresql+psycopg://"),
         ("REDIS_URL", "http://:hunter22@redis", "must look like redis://host:6379/0, or be empty"),

@@ -109,8 +109,6 @@ def settings(database_url: str) -> Settings:
         bot_service_account=SERVICE_ACCOUNT,
         admin_api_key=SecretStr(ADMIN_KEY),
         webhooks_enabled=False,
-        database_pool_size=6,
-        database_reserved_pool_size=3,
         drain_s=0,
         shutdown_timeout_s=1,
     )
