@@ -102,7 +102,7 @@ soak: install ## Ask for bots at random while serve and operate are killed, and 
 	@$(RUN) tests.faults --only soak $(addprefix --minutes ,$(MINUTES)) $(addprefix --seed ,$(SEED))
 
 .PHONY: bench
-bench: install ## Measure everything on a real control plane and write docs/performance.md (about 25 minutes)
+bench: install ## Measure everything on a real control plane and write docs/evidence/performance.md (about 25 minutes)
 	@$(RUN) dev.stores up
 	@$(RUN) tests.load.bench --write $(addprefix --only ,$(ONLY))
 
@@ -112,7 +112,7 @@ bench-quick: install ## Measure a little of it and compare with stored margins (
 	@$(RUN) tests.load.bench --quick $(addprefix --only ,$(ONLY))
 
 .PHONY: profile
-profile: install ## Sample what the operator and serve spend their time on and write docs/profiles.md (about 5 minutes)
+profile: install ## Sample what the operator and serve spend their time on and write docs/evidence/profiles.md (about 5 minutes)
 	@$(RUN) dev.stores up
 	@$(RUN) tests.load.bench --profile --write $(addprefix --only ,$(ONLY))
 

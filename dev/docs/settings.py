@@ -1,43 +1,32 @@
-"""docs/settings.md, made from the settings' own words: `make docs` writes it, a unit test holds it to them."""
-
-import sys
-from pathlib import Path
+"""Settings: made from the settings' own sentences."""
 
 from pydantic_core import PydanticUndefined
 
+from dev.docs.markdown import code, head, table
 from usher_operator.settings import ENV_PREFIX, Settings
 
-PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
-HEAD = """# Settings
-
-Read from the environment by `usher operate` and `usher serve`. Durations are seconds. A wrong or missing setting stops
-the start with a sentence that names it. This page is made by `make docs`.
-
-| variable | default | meaning |
-|---|---|---|
+TEXT = """
+`usher operate` and `usher serve` read their settings from the environment. Durations are seconds. A wrong or missing setting stops the start
+with a sentence that names it. The chart sets most of them from [its own values](chart-values.md); `settings` there takes the others. The bot's
+own settings are on [its page](bot.md#settings). `make docs` makes this page from `operator/usher_operator/settings.py`.
 """
 
 
 def page() -> str:
     """The whole page."""
-    return HEAD + "".join(_row(name) for name in Settings.model_fields)
+    rows = ([code(f"{ENV_PREFIX}{name.upper()}"), _default(name), _meaning(name)] for name in Settings.model_fields)
+    return head("Settings", TEXT) + table(("variable", "default", "meaning"), rows).rstrip() + "\n"
 
 
-def _row(name: str) -> str:
-    field = Settings.model_fields[name]
-    meaning = " ".join((field.description or "").split()).replace("|", "\\|")
-    return f"| `{ENV_PREFIX}{name.upper()}` | {_default(field.default)} | {meaning} |\n"
+def _meaning(name: str) -> str:
+    return Settings.model_fields[name].description or ""
 
 
-def _default(value: object) -> str:
+def _default(name: str) -> str:
+    value = Settings.model_fields[name].default
     if value is PydanticUndefined:
         return "required"
     if isinstance(value, tuple):
         value = ",".join(value)
     text = f"{value:g}" if isinstance(value, float) else str(value)
-    return f"`{text}`" if text else "empty"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page())
-    sys.stdout.write(f"Wrote {PAGE.name}.\n")
+    return code(text) or "empty"

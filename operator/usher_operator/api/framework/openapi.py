@@ -31,7 +31,7 @@ MEANINGS = {
 }
 
 DESCRIPTION = """Meeting bots on Kubernetes. Send your key as `X-API-Key`. Clients written for Vexa work unchanged;
-`docs/api.md` says where the versions differ and what Usher answers."""
+`docs/reference/vexa-compatibility.md` says where the versions differ and what Usher answers."""
 
 
 def document(routes: list[Route]) -> Json:
