@@ -44,7 +44,7 @@ lock: $(UV) ## Lock every dependency anew, by hash (locks/*.txt)
 	echo 'cyclonedx-bom>=7' | compile - --output-file locks/sbom.txt
 
 .PHONY: check
-check: lint types layers unit ## Lint, types, layers and unit tests: what to run while working
+check: lint types layers site unit ## Lint, types, layers, docs and unit tests: what to run while working
 
 .PHONY: lint
 lint: install
@@ -156,6 +156,11 @@ status: ## What of the development cluster runs
 	@$(RUN_ANYWHERE) dev.cluster status
 
 .PHONY: docs
-docs: install ## Write the pages that are made from code
-	@$(RUN) dev.settings_page
+docs: install ## Write the pages that are made from code, and build the docs site into build/site
+	@$(RUN) dev.docs write
 	@$(RUN) dev.chart
+	@$(RUN) dev.docs build
+
+.PHONY: site
+site: install
+	@$(RUN) dev.docs build

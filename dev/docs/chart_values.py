@@ -7,24 +7,23 @@ from dev.chart import CHART, documented
 from dev.docs.markdown import code, head, table
 
 TEXT = """
-Every value of the Helm chart, with its default. The chart refuses a value that is not here, and a combination that cannot work, with a sentence
-that says what would. [Install](../howto/install.md) has examples. `make docs` makes this page from the comments in `helm/usher/values.yaml`.
+Every value of the Helm chart, with its default. The chart refuses a value that is not here, and a combination that cannot
+work, with a sentence that says what would. [Install](../howto/install.md) has examples. `make docs` makes this page from
+the comments in `helm/usher/values.yaml`.
 """
-GENERAL = "General"
+
+Value = tuple[str, object, str]
 
 
 def page() -> str:
     """The whole page."""
     values = documented((CHART / "values.yaml").read_text())
-    general = [value for value in values if "." not in value[0]]
-    parts = [(GENERAL, general)]
-    parts += [
-        (name, list(found))
-        for name, found in groupby((value for value in values if "." in value[0]), key=lambda value: value[0].split(".")[0])
-    ]
-    return head("Chart values", TEXT) + "\n".join(f"## {name}\n\n{_rows(found)}".rstrip() + "\n" for name, found in parts)
+    single = [value for value in values if "." not in value[0]]
+    parts = groupby((value for value in values if "." in value[0]), key=lambda value: value[0].partition(".")[0])
+    text = _part("Single values", single) + "".join(_part(name, list(found)) for name, found in parts)
+    return head("Chart values", TEXT) + text.rstrip() + "\n"
 
 
-def _rows(values: list[tuple[str, object, str]]) -> str:
+def _part(name: str, values: list[Value]) -> str:
     rows = ([code(path), code(json.dumps(default)), meaning] for path, default, meaning in values)
-    return table(("value", "default", "meaning"), rows)
+    return f"## {name}\n\n{table(('value', 'default', 'meaning'), rows)}"

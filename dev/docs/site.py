@@ -21,7 +21,7 @@ SITE = ROOT / "build" / "site"
 
 def build() -> list[str]:
     """Build the site; what is wrong with it, one sentence each."""
-    lost = misplaced_pages(nav_pages(tomllib.loads(CONFIG.read_text())["project"]["nav"]), root=DOCS)
+    lost = misplaced_pages(menu(), root=DOCS)
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean", "--config-file", str(CONFIG)]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     if done.returncode:
@@ -30,8 +30,13 @@ def build() -> list[str]:
     return lost + dead_links(SITE)
 
 
+def menu() -> list[str]:
+    """The pages that the menu of zensical.toml leads to."""
+    return nav_pages(tomllib.loads(CONFIG.read_text())["project"]["nav"])
+
+
 def nav_pages(nav: list[Any] | str) -> list[str]:
-    """The pages that the menu leads to."""
+    """The pages that a part of a menu leads to."""
     if isinstance(nav, str):
         return [nav]
     return [page for entry in nav for target in entry.values() for page in nav_pages(target)]

@@ -14,7 +14,7 @@ from tests.faults._guard_removal import GUARDS, Guard
 from tests.faults.figures import Figure, Scale, exactly
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE, TABLE = "evidence/guards.md", "broken guards"
+PAGE, TABLE = "evidence/guards.md", "removed guards"
 QUICK = ("pod_fence", "outage_credit")
 TESTS_FAILED = 1
 

@@ -23,7 +23,7 @@ MEANINGS = {
     403: "The key may not do this, or the admin API is off.",
     404: "There is no such thing, or it is another user's.",
     408: "The body did not arrive in time.",
-    409: "The request does not fit what is; `code` says why.",
+    409: "The request conflicts with the current state; `code` says why.",
     413: "The body is too large.",
     422: "A field is wrong; `detail` names it.",
     429: "The user's limit is reached; nothing was reserved.",
