@@ -53,7 +53,7 @@ SET_BY_THE_CHART = frozenset(
 )
 README_HEAD = """# The Helm chart of Usher
 
-How to install, upgrade, roll back and remove: [docs/install.md](../../docs/install.md). This page is made by
+How to install, upgrade, roll back and remove: [docs/howto/install.md](../../docs/howto/install.md). This page is made by
 `make docs` from the comments in [values.yaml](values.yaml). What is not listed here is refused.
 
 | value | default | meaning |
