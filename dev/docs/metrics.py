@@ -87,7 +87,10 @@ def names(metric: MetricWrapperBase) -> list[str]:
     (family,) = metric.describe()
     if family.type == "counter":
         return [f"{family.name}_total"]
-    return [family.name, *(f"{family.name}_{part}" for part in ("bucket", "count", "sum") if family.type == "histogram")]
+    return [
+        family.name,
+        *(f"{family.name}_{part}" for part in ("bucket", "count", "sum") if family.type == "histogram"),
+    ]
 
 
 def _metric(metric: MetricWrapperBase) -> Iterator[str]:

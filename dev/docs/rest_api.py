@@ -7,7 +7,15 @@ from pydantic import SecretStr
 
 from dev.docs.markdown import cell, code, codes, head, table
 from usher_models import errors
-from usher_models.errors import CallbackRejected, ConnectionTaken, Forbidden, NotFound, NotLeading, Unauthorized, UsherError
+from usher_models.errors import (
+    CallbackRejected,
+    ConnectionTaken,
+    Forbidden,
+    NotFound,
+    NotLeading,
+    Unauthorized,
+    UsherError,
+)
 from usher_operator.api.app import Api
 from usher_operator.api.framework.openapi import MEANINGS, document
 from usher_operator.http.errors import status_of
@@ -135,5 +143,9 @@ def _rows(kind: type[UsherError]) -> Iterator[list[str]]:
             continue
         if not error.__subclasses__():
             status = status_of(error.__new__(error))
-            yield [str(status), code(error.code), MEANINGS[status] if error in SHARED else (error.__doc__ or "").strip()]
+            yield [
+                str(status),
+                code(error.code),
+                MEANINGS[status] if error in SHARED else (error.__doc__ or "").strip(),
+            ]
         yield from _rows(error)

@@ -48,7 +48,11 @@ def misplaced_pages(listed: list[str], *, root: Path) -> list[str]:
     return [
         *(f"docs/{page} is not in the nav of zensical.toml." for page in sorted(there - set(listed))),
         *(f"docs/{page} is in the nav of zensical.toml and does not exist." for page in sorted(set(listed) - there)),
-        *(f"docs/{page} is in the nav of zensical.toml twice." for page in sorted(set(listed)) if listed.count(page) > 1),
+        *(
+            f"docs/{page} is in the nav of zensical.toml twice."
+            for page in sorted(set(listed))
+            if listed.count(page) > 1
+        ),
     ]
 
 

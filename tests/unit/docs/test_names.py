@@ -76,5 +76,3 @@ def test_a_value_of_the_chart_that_is_set_exists(page: Path) -> None:
     known = {path for path, _, _ in documented((CHART / "values.yaml").read_text())}
     for path in found(r"--set '?([a-zA-Z.]+)=", page):
         assert path in known, f"{path} is no value of the chart"
-
-

@@ -42,7 +42,10 @@ def test_the_menu_is_read_through_its_levels() -> None:
         ('<a href="gone.html">gone</a>', ["gone.html leads nowhere."]),
         ('<a href="b.html#nowhere">b</a>', ["b.html#nowhere names an anchor that is not there."]),
         ('<img src="gone.svg">', ["gone.svg leads nowhere."]),
-        ('<script src="https://example.org/x.js">', ["a browser would fetch https://example.org/x.js from another host."]),
+        (
+            '<script src="https://example.org/x.js">',
+            ["a browser would fetch https://example.org/x.js from another host."],
+        ),
         (
             '<link rel="stylesheet" href="//example.org/x.css">',
             ["a browser would fetch //example.org/x.css from another host."],

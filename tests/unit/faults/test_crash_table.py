@@ -9,7 +9,9 @@ import pytest
 from tests.faults import page
 from tests.faults.crash.fault_injector import Mode
 
-ROWS = [line.strip("| ").split(" | ") for line in page.read("evidence/crash-points.md", "crash points").splitlines()[2:]]
+ROWS = [
+    line.strip("| ").split(" | ") for line in page.read("evidence/crash-points.md", "crash points").splitlines()[2:]
+]
 PLACES = [match[1] for row in ROWS if (match := re.search(r"(?:of|by) ([a-z_.]+\.[\w.]+)$", row[0]))]
 
 
