@@ -118,10 +118,12 @@ def _number(link: Link) -> Found | None:
 
 
 def _thread(link: Link) -> Found | None:
-    thread, message = [*link.segments, "", "", "", ""][2:4]
+    *start, thread, message = [*link.segments, "", "", "", ""][:4]
+    if link.segments[:1] == ["pre-join-calling"]:
+        start, thread, message = ["l", "meetup-join"], link.segments[-1], ""
     while unquote(thread) != thread:
         thread = unquote(thread)
-    if link.segments[:2] != ["l", "meetup-join"] or not _THREAD.fullmatch(thread):
+    if start != ["l", "meetup-join"] or not _THREAD.fullmatch(thread):
         return None
     return Found(native_id=_hash(thread, message or "0"), link=link)
 

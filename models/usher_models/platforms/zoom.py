@@ -33,6 +33,7 @@ _PAGES = {
     "launch": "a chat",
     "meetings": "a page about a meeting",
     "meeting": "a page about a meeting",
+    "webinar": "a page about a webinar",
     "join": "the page on which a number is typed",
     "test": "the page for tests",
     "docs": "a document",

@@ -69,6 +69,8 @@ ROWS = [
     Row(f"{LAUNCHER}{quote(f'/_#{JOIN}{CONTEXT}', safe='')}&type=meetup-join", hashed(THREAD)),
     Row(f"{LAUNCHER}/_%23/l/meetup-join/{THREAD}/0?context=x", hashed(THREAD)),
     Row(f"https://teams.microsoft.com/_#{JOIN}{CONTEXT}", hashed(THREAD)),
+    Row(f"https://teams.microsoft.com/_#/pre-join-calling/{THREAD}", hashed(THREAD)),
+    Row("https://teams.live.com/_#/meet/9361792952021?p=abc12345", "9361792952021", passcode="abc12345"),
     Row(f"https://teams.microsoft.com/v2/?meetingjoin=true#{JOIN}{CONTEXT}&anon=true", hashed(THREAD)),
     Row(
         f"https://teams.microsoft.com/light-meetings/launch?agent=web&version=25&coords={quote(COORDS)}&deeplinkId=0a",

@@ -122,6 +122,7 @@ REFUSED = [
     Refused("https://acme.zoom.us/meeting/register/Mie5Wdx5RWmbBb3Nr07LBg#/registration", REGISTER),
     Refused("https://agency.zoomgov.com/webinar/register/WN_x", REGISTER),
     Refused("https://events.zoom.us/ev/AbC123", REGISTER),
+    Refused("https://zoom.us/webinar/84114270867", "a page about a webinar"),
     Refused("https://zoom.us/rec/share/AbC123", "a recording of Zoom, not a meeting"),
     Refused("https://zoom.us/rec/play/AbC123?startTime=1", "a recording"),
     Refused("https://zoom.us/u/abc123", "a list of phone numbers"),
