@@ -85,6 +85,7 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             job_settings=job_settings(settings),
             allows_image=settings.allows_image,
             now=_now,
+            allowed_private_hosts=settings.allowed_private_meeting_hosts,
         )
         flight = LeaderLock(database, lease_s=settings.leader_lease_s)
         closer = Closer(database=database, kube=kube, fence=flight)

@@ -90,6 +90,7 @@ def api_of(settings: Settings, *, database: Database, publisher: Publisher, kube
         namespace=settings.namespaces[0],
         admin_key=settings.admin_api_key,
         legacy_statuses=settings.legacy_statuses,
+        allowed_private_hosts=settings.allowed_private_meeting_hosts,
     )
 
 
