@@ -11,7 +11,7 @@ UV := $(USHER_CACHE)/tools/uv/bin/uv
 PY := .venv/bin/python
 # The project's own tools run from the root, which PYTHONSAFEPATH keeps off the path.
 RUN := PYTHONPATH=. $(PY) -m
-# What needs nothing but a Python.
+# What needs nothing but a Python. One that is too old finds or unpacks a newer one (dev/python).
 RUN_ANYWHERE := PYTHONPATH=. python3 -m
 
 .PHONY: help
@@ -25,18 +25,19 @@ $(UV):
 
 .venv/.installed: $(UV) locks/dev.txt pyproject.toml
 	@echo "==> installing the Python environment into .venv (about 20 s)"
-	@test -x $(PY) || $(UV) venv --quiet --python '>=3.11' .venv
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null \
+		|| $(UV) venv --quiet --clear --python "$${PYTHON:-$$($(RUN_ANYWHERE) dev.python)}" .venv
 	@$(UV) pip sync --quiet --compile-bytecode --python $(PY) --require-hashes locks/dev.txt
 	@$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .PHONY: install
-install: .venv/.installed ## Install the Python environment
+install: .venv/.installed ## Install the Python environment; PYTHON=path chooses which Python, 3.12 or newer
 
 .PHONY: lock
 lock: $(UV) ## Lock every dependency anew, by hash (locks/*.txt)
 	@# A requirements lock and not uv.lock: it names versions and hashes, never hosts, so it works behind any mirror.
-	@compile() { $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate "$$@"; }; \
+	@compile() { $(UV) pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-header --no-annotate "$$@"; }; \
 	compile pyproject.toml --all-extras --group dev --output-file locks/dev.txt; \
 	compile pyproject.toml --extra operator --constraint locks/dev.txt --output-file locks/operator.txt; \
 	compile pyproject.toml --extra bot --constraint locks/dev.txt --output-file locks/bot.txt; \
@@ -130,7 +131,7 @@ endef
 .PHONY: sbom
 sbom: $(UV) ## Write what is in the images, as CycloneDX, into build/sbom (the images must be built)
 	@echo "==> installing cyclonedx-bom into $(USHER_CACHE)/tools (about 10 s)"
-	@test -x $(USHER_CACHE)/tools/sbom/bin/python || $(UV) venv --quiet --python '>=3.11' $(USHER_CACHE)/tools/sbom
+	@test -x $(USHER_CACHE)/tools/sbom/bin/python || $(UV) venv --quiet --python "$$($(RUN_ANYWHERE) dev.python)" $(USHER_CACHE)/tools/sbom
 	@$(UV) pip sync --quiet --python $(USHER_CACHE)/tools/sbom/bin/python --require-hashes locks/sbom.txt
 	@$(RUN_ANYWHERE) dev.sbom --cyclonedx $(USHER_CACHE)/tools/sbom/bin/cyclonedx-py
 
