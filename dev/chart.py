@@ -46,7 +46,7 @@ SET_BY_THE_CHART = frozenset(
         "legacy_statuses",
         "namespaces",
         "operate_port",
-        "reaping_enabled",
+        "stale_checks_enabled",
         "redis_url",
         "webhooks_enabled",
     }

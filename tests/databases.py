@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 
 from dev.stores.settings import load
 from tests.scenario import TABLES
-from usher_models.db import schema
+from usher_models.db import upgrade
 from usher_models.db.engine import Database
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -98,7 +98,7 @@ async def own_database(*, pool_size: int = 10) -> AsyncIterator[tuple[Database, 
     url = server.create()
     database = Database.connect(url, pool_size=pool_size, application_name="usher-faults")
     try:
-        await schema.upgrade(database)
+        await upgrade.upgrade(database)
         yield database, url
     finally:
         await database.close()

@@ -20,7 +20,7 @@ trail included, moves s seconds into the past:
     given.a_bot().active().asked_to_leave().waited(45)            asked 45 s ago and still here
 
     the past        reserved → starting() active() stopping() completed() failed(), or moved(target, source=…)
-    beside it       beating() with_last_beat(ago=…) with_job() with_config(…) asked_to_leave() in_stage(…) mirrored()
+    beside it       beating() with_last_beat(ago=…) with_job() with_config(…) asked_to_leave() in_stage(…) written()
     time            waited(s)
     the request     a_bot(user, connection_id=…, meeting=a_meeting("zoom"), lobby_timeout_s=…, request_name=…, …)
     many            copies_of(bot, 2_000)
@@ -40,9 +40,9 @@ from typing import Any, Protocol, Self
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from usher_models.db import accounts, desires, heartbeats, meetings, reservations, transitions
+from usher_models.db import bots, desired_state, heartbeats, reservations, transitions, users
+from usher_models.db.bots import Bot, Transition
 from usher_models.db.engine import Database
-from usher_models.db.meetings import Bot, Transition
 from usher_models.platforms import MeetingRef, resolve
 from usher_models.states import HOLDS_SLOT, Reason, Source, Stage, Status
 
@@ -123,7 +123,7 @@ class Scenario:
         """A user who may have `cap` bots at once."""
         address = email or f"user-{next(_numbers)}@example.org"
         async with self.database.transaction() as connection:
-            user_id = await accounts.add_user(connection, address, max_concurrent_bots=cap)
+            user_id = await users.add_user(connection, address, max_concurrent_bots=cap)
         return User(id=user_id, email=address, cap=cap)
 
     def a_bot(self, user: User | None = None, *, pod_uid: str | None = None, **request: Any) -> "BotInTheMaking":
@@ -174,20 +174,20 @@ class Scenario:
         """`count` more bots with exactly the past of `bot`, each with ids and a meeting of its own."""
         async with self.database.transaction() as connection:
             ids = [row.id for row in await connection.execute(_COPY, {"meeting_id": bot.meeting_id, "count": count})]
-            copies = await meetings.bots_by_id(connection, ids)
+            copies = await bots.bots_by_id(connection, ids)
         return [copies[each] for each in sorted(copies)]
 
     async def fresh(self, bot: Bot) -> Bot:
         """The bot as it is now."""
         async with self.database.transaction() as connection:
-            found = await meetings.bot_by_id(connection, bot.meeting_id)
+            found = await bots.bot_by_id(connection, bot.meeting_id)
         assert found is not None
         return found
 
     async def story(self, bot: Bot) -> list[Transition]:
         """The bot's transitions, oldest first."""
         async with self.database.transaction() as connection:
-            return await meetings.transitions(connection, bot.meeting_id)
+            return await bots.transitions(connection, bot.meeting_id)
 
     async def slots_held(self, user: User) -> int:
         """How many of the user's meetings hold a slot now."""
@@ -305,19 +305,19 @@ class BotInTheMaking:
 
     def with_job(self) -> Self:
         """Its Job was created."""
-        return self._then(lambda connection, bot: meetings.mark_jobs_created(connection, [bot.meeting_id]))
+        return self._then(lambda connection, bot: bots.mark_jobs_created(connection, [bot.meeting_id]))
 
     def with_config(self, **config: Any) -> Self:
         """It was told to take on this configuration."""
-        return self._then(lambda connection, bot: desires.want_config(connection, bot.meeting_id, config))
+        return self._then(lambda connection, bot: desired_state.want_config(connection, bot.meeting_id, config))
 
     def asked_to_leave(self, *, reason: str = Reason.STOPPED) -> Self:
         """Its owner wants it to leave."""
-        return self._then(lambda connection, bot: desires.want_leave(connection, [bot.meeting_id], reason=reason))
+        return self._then(lambda connection, bot: desired_state.want_leave(connection, [bot.meeting_id], reason=reason))
 
-    def mirrored(self) -> Self:
+    def written(self) -> Self:
         """Its BotRequest shows what is so far."""
-        return self._then(lambda connection, bot: meetings.mark_mirrored(connection, [bot]))
+        return self._then(lambda connection, bot: bots.mark_written(connection, [bot]))
 
     def waited(self, seconds: float) -> Self:
         """That many seconds passed: all that happened so far moves into the past."""
@@ -377,7 +377,7 @@ async def move(
 
 
 async def _bot(connection: AsyncConnection, meeting_id: int) -> Bot:
-    found = await meetings.bot_by_id(connection, meeting_id)
+    found = await bots.bot_by_id(connection, meeting_id)
     assert found is not None
     return found
 

@@ -16,9 +16,9 @@ def main() -> None:
     if arguments.version:
         sys.exit(_say_version())
     # Imported late, so that a signal during the half second that imports take is not lost.
-    from usher_bot import program
+    from usher_bot import main
 
-    sys.exit(program.check() if arguments.check else program.run(signals))
+    sys.exit(main.check() if arguments.check else main.run(signals))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,7 +15,7 @@ from uuid import uuid4
 from usher_bot.commands import Inbox
 from usher_bot.errors import Dismissed, NotApplied, Unreachable
 from usher_bot.exit_codes import Outcome
-from usher_bot.persistence import Horizon, Persistence
+from usher_bot.retry import Horizon, Persistence
 from usher_bot.state import BotState
 from usher_bot.transport import Answer, Transport
 from usher_models import wire

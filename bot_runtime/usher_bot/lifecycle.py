@@ -16,16 +16,16 @@ from typing import Any
 from usher_bot.clock import Clock, first_of, never, within
 from usher_bot.commands import Inbox
 from usher_bot.control_plane import ControlPlane
+from usher_bot.driver_session import Visit
 from usher_bot.drivers.base import Faults
 from usher_bot.errors import Dismissed, Unreachable
 from usher_bot.exit_codes import ADMISSION_TIMEOUT, MAX_DURATION, STOPPED, Outcome, dismissed, unreachable
-from usher_bot.grace import Grace
-from usher_bot.heart import Heart
-from usher_bot.outbox import Outbox
+from usher_bot.heartbeat import Heart
+from usher_bot.milestones import Outbox
+from usher_bot.shutdown_deadline import Grace
 from usher_bot.subscriber import Subscriber
 from usher_bot.tasks import Tasks
 from usher_bot.transport import Answer
-from usher_bot.visit import Visit
 
 CLEAN_UP_S = 1.0
 HEAD_START_S = 1.0

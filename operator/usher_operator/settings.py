@@ -109,25 +109,25 @@ class Settings(BaseSettings):
     outage_credit_s: Annotated[float, Field(ge=0)] = 3600
     """Silence during an outage of Usher's own is not held against a bot, up to this much; beyond it, meetings end."""
 
-    hold_from_bots: Annotated[int, Field(ge=1)] = 5
+    brownout_min_bots: Annotated[int, Field(ge=1)] = 5
     """Nothing is judged by silence when at least this many bots fall silent at once, and more than the share below."""
 
-    hold_from_share: Annotated[float, Field(gt=0, le=1)] = 0.55
+    brownout_share: Annotated[float, Field(gt=0, le=1)] = 0.55
     """The share of live bots above which silence is Usher's fault; Kubernetes' node controller uses 0.55 too."""
 
-    hold_limit_s: Seconds = 900
+    brownout_limit_s: Seconds = 900
     """A hold ends after this long: bots do die together when their nodes do, and every meeting must end."""
 
-    reaping_enabled: bool = True
+    stale_checks_enabled: bool = True
     """operate: whether silence ends meetings. Switched off, only a finished Job ends what its bot did not end."""
 
-    reaps_per_minute: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600
+    stale_ends_per_minute: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600
     """Most meetings ended by silence in a minute, so that a wrong verdict is seen in time; a sweep has its share."""
 
-    mirror_interval_s: Seconds = 1
+    status_write_interval_s: Seconds = 1
     """How often changed rows are shown on their BotRequests."""
 
-    mirror_hold_s: Seconds = 5
+    status_write_delay_s: Seconds = 5
     """Passing statuses (starting, stopping) are shown only when they last this long: each costs an API write."""
 
     api_port: Annotated[int, Field(ge=0, le=65535)] = 8080

@@ -19,13 +19,17 @@ COMMANDS: Final = Counter("usher_commands", "Commands published, by action and o
 SWEEPS: Final = Counter("usher_sweeps", "Sweeps of the reconciler, by outcome.", ["outcome"])
 SWEEP_SECONDS: Final = Histogram("usher_sweep_seconds", "Time of one sweep.")
 REPAIRS: Final = Counter("usher_repairs", "What the reconciler had to repair, by failure mode.", ["mode"])
-SWEEP_HELD: Final = Gauge("usher_sweep_held", "1 while nothing is judged by silence.")
-HOLDS: Final = Counter("usher_holds", "Holds of the sweep, by how far they are.", ["event"])
-REAPS_POSTPONED: Final = Counter("usher_reaps_postponed", "Ends by silence that the rate limit left to a later sweep.")
+BROWNOUT_ACTIVE: Final = Gauge("usher_brownout_active", "1 while nothing is judged by silence.")
+BROWNOUTS: Final = Counter("usher_brownouts", "Holds of the sweep, by how far they are.", ["event"])
+STALE_ENDS_POSTPONED: Final = Counter(
+    "usher_stale_ends_postponed", "Ends by silence that the rate limit left to a later sweep."
+)
 LAST_SWEEP: Final = Gauge("usher_last_sweep_timestamp_seconds", "When the last sweep ended.")
 LIVE_BOTS: Final = Gauge("usher_live_bots", "Bots that hold a slot, by status.", ["status"])
-IN_HAND: Final = Gauge("usher_requests_in_hand", "BotRequests that are carried out now or wait for their turn.")
-MIRRORED: Final = Counter("usher_mirrored", "Status writes to BotRequests, by outcome.", ["outcome"])
+REQUESTS_IN_FLIGHT: Final = Gauge(
+    "usher_requests_in_flight", "BotRequests that are carried out now or wait for their turn."
+)
+STATUS_WRITES: Final = Counter("usher_status_writes", "Status writes to BotRequests, by outcome.", ["outcome"])
 REDIS_USERS: Final = Counter("usher_redis_users", "Bots' users of Redis, by what became of them.", ["outcome"])
 WEBHOOKS: Final = Counter("usher_webhooks", "Attempts to deliver a webhook, and pauses, by outcome.", ["outcome"])
 

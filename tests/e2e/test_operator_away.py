@@ -13,7 +13,7 @@ RESERVE_ONLY = """
 import asyncio, json, sys
 from usher_models.db import reservations
 from usher_models.db.engine import Database
-from usher_operator.request import BotRequest, to_reservation
+from usher_operator.kube.botrequest import BotRequest, to_reservation
 from usher_operator.settings import load
 
 async def main():

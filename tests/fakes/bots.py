@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from usher_models.db.meetings import Bot
+from usher_models.db.bots import Bot
 from usher_models.states import Desired, Status
 
 RESERVED_AT = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -44,7 +44,7 @@ def a_bot_row(**fields: Any) -> Bot:
         "reason": "requested",
         "message": "A slot is reserved and the bot is on its way.",
         "revision": 1,
-        "mirrored_revision": 0,
-        "mirrored_status": None,
+        "written_revision": 0,
+        "written_status": None,
     }
     return Bot(**plain | fields)

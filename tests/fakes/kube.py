@@ -19,7 +19,7 @@ from typing import Any
 from tests.fakes.objects import a_pod
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import TERMINAL
-from usher_operator.request import BotRequest
+from usher_operator.kube.botrequest import BotRequest
 
 Json = dict[str, Any]
 Key = tuple[str, str]

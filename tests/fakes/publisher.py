@@ -1,6 +1,6 @@
 """The fast path of commands, on record instead of on Redis."""
 
-from usher_models.db.meetings import Bot
+from usher_models.db.bots import Bot
 from usher_models.wire import Command
 
 

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from dev.machine.progress import Progress
 from tests.faults.figures import Figure, Scale
-from usher_operator.console import COLLECT_AFTER
+from usher_operator.cli.runner import COLLECT_AFTER
 
 RESULTS = Path(".faults") / "figures.json"
 

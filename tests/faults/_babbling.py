@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from usher_models.states import Stage
-from usher_operator.callbacks.server import PREFIX
+from usher_operator.callbacks.routes import PREFIX
 
 VOICES = 12
 WITHIN_S = 60.0

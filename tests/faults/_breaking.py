@@ -11,10 +11,11 @@ from typing import Any
 from sqlalchemy import text
 
 from usher_models import states
-from usher_models.db import heartbeats, locks, reservations, staleness, transitions
+from usher_models.db import heartbeats, leader_lock, reservations, stale_rules, transitions
 from usher_models.states import TERMINAL
-from usher_operator.callbacks.identity import PodIdentity
-from usher_operator.reconcile import brownout, closing, reap_rate, stale
+from usher_operator.callbacks.pod_token import PodIdentity
+from usher_operator.lifecycle import close
+from usher_operator.reconcile.silence import brownout, rate_limit, rules
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +52,12 @@ def _terminal_may_move() -> None:
 
 
 def _close_without_guard() -> None:
-    close = closing.Closer.close
+    guarded = close.Closer.close
 
     async def unguarded(self: Any, closings: Any, **how: Any) -> Any:
-        return await close(self, closings, **how | {"guard": "true", "guard_values": None})
+        return await guarded(self, closings, **how | {"guard": "true", "guard_values": None})
 
-    closing.Closer.close = unguarded  # type: ignore[method-assign]
+    close.Closer.close = unguarded  # type: ignore[method-assign]
 
 
 def _no_credit(rule: Any) -> str:
@@ -71,8 +72,8 @@ async def _nothing(*_: Any) -> None:
     return None
 
 
-async def _nobody_is_quiet(*_: Any) -> staleness.Quiet:
-    return staleness.Quiet(quiet=0, speaking=0)
+async def _nobody_is_quiet(*_: Any) -> stale_rules.Quiet:
+    return stale_rules.Quiet(quiet=0, speaking=0)
 
 
 _DB, _OP = "tests/integration/db/", "tests/integration/operator/"
@@ -88,7 +89,7 @@ GUARDS = [
     Guard(
         name="where_recheck",
         does="the statement that ends the silent looks at the row again",
-        test=_OP + "test_silence.py",
+        test=_OP + "reconcile/test_silence.py",
         only="",
         take_out=_close_without_guard,
     ),
@@ -121,14 +122,14 @@ GUARDS = [
     Guard(
         name="token_of_the_job",
         does="the token's pod must be one of the meeting's Job",
-        test=_OP + "test_callbacks.py",
+        test=_OP + "callbacks/test_routes.py",
         only="",
         take_out=_set(PodIdentity, "require_job", lambda *_: None),
     ),
     Guard(
         name="report_of_the_job",
         does="a report of another Job's pod moves nothing",
-        test=_OP + "test_callbacks.py",
+        test=_OP + "callbacks/test_routes.py",
         only="another_meetings_pod",
         take_out=_replace(transitions, "_ONE", "CAST(:job_name AS varchar) IS NULL", "true"),
     ),
@@ -149,58 +150,58 @@ GUARDS = [
     Guard(
         name="outage_credit",
         does="time in which nobody could be heard is not counted",
-        test=_DB + "test_staleness.py",
+        test=_DB + "test_stale_rules.py",
         only="credit",
-        take_out=_set(staleness.Rule, "condition", property(_no_credit)),
+        take_out=_set(stale_rules.Rule, "condition", property(_no_credit)),
     ),
     Guard(
         name="mass_hold",
         does="when most of the fleet falls silent at once, nobody is judged",
-        test=_OP + "test_silence.py",
+        test=_OP + "reconcile/test_silence.py",
         only="most_of_the_fleet or hold",
         take_out=_set(brownout.Brownout, "_mass_silence", lambda *_, **__: False),
     ),
     Guard(
         name="hold_begins_in_time",
         does="a silent majority is seen before the first of it reaches its limit",
-        test=_OP + "test_silence.py",
+        test=_OP + "reconcile/test_silence.py",
         only="one_after_another",
-        take_out=_set(stale, "quiet", _nobody_is_quiet),
+        take_out=_set(rules, "quiet", _nobody_is_quiet),
     ),
     Guard(
         name="hold_lasts",
         does="a hold goes on until every bot had the time to beat once more",
-        test=_OP + "test_silence.py",
+        test=_OP + "reconcile/test_silence.py",
         only="heard_last",
         take_out=_set(brownout.Brownout, "_all_had_time_to_beat", lambda _: True),
     ),
     Guard(
         name="new_leader_waits",
         does="a new leader judges nobody before one heartbeat interval has passed",
-        test=_OP + "test_silence.py",
+        test=_OP + "reconcile/test_silence.py",
         only="new_leader",
         take_out=_set(brownout.Brownout, "_settled", lambda _: True),
     ),
     Guard(
         name="reap_rate",
         does="no more meetings are ended by silence than the rate allows",
-        test=_OP + "test_silence.py",
+        test=_OP + "reconcile/test_silence.py",
         only="rate or long_pause",
-        take_out=_set(reap_rate.ReapRate, "allowed", lambda _: 1_000_000),
+        take_out=_set(rate_limit.EndRateLimit, "allowed", lambda _: 1_000_000),
     ),
     Guard(
         name="sweep_lock",
         does="one operator sweeps at a time",
-        test=_OP + "test_reconcile.py",
+        test=_OP + "reconcile/test_reconciler.py",
         only="only_one_of_two",
-        take_out=_set(locks.SingleFlight, "acquire", _always),
+        take_out=_set(leader_lock.LeaderLock, "acquire", _always),
     ),
     Guard(
         name="leader_fence",
         does="who has lost the lead writes nothing",
-        test=_OP + "test_fencing.py",
+        test=_OP + "reconcile/test_fencing.py",
         only="confirmed_only or was_cut",
-        take_out=_set(locks.SingleFlight, "confirm", _nothing),
+        take_out=_set(leader_lock.LeaderLock, "confirm", _nothing),
     ),
 ]
 

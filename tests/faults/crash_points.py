@@ -35,7 +35,7 @@ from tests.load.botswarm import TokenSigner
 from tests.load.botswarm.tokens import ISSUER
 from tests.scenario import TABLES
 from usher_models.db.engine import Database
-from usher_operator import request_queue
+from usher_operator.api import create_queue
 from usher_operator.settings import Settings
 
 LANES = 6
@@ -179,7 +179,7 @@ async def _lanes(count: int) -> AsyncIterator[list[Lane]]:
     kubeconfig = await asyncio.to_thread(bare.up, control_plane, progress=Progress())
     async with AsyncExitStack() as stack:
         # Who dies finishes nothing.
-        stack.enter_context(patch.object(request_queue, "FINISH_WITHIN_S", 0.0))
+        stack.enter_context(patch.object(create_queue, "FINISH_WITHIN_S", 0.0))
         stores = await stack.enter_async_context(Stores.up(number=1))
         api = await stack.enter_async_context(Api.connect(control_plane))
         # A pod that has a node waits for its kubelet's word before it goes, and nobody is that here.
@@ -215,5 +215,5 @@ def _settings(url: str, namespace: str) -> Settings:
         reconcile_interval_s=0.3,
         orphan_grace_s=3,
         heartbeat_interval_s=0.5,
-        mirror_hold_s=0.001,
+        status_write_delay_s=0.001,
     )

@@ -25,18 +25,18 @@ from tests.fakes.settings import some_settings
 from tests.fakes.tokens import AUDIENCE, ISSUER, NAMESPACE, SERVICE_ACCOUNT, TokenIssuer
 from tests.faults.figures import Figure, Scale, at_least, at_most, exactly
 from tests.scenario import Scenario
+from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
-from usher_models.db.meetings import Bot
 from usher_models.errors import DatabaseUnavailable
-from usher_operator.callbacks.identity import KeyRing, TokenVerifier
-from usher_operator.callbacks.presence import keep_present
-from usher_operator.callbacks.server import Callbacks
-from usher_operator.commands import Commander
-from usher_operator.ensure import Ensurer
-from usher_operator.operate import job_settings
-from usher_operator.reconcile.closing import Closer
+from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
+from usher_operator.callbacks.replica_heartbeat import keep_present
+from usher_operator.callbacks.routes import Callbacks
+from usher_operator.lifecycle.close import Closer
+from usher_operator.lifecycle.commands import Commander
+from usher_operator.lifecycle.ensure import Ensurer
+from usher_operator.processes.operate import job_settings
 from usher_operator.reconcile.reconciler import Reconciler
-from usher_operator.redis_users import NoUsers
+from usher_operator.redis_acl.users import NoUsers
 from usher_operator.settings import Settings
 
 BOTS = 200

@@ -17,14 +17,14 @@ from sqlalchemy import text
 from tests.databases import own_database
 from tests.faults.figures import Figure, Scale, at_least, exactly
 from tests.scenario import Scenario
-from usher_models.db import heartbeats, meetings, staleness, transitions
+from usher_models.db import heartbeats, stale_rules, transitions
+from usher_models.db.bots import Bot, bots_by_id
 from usher_models.db.engine import Database
 from usher_models.db.heartbeats import Beat, Sender
-from usher_models.db.meetings import Bot
 from usher_models.db.transitions import Closing
 from usher_models.errors import MeetingOver
 from usher_models.states import Source, Status
-from usher_operator.callbacks.beats import Beats
+from usher_operator.callbacks.heartbeat_batch import Beats
 
 LONG = True
 RACES, QUICK_RACES = 100_000, 300
@@ -113,7 +113,7 @@ async def _race(database: Database, beats: Beats, bots: list[Bot], tally: Tally)
         _sweep(database, bots, at=_about(moment, dice, -1, 1)),
     )
     async with database.transaction() as connection:
-        now = await meetings.bots_by_id(connection, [bot.meeting_id for bot in bots])
+        now = await bots_by_id(connection, [bot.meeting_id for bot in bots])
     for bot, cutoff, spoken in zip(bots, cutoffs, said, strict=True):
         over = now[bot.meeting_id].status is Status.FAILED
         tally.raced += 1
@@ -162,7 +162,7 @@ async def _beat(database: Database, beats: Beats, bot: Bot) -> Spoken:
 async def _sweep(database: Database, bots: list[Bot], *, at: datetime) -> tuple[datetime, set[int]]:
     """When the sweep began, and whom it failed."""
     await _until(at)
-    condition, values = staleness.guard(staleness.HEARTBEAT_LOST, limit_s=LIMIT_S, max_credit_s=0)
+    condition, values = stale_rules.guard(stale_rules.HEARTBEAT_LOST, limit_s=LIMIT_S, max_credit_s=0)
     began = datetime.now(UTC)
     async with database.transaction() as connection:
         moved = await transitions.close_many(

@@ -27,8 +27,8 @@ from tests.faults._babbling import babble
 from tests.faults.figures import Figure, Scale, counted, exactly
 from tests.faults.frozen_bots import serving, sweeping
 from tests.scenario import Scenario
-from usher_models.db import desires
-from usher_models.db.meetings import Bot
+from usher_models.db import desired_state
+from usher_models.db.bots import Bot
 
 # Short, but for what the code fixes: a lobby budget has a minute of margin.
 SETTINGS = some_settings(
@@ -38,7 +38,7 @@ SETTINGS = some_settings(
     starting_timeout_s=10,
     stopping_timeout_s=10,
     reconcile_interval_s=1,
-    hold_from_bots=1000,
+    brownout_min_bots=1000,
 )
 LOBBY_S = 1
 WITHIN_S = 100
@@ -198,7 +198,7 @@ class Zoo:
     async def ask_to_leave(self, bot: Bot) -> None:
         await self._until(bot, "active")
         async with self._given.database.transaction() as connection:
-            await desires.want_leave(connection, [bot.meeting_id], reason="stopped")
+            await desired_state.want_leave(connection, [bot.meeting_id], reason="stopped")
 
     async def doze(self, bot: Bot) -> None:
         """Stop it until it was failed, and let it go on: what it says then changes nothing."""

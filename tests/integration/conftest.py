@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 
 from tests.databases import Server, running_server
 from tests.scenario import Scenario
-from usher_models.db import schema
+from usher_models.db import upgrade
 from usher_models.db.engine import Database
 
 
@@ -37,7 +37,7 @@ def template(server: Server) -> Iterator[str]:
 
     async def migrate(url: str) -> None:
         database = Database.connect(url)
-        await schema.upgrade(database)
+        await upgrade.upgrade(database)
         await database.close()
 
     url = server.create()

@@ -18,7 +18,7 @@ import psycopg
 from sqlalchemy import make_url
 
 from dev.stores.settings import load as stores
-from usher_models.db import schema
+from usher_models.db import upgrade
 from usher_models.db.engine import Database
 
 NAMESPACE = "usher-load"
@@ -39,7 +39,7 @@ async def fresh_database(*, pool_size: int = 10) -> AsyncIterator[tuple[str, Dat
         admin.execute(f'CREATE DATABASE "{name}"'.encode())
     database = Database.connect(url, pool_size=pool_size, application_name="usher-load")
     try:
-        await schema.upgrade(database)
+        await upgrade.upgrade(database)
         yield url, database
     finally:
         await database.close()

@@ -29,7 +29,7 @@ WITH meeting AS (
     INSERT INTO usher.bots (meeting_id, connection_id, user_id, request_namespace, request_name, request_uid,
         request_generation, spec, job_name, job_created_at, pod_uid, stage, participants, lobby_timeout_s,
         max_duration_s, reserved_at, started_at, joined_at, ended_at, status_changed_at, reason, message,
-        transition_seq, revision, mirrored_revision, mirrored_status)
+        transition_seq, revision, written_revision, written_status)
     SELECT id, :name || id, user_id, :namespace, :name || id, gen_random_uuid(), 1,
            jsonb_build_object('userId', user_id, 'platform', 'zoom', 'nativeMeetingId', platform_specific_id),
            'bot-' || id, {since}, left('pod-' || :name || id, 36), {stage}, 3, 900, 14400,

@@ -20,8 +20,8 @@ from tests.fakes.bots import RESERVED_AT, a_bot_row
 from tests.fakes.objects import COMPLETE, FAILED_BY_POLICY, a_botrequest, a_job, a_pod, running, terminated
 from tests.fakes.settings import some_settings
 from tests.model.world import Message, Phase, Pod, Program, Row
-from usher_models.db import desires, heartbeats, meetings, reservations, staleness, transitions
-from usher_models.db.meetings import Bot, Requested
+from usher_models.db import bots, desired_state, heartbeats, reservations, stale_rules, transitions
+from usher_models.db.bots import Bot, Requested
 from usher_models.errors import (
     AnotherPodSpeaks,
     CapReached,
@@ -35,24 +35,24 @@ from usher_models.errors import (
 )
 from usher_models.states import Desired, Judgement, Reason, Status
 from usher_models.wire import Exited, Heartbeat, Joined, Started, StatusUpdate
-from usher_operator.callbacks.beats import Beats
-from usher_operator.callbacks.identity import PodIdentity
-from usher_operator.callbacks.server import Callbacks
-from usher_operator.commands import Commander
-from usher_operator.created_jobs import CreatedJobs
-from usher_operator.ensure import Ensurer
+from usher_operator.callbacks.heartbeat_batch import Beats
+from usher_operator.callbacks.pod_token import PodIdentity
+from usher_operator.callbacks.routes import Callbacks
+from usher_operator.http.errors import status_of
+from usher_operator.kube.botrequest import BotRequest
 from usher_operator.kube.port import Json
-from usher_operator.operate import job_settings
-from usher_operator.problems import status_of
+from usher_operator.lifecycle.close import Closer
+from usher_operator.lifecycle.commands import Commander
+from usher_operator.lifecycle.create_request import RequestCreator
+from usher_operator.lifecycle.created_jobs import CreatedJobs
+from usher_operator.lifecycle.ensure import Ensurer
+from usher_operator.lifecycle.finished_job import FinishedJob
+from usher_operator.processes.operate import job_settings
 from usher_operator.reconcile import snapshot
-from usher_operator.reconcile.closing import Closer
-from usher_operator.reconcile.context import Patience, Sweep
-from usher_operator.reconcile.finished_job import FinishedJob
 from usher_operator.reconcile.reconciler import REPAIRS_IN_ORDER
 from usher_operator.reconcile.snapshot import Snapshot
-from usher_operator.redis_users import NoUsers
-from usher_operator.request import BotRequest
-from usher_operator.requesting import Requester
+from usher_operator.reconcile.sweep import Patience, Sweep
+from usher_operator.redis_acl.users import NoUsers
 
 NAMESPACE = "bots"
 # One look longer than the grace of any failure mode: what was amiss in the last sweep has outlasted it in this one.
@@ -66,8 +66,8 @@ NEEDS = {
     "never_joined": "",
     "heartbeat_lost": "",
     "never_exited": "",
-    "deaf_bot": "jobs",
-    "vanished_request": "live requests jobs pods",
+    "ignored_leave": "jobs",
+    "deleted_request": "live requests jobs pods",
     "missing_job": "live requests jobs pods",
     "orphan_job": "live jobs",
     "missed_request": "live requests",
@@ -226,8 +226,8 @@ async def _bot_by_id(_: Any, meeting_id: int) -> Bot | None:
 
 
 async def _requests_of(_: Any, connections: Any) -> dict[str, Requested]:
-    bots = [as_bot(number, row) for number, row in await Ask("rows")]
-    return {bot.connection_id: _as_requested(bot) for bot in bots if bot.connection_id in connections}
+    found = [as_bot(number, row) for number, row in await Ask("rows")]
+    return {bot.connection_id: _as_requested(bot) for bot in found if bot.connection_id in connections}
 
 
 def _as_requested(bot: Bot) -> Requested:
@@ -248,12 +248,12 @@ async def _live_bots(_: Any) -> list[Bot]:
     return [as_bot(number, row) for number, row in await Ask("rows") if row.live]
 
 
-async def _deaf_bots(_: Any, **_grace: Any) -> list[Bot]:
+async def _bots_ignoring_leave(_: Any, **_grace: Any) -> list[Bot]:
     rows = await Ask("rows")
     return [as_bot(number, row) for number, row in rows if row.live and row.leave and row.job_created]
 
 
-async def _stale_bots(_: Any, rule: staleness.Rule, **_limits: Any) -> list[Bot]:
+async def _stale_bots(_: Any, rule: stale_rules.Rule, **_limits: Any) -> list[Bot]:
     return [as_bot(number, row) for number, row in await Ask("stale", rule.status)]
 
 
@@ -375,7 +375,7 @@ def _snapshot(requests: Any, jobs: Any, pods: Any) -> Snapshot:
 
 
 _ANSWERED: dict[Any, dict[str, Any]] = {
-    meetings: {
+    bots: {
         "bot_by_connection": _bot_by_connection,
         "bot_by_id": _bot_by_id,
         "bots_by_id": _bots_by_id,
@@ -385,14 +385,14 @@ _ANSWERED: dict[Any, dict[str, Any]] = {
     },
     reservations: {"reserve": _reserve},
     transitions: {"report": _report, "move_reserved": _move_reserved, "close_many": _close_many},
-    desires: {
+    desired_state: {
         "want_leave": _want_leave,
         "want_config": _nothing,
         "note_request": _note_request,
-        "deaf_bots": _deaf_bots,
+        "bots_ignoring_leave": _bots_ignoring_leave,
     },
     heartbeats: {"beat": _beat, "beat_many": _beat_many, "note_details": _bot_by_connection},
-    staleness: {"stale_bots": _stale_bots},
+    stale_rules: {"stale_bots": _stale_bots},
 }
 
 
@@ -419,7 +419,7 @@ class _CreatedJobs(CreatedJobs):
     """As the beats: one Job at a time."""
 
     async def note(self, meeting_id: int) -> None:
-        await meetings.mark_jobs_created(_DATABASE, [meeting_id])
+        await bots.mark_jobs_created(_DATABASE, [meeting_id])
 
 
 class _Callbacks(Callbacks):
@@ -472,7 +472,7 @@ async def _sweep(name: str, memory: frozenset[object]) -> frozenset[object]:
         commander=_COMMANDER,
         ensurer=_ENSURER,
         closer=_CLOSER,
-        requester=Requester(database=_DATABASE, kube=_KUBE),
+        requester=RequestCreator(database=_DATABASE, kube=_KUBE),
         patience=patience,
         live=live,
         snapshot=await _take(needs) if "s" in needs else None,

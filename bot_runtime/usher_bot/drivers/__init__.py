@@ -28,7 +28,7 @@ def check_options(settings: Settings) -> None:
 def build_driver(settings: Settings, *, clock: Clock, faults: Faults) -> Driver:
     """The driver that the settings name; its options were checked before."""
     if settings.driver == "exec":
-        from usher_bot.drivers.exec import ExecDriver, ExecOptions
+        from usher_bot.drivers.exec.driver import ExecDriver, ExecOptions
 
         options = ExecOptions.model_validate(settings.driver_options)
         return ExecDriver(options, settings=settings, clock=clock, is_init=os.getpid() == 1)
@@ -39,7 +39,7 @@ def build_driver(settings: Settings, *, clock: Clock, faults: Faults) -> Driver:
 
 def _options_model(settings: Settings) -> type[BaseModel]:
     if settings.driver == "exec":
-        from usher_bot.drivers.exec import ExecOptions
+        from usher_bot.drivers.exec.driver import ExecOptions
 
         return ExecOptions
     from usher_bot.drivers.simulated import SimulatedOptions

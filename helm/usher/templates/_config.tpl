@@ -14,7 +14,7 @@ USHER_DATABASE_POOL_SIZE: {{ .Values.database.poolSize | quote }}
 USHER_DEFAULT_DRIVER: {{ .Values.bot.defaultDriver }}
 USHER_LEGACY_STATUSES: {{ .Values.features.legacyStatuses | quote }}
 USHER_NAMESPACES: {{ join "," .Values.botNamespaces }}
-USHER_REAPING_ENABLED: {{ .Values.features.reaping | quote }}
+USHER_STALE_CHECKS_ENABLED: {{ .Values.features.staleChecks | quote }}
 USHER_WEBHOOKS_ENABLED: {{ .Values.features.webhooks | quote }}
 {{- range $name, $value := .Values.settings }}
 {{ $name }}: {{ include "usher.scalar" $value | quote }}

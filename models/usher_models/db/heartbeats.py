@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from usher_models.db.bots import BY_CONNECTION, Bot, bot_by_connection, to_bot
 from usher_models.db.engine import fetch, in_one_exchange
-from usher_models.db.meetings import BY_CONNECTION, Bot, bot_by_connection, to_bot
 from usher_models.errors import AnotherPodSpeaks, MeetingOver, UnknownConnection
 from usher_models.states import LIVE, Desired, Status
 

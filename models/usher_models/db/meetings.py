@@ -1,225 +1,220 @@
-"""Reading what is: one bot, its story, and what its mirror still owes."""
+"""Meetings as their owners see them, whoever made them: Usher's own, and rows of an older deployment.
 
+Rows of an older deployment are read as they are. While one is live it is never written.
+"""
+
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from usher_models.db.bots import Bot
 from usher_models.db.engine import fetch
-from usher_models.states import LIVE, Desired, Status
+from usher_models.errors import MeetingLive, NotFound, NotOwned
+from usher_models.states import HOLDS_SLOT, TERMINAL
+
+PLANNED = ("idle", "scheduled")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bot:
-    """One meeting that Usher owns: the row of Vexa's and Usher's own beside it. Times are aware UTC."""
+class Record:
+    """One row of `meetings`, and beside it what Usher knows when it owns the meeting. Times of Vexa's are naive UTC."""
 
-    meeting_id: int
+    id: int
     user_id: int
     platform: str
-    native_id: str
-    status: Status
-    connection_id: str
-    request_namespace: str | None
-    request_name: str | None
-    request_uid: str | None
-    request_generation: int
-    spec: dict[str, Any]
-    job_name: str
-    job_created_at: datetime | None
-    pod_uid: str | None
-    desired: Desired
-    leave_requested_at: datetime | None
-    leave_reason: str | None
-    config: dict[str, Any]
-    config_generation: int
-    applied_generation: int
+    native_id: str | None
+    status: str
+    bot_container_id: str | None
+    start_time: datetime | None
+    end_time: datetime | None
+    data: dict[str, Any]
+    created_at: datetime | None
+    updated_at: datetime | None
+    owned: bool
+    url: str | None
     stage: str | None
-    participants: int | None
-    lobby_timeout_s: int
-    max_duration_s: int
-    reserved_at: datetime
-    started_at: datetime | None
-    joined_at: datetime | None
-    ended_at: datetime | None
-    status_changed_at: datetime
-    reason: str
-    message: str
-    revision: int
-    mirrored_revision: int
-    mirrored_status: str | None
+    reason: str | None
+    message: str | None
+    last_status: str | None
 
     @property
-    def live(self) -> bool:
-        """Whether the meeting holds a slot."""
-        return self.status in LIVE
+    def ended(self) -> bool:
+        """Whether nothing of this meeting can change any more."""
+        return self.status in TERMINAL
 
 
 @dataclass(frozen=True, kw_only=True)
-class Requested:
-    """How much of a BotRequest was carried out: the uid is None as long as none stands for the row."""
+class Session:
+    """One session of a meeting."""
 
-    uid: str | None
-    generation: int
-    ended: bool
-    job_created: bool
-    leaving: bool
+    id: int
+    session_uid: str
+    session_start_time: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Transition:
-    """One line of a meeting's story."""
+class Filter:
+    """Which meetings to list. `search` looks into the native id and the name."""
 
-    seq: int
-    origin: str | None
-    target: str
-    source: str
-    reason: str
-    detail: dict[str, Any]
-    at: datetime
+    limit: int
+    offset: int = 0
+    status: str | None = None
+    platform: str | None = None
+    native_id: str | None = None
+    search: str | None = None
+    exclude_planned: bool = False
 
 
-# `b` is a row of usher.bots and `m` one of meetings, wherever they come from.
-BOT_COLUMNS = """
-       b.meeting_id, b.user_id, m.platform, m.platform_specific_id AS native_id, m.status, b.connection_id,
-       b.request_namespace, b.request_name, b.request_uid, b.request_generation, b.spec, b.job_name, b.job_created_at,
-       b.pod_uid, b.desired, b.leave_requested_at, b.leave_reason, b.config, b.config_generation, b.applied_generation,
-       b.stage, b.participants, b.lobby_timeout_s, b.max_duration_s, b.reserved_at, b.started_at, b.joined_at,
-       b.ended_at, b.status_changed_at, b.reason, b.message, b.revision, b.mirrored_revision, b.mirrored_status
+_SELECT = """
+SELECT m.id, m.user_id, m.platform, m.platform_specific_id AS native_id, m.status, m.bot_container_id, m.start_time,
+       m.end_time, CASE WHEN jsonb_typeof(m.data) = 'object' THEN m.data ELSE '{}' END AS data, m.created_at,
+       m.updated_at, b.meeting_id IS NOT NULL AS owned, b.config ->> 'meeting_url' AS url, b.stage, b.reason, b.message,
+       (SELECT t.from_status FROM usher.transitions t
+        WHERE t.meeting_id = m.id AND t.to_status = m.status AND m.status = 'failed' ORDER BY t.seq DESC LIMIT 1)
+       AS last_status
+FROM meetings m LEFT JOIN usher.bots b ON b.meeting_id = m.id
 """
-SELECT_BOT = f"SELECT {BOT_COLUMNS} FROM usher.bots b JOIN meetings m ON m.id = b.meeting_id\n"
-_FIELDS = tuple(field.name for field in fields(Bot))
 
-
-def to_bot(row: Row[Any] | dict[str, Any]) -> Bot:
-    """The Bot in a row that has BOT_COLUMNS, and maybe others."""
-    found = row if isinstance(row, dict) else row._mapping
-    values = {name: found[name] for name in _FIELDS}
-    values["status"] = Status(values["status"])
-    values["desired"] = Desired(values["desired"])
-    return Bot(**values)
-
-
-BY_CONNECTION = text(SELECT_BOT + "WHERE b.connection_id = :connection_id")
-_BY_ID = text(SELECT_BOT + "WHERE b.meeting_id = :meeting_id")
-_BY_JOBS = text(SELECT_BOT + "WHERE b.meeting_id = ANY(:ids)")
-_BY_REQUEST = text(SELECT_BOT + "WHERE b.request_name = ANY(:names) ORDER BY b.meeting_id")
-_REQUESTS_OF = text(
-    """
-SELECT connection_id, request_uid AS uid, request_generation AS generation, ended_at IS NOT NULL AS ended,
-       job_created_at IS NOT NULL AS job_created, desired = 'leave' AS leaving
-FROM usher.bots WHERE connection_id = ANY(:ids)
+_OF_USER = """
+WHERE m.user_id = :user_id
+  AND (CAST(:status AS varchar) IS NULL OR m.status = :status)
+  AND (CAST(:platform AS varchar) IS NULL OR m.platform = :platform)
+  AND (CAST(:native_id AS varchar) IS NULL OR m.platform_specific_id = :native_id)
+  AND (CAST(:search AS varchar) IS NULL OR strpos(lower(m.platform_specific_id), lower(:search)) > 0
+       OR strpos(lower(m.data ->> 'name'), lower(:search)) > 0)
+  AND NOT (CAST(:exclude_planned AS boolean) AND m.status = ANY(:planned))
 """
-)
-_LIVE = text(SELECT_BOT + "WHERE b.ended_at IS NULL ORDER BY b.meeting_id")
 
-# Reserved is shown together with the Job, active and the end at once; what passes quickly is not worth a write.
-# Postgres takes a third of all bots for unmirrored, whatever it knows, and would read the whole history of meetings to
-# join them. OFFSET 0 keeps it to one look for each that really is.
-_UNMIRRORED = text(
-    f"""
-SELECT {BOT_COLUMNS}
-FROM usher.bots b CROSS JOIN LATERAL (SELECT * FROM meetings WHERE id = b.meeting_id OFFSET 0) m
-"""
-    + """WHERE b.revision > b.mirrored_revision AND b.request_name IS NOT NULL
-    AND (b.status_changed_at < now() - make_interval(secs => :hold_s)
-         OR m.status IS DISTINCT FROM b.mirrored_status
-            AND (m.status IN ('active', 'completed', 'failed')
-                 OR m.status = 'reserved' AND b.job_created_at IS NOT NULL))
-    ORDER BY b.status_changed_at LIMIT :limit"""
+_BY_ID = text(_SELECT + "WHERE m.id = :id AND m.user_id = :user_id")
+_LIST = text(_SELECT + _OF_USER + "ORDER BY m.id DESC LIMIT :limit OFFSET :offset")
+_HOLDING = text(_SELECT + "WHERE m.user_id = :user_id AND m.status = ANY(:holds) ORDER BY m.id DESC")
+_EVERY = text(_SELECT + "ORDER BY m.id DESC LIMIT :limit OFFSET :offset")
+# The live one, when there is one; else the newest.
+_NEWEST = text(
+    _SELECT
+    + """WHERE m.user_id = :user_id AND m.platform = :platform AND m.platform_specific_id = :native_id
+ORDER BY m.status IN ('completed', 'failed'), m.id DESC LIMIT 1"""
 )
 
-_MARK_MIRRORED = text("""
-UPDATE usher.bots b SET mirrored_revision = shown.revision, mirrored_status = shown.status
-FROM unnest(CAST(:ids AS integer[]), CAST(:revisions AS bigint[]), CAST(:statuses AS varchar[]))
-     AS shown (meeting_id, revision, status)
-WHERE b.meeting_id = shown.meeting_id
+
+def _record(row: Row[Any]) -> Record:
+    return Record(**row._mapping)
+
+
+def of_new(bot: Bot) -> Record:
+    """The record of a bot whose slot was reserved just now, as `meeting` would read it."""
+    at = bot.reserved_at.astimezone(UTC).replace(tzinfo=None)
+    return Record(
+        id=bot.meeting_id,
+        user_id=bot.user_id,
+        platform=bot.platform,
+        native_id=bot.native_id,
+        status=bot.status,
+        bot_container_id=bot.job_name,
+        start_time=None,
+        end_time=None,
+        data={},
+        created_at=at,
+        updated_at=at,
+        owned=True,
+        url=bot.config.get("meeting_url"),
+        stage=bot.stage,
+        reason=bot.reason,
+        message=bot.message,
+        last_status=None,
+    )
+
+
+async def meeting(connection: AsyncConnection, meeting_id: int, *, user_id: int) -> Record:
+    """One meeting of that user. Raises NotFound, also for another user's."""
+    found = await fetch(connection, _BY_ID, {"id": meeting_id, "user_id": user_id})
+    if not found:
+        raise NotFound(f"You have no meeting {meeting_id}.")
+    return Record(**found[0])
+
+
+async def newest(connection: AsyncConnection, platform: str, native_id: str, *, user_id: int) -> Record:
+    """The user's live meeting of that platform and native id, else the newest one. Raises NotFound."""
+    values = {"user_id": user_id, "platform": platform, "native_id": native_id}
+    row = (await connection.execute(_NEWEST, values)).one_or_none()
+    if row is None:
+        raise NotFound(f"You have no {platform} meeting {native_id}.")
+    return _record(row)
+
+
+async def listed(connection: AsyncConnection, user_id: int, which: Filter) -> list[Record]:
+    """The user's meetings that pass the filter, the newest first."""
+    values = {"user_id": user_id, "planned": list(PLANNED)} | vars(which)
+    return [_record(row) for row in await connection.execute(_LIST, values)]
+
+
+async def holding(connection: AsyncConnection, user_id: int) -> list[Record]:
+    """The user's meetings that hold a slot, the newest first."""
+    rows = await connection.execute(_HOLDING, {"user_id": user_id, "holds": sorted(HOLDS_SLOT)})
+    return [_record(row) for row in rows]
+
+
+async def everybodys(connection: AsyncConnection, *, limit: int, offset: int) -> tuple[int, list[Record]]:
+    """How many meetings there are, and one page of them, the newest first."""
+    total = int((await connection.execute(text("SELECT count(*) FROM meetings"))).scalar_one())
+    rows = await connection.execute(_EVERY, {"limit": limit, "offset": offset})
+    return total, [_record(row) for row in rows]
+
+
+async def sessions(connection: AsyncConnection, meeting_id: int) -> Sequence[Session]:
+    """The sessions of one meeting, oldest first."""
+    rows = await connection.execute(
+        text(
+            "SELECT id, session_uid, session_start_time FROM meeting_sessions"
+            " WHERE meeting_id = :id ORDER BY session_start_time, id"
+        ),
+        {"id": meeting_id},
+    )
+    return [Session(**row._mapping) for row in rows]
+
+
+_DESCRIBE = text("""
+UPDATE meetings
+SET data = CASE WHEN jsonb_typeof(data) = 'object' THEN data ELSE '{}' END || CAST(:data AS jsonb),
+    updated_at = now() AT TIME ZONE 'utc'
+WHERE id = :id
 """)
-_MARK_JOBS_CREATED = text("""
-UPDATE usher.bots SET job_created_at = now(), revision = revision + 1
-WHERE meeting_id = ANY(:ids) AND job_created_at IS NULL
-""")
 
 
-async def bot_by_connection(connection: AsyncConnection, connection_id: str) -> Bot | None:
-    """The bot with that connection id."""
-    rows = await fetch(connection, BY_CONNECTION, {"connection_id": connection_id})
-    return to_bot(rows[0]) if rows else None
+async def describe(connection: AsyncConnection, record: Record, data: dict[str, Any]) -> None:
+    """Merge what the owner says about a meeting into its data. Raises NotOwned."""
+    if not record.owned and not record.ended:
+        raise NotOwned
+    await connection.execute(_DESCRIBE, {"id": record.id, "data": json.dumps(data)})
 
 
-async def bot_by_id(connection: AsyncConnection, meeting_id: int) -> Bot | None:
-    """The bot of that meeting; None also for a meeting that Usher does not own."""
-    rows = await fetch(connection, _BY_ID, {"meeting_id": meeting_id})
-    return to_bot(rows[0]) if rows else None
-
-
-async def bots_by_id(connection: AsyncConnection, meeting_ids: list[int]) -> dict[int, Bot]:
-    """The bots among those meetings."""
-    rows = await connection.execute(_BY_JOBS, {"ids": meeting_ids})
-    return {row.meeting_id: to_bot(row) for row in rows}
-
-
-async def newest_bots_by_request(connection: AsyncConnection, names: Sequence[str]) -> dict[str, Bot]:
-    """The newest bot of each of those BotRequests, by their names, that has one."""
-    rows = await connection.execute(_BY_REQUEST, {"names": list(names)})
-    return {row.request_name: to_bot(row) for row in rows}
-
-
-async def requests_of(connection: AsyncConnection, connection_ids: Sequence[str]) -> dict[str, Requested]:
-    """What was carried out of the BotRequest that each of those connection ids belongs to; unknown ones lack."""
-    rows = await fetch(connection, _REQUESTS_OF, {"ids": list(connection_ids)})
-    return {row.pop("connection_id"): Requested(**row) for row in rows}
-
-
-async def live_bots(connection: AsyncConnection) -> list[Bot]:
-    """Every bot that holds a slot."""
-    return [to_bot(row) for row in await fetch(connection, _LIVE, {})]
-
-
-async def live_connections(connection: AsyncConnection) -> list[tuple[int, str]]:
-    """The meeting id and the connection id of every bot that holds a slot."""
-    rows = await connection.execute(text("SELECT meeting_id, connection_id FROM usher.bots WHERE ended_at IS NULL"))
-    return [(row.meeting_id, row.connection_id) for row in rows]
-
-
-async def unmirrored_bots(connection: AsyncConnection, *, hold_s: float, limit: int) -> list[Bot]:
-    """Bots whose BotRequest does not show their newest revision yet, longest waiting first.
-
-    Starting and stopping are left out until they have lasted `hold_s` seconds.
-    """
-    return [to_bot(row) for row in await fetch(connection, _UNMIRRORED, {"hold_s": hold_s, "limit": limit})]
-
-
-async def mark_mirrored(connection: AsyncConnection, bots: Sequence[Bot]) -> None:
-    """Note that BotRequests show these revisions, also one that showed a newer one: then it is shown again."""
-    shown = {
-        "ids": [bot.meeting_id for bot in bots],
-        "revisions": [bot.revision for bot in bots],
-        "statuses": [bot.status for bot in bots],
-    }
-    await fetch(connection, _MARK_MIRRORED, shown)
-
-
-async def mark_jobs_created(connection: AsyncConnection, meeting_ids: Sequence[int]) -> None:
-    """Note that the Jobs of those bots exist; the first time counts."""
-    await fetch(connection, _MARK_JOBS_CREATED, {"ids": list(meeting_ids)})
-
-
-_TRANSITIONS = (
-    "SELECT seq, from_status AS origin, to_status AS target, source, reason, detail, at"
-    " FROM usher.transitions WHERE meeting_id = :meeting_id ORDER BY seq"
+_FORGET = """
+WITH meeting AS (
+    UPDATE meetings SET platform_specific_id = NULL, data = '{"redacted": true}', updated_at = now() AT TIME ZONE 'utc'
+    WHERE id = :id AND status IN ('completed', 'failed')
+    RETURNING id
+), told AS (
+    DELETE FROM usher.webhook_deliveries d USING meeting
+    WHERE d.meeting_id = meeting.id AND d.state IN ('delivered', 'failed')
 )
+UPDATE usher.bots b SET config = '{}', spec = '{}' FROM meeting WHERE b.meeting_id = meeting.id
+"""
 
 
-async def transitions(connection: AsyncConnection, meeting_id: int) -> list[Transition]:
-    """The whole story of one meeting, oldest first."""
-    rows = await connection.execute(text(_TRANSITIONS), {"meeting_id": meeting_id})
-    return [Transition(**row._mapping) for row in rows]
+async def forget(connection: AsyncConnection, record: Record) -> None:
+    """Take what is private out of an ended meeting: its id, its data, its transcript and what was told of it.
 
+    The audit trail stays, and so does what is still to be told.
 
-async def last_transition(connection: AsyncConnection, meeting_id: int) -> Transition | None:
-    """The newest line of the story."""
-    row = (await connection.execute(text(_TRANSITIONS + " DESC LIMIT 1"), {"meeting_id": meeting_id})).one_or_none()
-    return Transition(**row._mapping) if row is not None else None
+    Raises MeetingLive while it holds a slot or is planned.
+    """
+    if not record.ended:
+        raise MeetingLive if record.owned else NotOwned
+    await connection.execute(text(_FORGET), {"id": record.id})
+    if await connection.scalar(text("SELECT to_regclass('transcriptions') IS NOT NULL")):
+        await connection.execute(text("DELETE FROM transcriptions WHERE meeting_id = :id"), {"id": record.id})

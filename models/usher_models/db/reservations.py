@@ -13,10 +13,10 @@ from psycopg import IntegrityError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from usher_models.db.bots import BOT_COLUMNS, Bot, bot_by_id, to_bot
 from usher_models.db.engine import in_one_exchange
-from usher_models.db.meetings import BOT_COLUMNS, Bot, bot_by_id, to_bot
-from usher_models.db.outbox import TOLD
-from usher_models.db.tables import ACTIVE_MEETING, ACTIVE_MEETING_INDEX
+from usher_models.db.vexa_tables import ACTIVE_MEETING, ACTIVE_MEETING_INDEX
+from usher_models.db.webhook_outbox import TOLD
 from usher_models.errors import CapReached, ConnectionTaken, DuplicateMeeting, UnknownUser
 from usher_models.platforms import MeetingRef
 from usher_models.states import HOLDS_SLOT, SENTENCES, Reason, Source, Stage

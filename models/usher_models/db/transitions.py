@@ -16,21 +16,11 @@ from psycopg import IntegrityError
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from usher_models.db.bots import BOT_COLUMNS, Bot, bot_by_connection, last_transition, to_bot
 from usher_models.db.engine import fetch
-from usher_models.db.meetings import BOT_COLUMNS, Bot, bot_by_connection, last_transition, to_bot
-from usher_models.db.outbox import TOLD
+from usher_models.db.webhook_outbox import TOLD
 from usher_models.errors import AnotherPodSpeaks, Forbidden, IllegalMove, MeetingOver, UnknownConnection
-from usher_models.states import (
-    LIVE,
-    TERMINAL,
-    Judgement,
-    Source,
-    Stage,
-    Status,
-    judge,
-    legal_origins,
-    sentence,
-)
+from usher_models.states import LIVE, TERMINAL, Judgement, Source, Stage, Status, judge, legal_origins, sentence
 
 _MOVE = f"""
 , meeting AS (

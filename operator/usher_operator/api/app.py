@@ -8,18 +8,18 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from usher_models.db.engine import Database
-from usher_operator.api.admin import Admin
 from usher_operator.api.auth import AdminKey, UserKeys
-from usher_operator.api.bots import Bots
+from usher_operator.api.create_queue import CreateQueue
 from usher_operator.api.docs import page
-from usher_operator.api.meetings import Meetings
-from usher_operator.api.openapi import document
-from usher_operator.api.refusals import refusals
-from usher_operator.api.routing import BODY_MAX_BYTES, Route, bind
-from usher_operator.api.users import Users
-from usher_operator.api.webhooks import Webhooks
-from usher_operator.commands import Commander
-from usher_operator.request_queue import RequestQueue
+from usher_operator.api.errors import refusals
+from usher_operator.api.framework.openapi import document
+from usher_operator.api.framework.route import BODY_MAX_BYTES, Route, bind
+from usher_operator.api.routes.admin import Admin
+from usher_operator.api.routes.bots import Bots
+from usher_operator.api.routes.meetings import Meetings
+from usher_operator.api.routes.users import Users
+from usher_operator.api.routes.webhooks import Webhooks
+from usher_operator.lifecycle.commands import Commander
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Api:
 
     database: Database
     commander: Commander
-    requests: RequestQueue
+    requests: CreateQueue
     namespace: str
     admin_key: SecretStr
     legacy_statuses: bool = False

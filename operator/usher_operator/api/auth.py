@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
-from usher_models.db import tokens
+from usher_models.db import api_tokens
+from usher_models.db.api_tokens import Holder
 from usher_models.db.engine import Database
-from usher_models.db.tokens import Holder
 from usher_models.errors import Forbidden, Unauthorized
 
 USER_HEADER = "X-API-Key"
@@ -48,7 +48,7 @@ class UserKeys:
             return holder
         self._known.pop(name, None)
         async with self.database.reading() as connection:
-            holder = await tokens.holder_of(connection, key)
+            holder = await api_tokens.holder_of(connection, key)
         if holder is None:
             raise Unauthorized("The API key is unknown, revoked or expired.")
         self._remember(name, holder, now=now)

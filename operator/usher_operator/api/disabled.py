@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from usher_models.wire import Problem
-from usher_operator.problems import respond
+from usher_operator.http.errors import respond
 
 OFF = Problem(
     code="api_disabled",

@@ -16,10 +16,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import TERMINAL
-from usher_operator.kube import listing
-from usher_operator.kube.job_spec import MANAGED_BY
+from usher_operator.kube import list_shapes
+from usher_operator.kube.botrequest import BotRequest
+from usher_operator.kube.job import MANAGED_BY
 from usher_operator.kube.port import CreateRefused, Json
-from usher_operator.request import BotRequest
 
 logger = logging.getLogger(__name__)
 
@@ -83,14 +83,14 @@ class KubeAdapter:
         """See KubePort."""
         fields = {} if succeeded else {"fieldSelector": "status.successful=0"}
         path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
-        return await self._list(path, listing.WORKLOADS, labelSelector=MANAGED_BY, **fields)
+        return await self._list(path, list_shapes.WORKLOADS, labelSelector=MANAGED_BY, **fields)
 
     async def list_pods(self, namespace: str, *, job_name: str | None = None, succeeded: bool = True) -> list[Json]:
         """See KubePort."""
         selector = MANAGED_BY + (f",batch.kubernetes.io/job-name={job_name}" if job_name else "")
         fields = {} if succeeded else {"fieldSelector": "status.phase!=Succeeded"}
         path = f"/api/v1/namespaces/{namespace}/pods"
-        return await self._list(path, listing.WORKLOADS, labelSelector=selector, **fields)
+        return await self._list(path, list_shapes.WORKLOADS, labelSelector=selector, **fields)
 
     async def get_request(self, namespace: str, name: str) -> BotRequest | None:
         """See KubePort."""
@@ -109,7 +109,7 @@ class KubeAdapter:
 
     async def _list_requests(self, namespace: str, **query: str) -> list[BotRequest]:
         path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}"
-        pages = self._pages(path, listing.REQUESTS, **query)
+        pages = self._pages(path, list_shapes.REQUESTS, **query)
         return [request async for page in pages for request in map(BotRequest.from_object, page)]
 
     async def create_request(self, namespace: str, request: Json) -> bool:
@@ -148,7 +148,7 @@ class KubeAdapter:
     async def pod_events(self, namespace: str, pod_name: str) -> list[Json]:
         """See KubePort."""
         path = f"/api/v1/namespaces/{namespace}/events"
-        return await self._list(path, listing.EVENTS, fieldSelector=f"involvedObject.name={pod_name}")
+        return await self._list(path, list_shapes.EVENTS, fieldSelector=f"involvedObject.name={pod_name}")
 
     async def get_raw(self, path: str) -> Json:
         """The JSON document at `path`, such as the cluster's token keys."""

@@ -6,7 +6,7 @@ reached or answers with an error that another try may cure; what cannot be read 
 
 from typing import Any, Protocol
 
-from usher_operator.request import BotRequest
+from usher_operator.kube.botrequest import BotRequest
 
 Json = dict[str, Any]
 

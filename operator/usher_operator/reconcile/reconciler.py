@@ -11,40 +11,36 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
-from usher_models.db import meetings
+from usher_models.db import bots
 from usher_models.db.engine import Database
-from usher_models.db.locks import SingleFlight
+from usher_models.db.leader_lock import LeaderLock
 from usher_models.errors import Unavailable
 from usher_models.states import LIVE
-from usher_operator.commands import Commander
-from usher_operator.ensure import Ensurer
-from usher_operator.in_hand import InHand
 from usher_operator.kube.port import KubePort
-from usher_operator.reconcile import (
-    deaf_bot,
+from usher_operator.lifecycle.close import Closer
+from usher_operator.lifecycle.commands import Commander
+from usher_operator.lifecycle.create_request import RequestCreator
+from usher_operator.lifecycle.ensure import Ensurer
+from usher_operator.reconcile import snapshot
+from usher_operator.reconcile.repairs import (
+    deleted_request,
     finished_job,
-    heartbeat_lost,
+    ignored_leave,
+    max_duration,
     missed_request,
     missing_job,
-    never_exited,
-    never_joined,
-    never_started,
+    missing_request,
     orphan_job,
-    overrun,
-    snapshot,
-    stale,
     unpullable_image,
-    unrequested_row,
-    vanished_request,
 )
-from usher_operator.reconcile.brownout import Brownout
-from usher_operator.reconcile.closing import Closer
-from usher_operator.reconcile.context import Patience, Sweep
-from usher_operator.reconcile.hold_events import HoldEvents
-from usher_operator.reconcile.reap_rate import ReapRate
-from usher_operator.requesting import Requester
+from usher_operator.reconcile.silence import heartbeat_lost, never_exited, never_joined, never_started, rules
+from usher_operator.reconcile.silence.brownout import Brownout
+from usher_operator.reconcile.silence.brownout_events import BrownoutEvents
+from usher_operator.reconcile.silence.rate_limit import EndRateLimit
+from usher_operator.reconcile.sweep import Patience, Sweep
 from usher_operator.settings import Settings
 from usher_operator.telemetry import LAST_SWEEP, LIVE_BOTS, SWEEP_SECONDS, SWEEPS
+from usher_operator.watch.in_flight import InFlight
 
 logger = logging.getLogger(__name__)
 
@@ -59,12 +55,12 @@ REPAIRS_IN_ORDER: tuple[Repair, ...] = (
     never_joined.repair,
     heartbeat_lost.repair,
     never_exited.repair,
-    overrun.repair,
-    deaf_bot.repair,
-    vanished_request.repair,
+    max_duration.repair,
+    ignored_leave.repair,
+    deleted_request.repair,
     missing_job.repair,
     orphan_job.repair,
-    unrequested_row.repair,
+    missing_request.repair,
     missed_request.repair,
     # After what was left undone has been done: a reservation does not end for what Usher itself had not come to.
     never_started.repair,
@@ -85,8 +81,8 @@ class Reconciler:
         closer: Closer,
         clock: Callable[[], float] = time.monotonic,
         brownout: Brownout | None = None,
-        flight: SingleFlight | None = None,
-        in_hand: InHand | None = None,
+        flight: LeaderLock | None = None,
+        in_flight: InFlight | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -94,14 +90,14 @@ class Reconciler:
         self._commander = commander
         self._ensurer = ensurer
         self._closer = closer
-        self._requester = Requester(database=database, kube=kube)
+        self._requester = RequestCreator(database=database, kube=kube)
         self._clock = clock
-        self._flight = flight or SingleFlight(database, lease_s=settings.leader_lease_s)
-        self._in_hand = in_hand or InHand()
+        self._flight = flight or LeaderLock(database, lease_s=settings.leader_lease_s)
+        self._in_hand = in_flight or InFlight()
         self._brownout = brownout or Brownout(settings=settings, clock=clock)
         self._patience = Patience(clock)
-        self._reap_rate = ReapRate(settings=settings, clock=clock)
-        self._hold_events = HoldEvents(kube)
+        self._reap_rate = EndRateLimit(settings=settings, clock=clock)
+        self._hold_events = BrownoutEvents(kube)
         self.ticked_at = clock()
 
     async def run(self) -> None:
@@ -141,9 +137,9 @@ class Reconciler:
     async def sweep(self) -> None:
         """Go through every failure mode once. Raises DatabaseUnavailable; anything else is logged and passed over."""
         async with self._database.transaction() as connection:
-            live = await meetings.live_bots(connection)
-            silent = await stale.silent(connection, self._settings)
-            hushed = await stale.quiet(connection, self._settings)
+            live = await bots.live_bots(connection)
+            silent = await rules.silent(connection, self._settings)
+            hushed = await rules.quiet(connection, self._settings)
         counts = Counter(bot.status for bot in live)
         for status in LIVE:
             LIVE_BOTS.labels(status=status).set(counts[status])
@@ -162,9 +158,9 @@ class Reconciler:
             patience=self._patience,
             live=live,
             snapshot=await snapshot.take(self._kube, self._settings.namespaces, live),
-            may_judge_silence=may_judge and self._settings.reaping_enabled,
+            may_judge_silence=may_judge and self._settings.stale_checks_enabled,
             reap_rate=self._reap_rate,
-            in_hand=self._in_hand,
+            in_flight=self._in_hand,
         )
         for repair in REPAIRS_IN_ORDER:
             await self._confirm()

@@ -8,13 +8,12 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from usher_models.db.meetings import Bot
+from usher_models.db.bots import Bot
 from usher_models.errors import KubernetesUnavailable
-from usher_operator.kube.job_spec import CONNECTION_ANNOTATION, MEETING_LABEL
+from usher_operator.kube.botrequest import BotRequest
+from usher_operator.kube.job_status import labels_of
 from usher_operator.kube.port import Json, KubePort
-from usher_operator.request import BotRequest
 
 logger = logging.getLogger(__name__)
 
@@ -90,34 +89,5 @@ async def _take_one(kube: KubePort, namespace: str) -> Snapshot:
     return Snapshot(
         requests=requests,
         jobs={(namespace, job["metadata"]["name"]): job for job in jobs},
-        pods={(namespace, _labels(pod).get(JOB_NAME_LABEL, "")): pod for pod in pods},
+        pods={(namespace, labels_of(pod).get(JOB_NAME_LABEL, "")): pod for pod in pods},
     )
-
-
-def _labels(body: Json) -> dict[str, str]:
-    return body["metadata"].get("labels") or {}
-
-
-def meeting_id_of(job: Json) -> int | None:
-    """The meeting a Job was made for, by its label; None for a Job that is not Usher's."""
-    value = _labels(job).get(MEETING_LABEL, "")
-    return int(value) if value.isdecimal() else None
-
-
-def connection_id_of(job: Json) -> str | None:
-    """The connection id a Job was made for: it tells this database's Jobs from another's."""
-    annotations: dict[str, Any] = job["metadata"].get("annotations") or {}
-    return annotations.get(CONNECTION_ANNOTATION)
-
-
-def finished(job: Json) -> bool:
-    """Whether a Job has ended, one way or the other."""
-    return outcome(job) is not None
-
-
-def outcome(job: Json) -> Json | None:
-    """The condition with which a Job ended: Complete or Failed; None while it runs."""
-    for condition in (job.get("status") or {}).get("conditions") or []:
-        if condition.get("type") in ("Complete", "Failed") and condition.get("status") == "True":
-            return dict(condition)
-    return None

@@ -5,7 +5,7 @@ import logging
 
 from yarl import URL
 
-from usher_models.db.webhooks import Claim, Result
+from usher_models.db.webhook_deliveries import Claim, Result
 from usher_operator.telemetry import WEBHOOKS
 from usher_operator.webhooks.backoff import retry_in_s
 from usher_operator.webhooks.transport import Answer

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from usher_models.db import webhooks
+from usher_models.db import webhook_deliveries
 from usher_models.db.engine import Database
-from usher_models.db.webhooks import Claim
+from usher_models.db.webhook_deliveries import Claim
 from usher_models.errors import Unavailable
 from usher_operator.webhooks import signature
 from usher_operator.webhooks.outcomes import NO_WEBHOOK, fields, result_of, tell
@@ -95,7 +95,7 @@ class Sender:
         """The next few deliveries. Raises DatabaseUnavailable."""
         busy = [user_id for user_id, count in self._busy.items() if count >= PER_USER]
         async with self._turns, self._database.transaction() as connection:
-            claims = await webhooks.claim(connection, limit=PER_USER, lease_s=self._lease_s, busy=busy)
+            claims = await webhook_deliveries.claim(connection, limit=PER_USER, lease_s=self._lease_s, busy=busy)
         self._busy.update(each.user_id for each in claims)
         return claims
 
@@ -114,7 +114,7 @@ class Sender:
             answer = await self._attempt(claimed)
             result = result_of(claimed, answer)
             async with self._turns, self._database.transaction() as connection:
-                paused = await webhooks.settle(connection, claimed, result)
+                paused = await webhook_deliveries.settle(connection, claimed, result)
         finally:
             self._release(claimed.user_id)
         tell(claimed, answer, result, paused=paused)

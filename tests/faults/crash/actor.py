@@ -21,7 +21,7 @@ from tests.faults.rig import checkers
 from tests.faults.rig.api import JOBS, MERGE, PODS, REQUESTS, Json
 from tests.integration.operator.webhooks.receiver import Receiver
 from tests.load.botswarm import Identity
-from usher_models.db import accounts, tokens
+from usher_models.db import api_tokens, users
 from usher_models.db.engine import Database
 from usher_operator.reconcile.snapshot import JOB_NAME_LABEL
 
@@ -122,8 +122,8 @@ class Actor:
         """A user with room for two bots, and a key."""
         async with self.truth.transaction() as connection:
             address = f"person-{uuid4().hex[:12]}@example.com"
-            user_id = await accounts.add_user(connection, address, max_concurrent_bots=2)
-            _, key = await tokens.create_token(connection, user_id)
+            user_id = await users.add_user(connection, address, max_concurrent_bots=2)
+            _, key = await api_tokens.create_token(connection, user_id)
         return Person(id=user_id, key=key)
 
     async def apply(self, **spec: Any) -> str:
@@ -175,7 +175,7 @@ class Actor:
         """Let each change of status be told to this life's receiver."""
         data = {"webhook_url": self.receiver.url, "webhook_events": ["meeting.status_change", "meeting.completed"]}
         async with self.truth.transaction() as connection:
-            await accounts.change_user(connection, person.id, data=data)
+            await users.change_user(connection, person.id, data=data)
 
     async def all_told(self) -> None:
         """Let it send until nothing waits; each change must have been told, with the same words each time."""

@@ -25,24 +25,24 @@ from tests.faults.crash.switch import Mode, Switch, caller
 from tests.faults.rig.api import JOBS, REQUESTS, Api, Json
 from tests.load.botswarm import TokenSigner
 from usher_models.db.engine import Database
-from usher_models.db.locks import SingleFlight
+from usher_models.db.leader_lock import LeaderLock
 from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable, Unavailable
-from usher_operator.callbacks.identity import KeyRing, TokenVerifier
-from usher_operator.callbacks.presence import _say
-from usher_operator.callbacks.server import Callbacks
-from usher_operator.commands import Commander, RedisPublisher
-from usher_operator.ensure import Ensurer
+from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
+from usher_operator.callbacks.replica_heartbeat import _say
+from usher_operator.callbacks.routes import Callbacks
 from usher_operator.kube.adapter import KubeAdapter
-from usher_operator.mirror import Mirror
-from usher_operator.operate import job_settings
-from usher_operator.reconcile.closing import Closer
-from usher_operator.reconcile.finished_job import FinishedJob
+from usher_operator.kube.botrequest import BotRequest
+from usher_operator.lifecycle.close import Closer
+from usher_operator.lifecycle.commands import Commander, RedisPublisher
+from usher_operator.lifecycle.ensure import Ensurer
+from usher_operator.lifecycle.finished_job import FinishedJob
+from usher_operator.processes.operate import job_settings
+from usher_operator.processes.serve import JWKS_PATH, public_api
 from usher_operator.reconcile.reconciler import Reconciler
-from usher_operator.redis_account import RedisAccount, meeting_of
-from usher_operator.redis_users import AclUsers
-from usher_operator.request import BotRequest
-from usher_operator.serve import JWKS_PATH, public_api
+from usher_operator.redis_acl.account import RedisAccount, meeting_of
+from usher_operator.redis_acl.users import AclUsers
 from usher_operator.settings import Settings
+from usher_operator.watch.status_writer import StatusWriter
 from usher_operator.webhooks.guard import Guard
 from usher_operator.webhooks.sender import Sender
 from usher_operator.webhooks.transport import Answer, Transport
@@ -229,7 +229,7 @@ class Site:
             allows_image=settings.allows_image,
             now=lambda: datetime.now(UTC),
         )
-        self._flight = SingleFlight(self.database, lease_s=settings.leader_lease_s)
+        self._flight = LeaderLock(self.database, lease_s=settings.leader_lease_s)
         closer = Closer(database=self.database, kube=kube, fence=self._flight)
         self.finished_job = FinishedJob(database=self.database, kube=kube, closer=closer)
         self.reconciler = Reconciler(
@@ -242,10 +242,10 @@ class Site:
             flight=self._flight,
         )
         self._stack.push_async_callback(self._cut_lock)
-        self.mirror = Mirror(
+        self.status_writer = StatusWriter(
             database=self.database,
             kube=kube,
-            hold_s=settings.mirror_hold_s,
+            hold_s=settings.status_write_delay_s,
             now=lambda: datetime.now(UTC),
             fence=self._flight,
         )
@@ -332,7 +332,7 @@ class Site:
             await _guarded(self.finished_job.close(job))
         await self.users.look()
         await self.reconciler.tick()
-        await _guarded(self.mirror.show_changes())
+        await _guarded(self.status_writer.show_changes())
         await _guarded(self.sender.send_due())
 
     async def say_present(self) -> None:

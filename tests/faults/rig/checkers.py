@@ -57,7 +57,7 @@ _ALWAYS = (_OVER_CAP, _NO_REASON, _MOVED_AFTER_THE_END, _UNAUDITED, _HEARTBEAT_R
 
 _ROWS = """
 SELECT b.meeting_id, b.connection_id, b.request_uid, b.request_name, b.job_name, b.pod_uid, b.reason, m.status,
-       b.config_generation, b.applied_generation, b.revision - b.mirrored_revision AS unshown,
+       b.config_generation, b.applied_generation, b.revision - b.written_revision AS unshown,
        (SELECT t.source FROM usher.transitions t WHERE t.meeting_id = b.meeting_id ORDER BY seq DESC LIMIT 1) AS source,
        extract(epoch FROM now() - b.status_changed_at) AS for_s
 FROM usher.bots b JOIN meetings m ON m.id = b.meeting_id ORDER BY b.meeting_id

@@ -14,7 +14,7 @@ from typing import Any
 from tests.faults.rig.api import MERGE, PODS, STRATEGIC, Api, Json
 from tests.load.botswarm import Identity, Script, Swarm
 from tests.load.botswarm.bot import Bot
-from usher_operator.kube.job_spec import CONNECTION_ANNOTATION, CONTAINER, MEETING_LABEL
+from usher_operator.kube.job import CONNECTION_ANNOTATION, CONTAINER, MEETING_LABEL
 from usher_operator.reconcile.snapshot import JOB_NAME_LABEL
 
 NODES = "/api/v1/nodes"

@@ -17,7 +17,7 @@ from dev.machine import processes
 from dev.machine.progress import Progress
 from dev.stores import postgres, redis
 from dev.stores.settings import Settings, load
-from usher_models.db import schema
+from usher_models.db import upgrade
 from usher_models.db.engine import Database
 
 TEMPLATE = "usher_template"
@@ -95,7 +95,7 @@ class Stores:
                 admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
             admin.execute(f'CREATE DATABASE "{TEMPLATE}" TEMPLATE template0'.encode())
         database = Database.connect(self._url(TEMPLATE))
-        await schema.upgrade(database)
+        await upgrade.upgrade(database)
         await database.close()
 
     def create_database(self, name: str) -> str:

@@ -24,11 +24,11 @@ from tests.faults.rig.stores import Stores
 from tests.load import rows
 from tests.load.botswarm import Script, Swarm, TokenSigner
 from tests.load.plane import UsherProcess
-from usher_models.db import meetings
+from usher_models.db import bots
 from usher_models.db.engine import Database
 from usher_models.errors import DatabaseUnavailable
-from usher_operator.kube.job_spec import build_job
-from usher_operator.operate import job_settings
+from usher_operator.kube.job import build_job
+from usher_operator.processes.operate import job_settings
 
 FOLDER = Path(".faults")
 FIRST_PORT = 18200
@@ -169,6 +169,6 @@ async def _make_objects(truth: Database, api: Api, namespace: str) -> None:
     await asyncio.gather(*map(request_of, found))
     async with truth.transaction() as connection:
         await connection.execute(_ADOPT, uids)
-        bots = await meetings.live_bots(connection)
+        live = await bots.live_bots(connection)
     shape = job_settings(some_settings(namespaces=(namespace,)))
-    await asyncio.gather(*(job_of(dict(build_job(bot, shape))) for bot in bots))
+    await asyncio.gather(*(job_of(dict(build_job(bot, shape))) for bot in live))

@@ -14,7 +14,7 @@ import aiohttp
 from tests.faults.rig.api import MERGE, REQUESTS, Json
 from tests.faults.rig.ground import Ground
 from tests.faults.soaking.plan import Act, Life, What
-from usher_models.db import accounts, tokens
+from usher_models.db import api_tokens, users
 from usher_models.db.engine import Database
 
 # Longer than serve can be kept from its work by kills: nobody shall remain without an answer.
@@ -39,8 +39,8 @@ async def some_people(truth: Database, count: int, *, cap: int) -> list[Person]:
     people = []
     async with truth.transaction() as connection:
         for number in range(count):
-            user_id = await accounts.add_user(connection, f"person-{number}@soak.test", max_concurrent_bots=cap)
-            _, key = await tokens.create_token(connection, user_id)
+            user_id = await users.add_user(connection, f"person-{number}@soak.test", max_concurrent_bots=cap)
+            _, key = await api_tokens.create_token(connection, user_id)
             people.append(Person(id=user_id, key=key))
     return people
 

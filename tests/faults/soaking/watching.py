@@ -13,7 +13,7 @@ from tests.faults.rig.api import JOBS, PODS
 from tests.faults.rig.ground import Ground
 from usher_models.errors import DatabaseUnavailable
 from usher_models.states import TERMINAL
-from usher_operator.kube.job_spec import CONNECTION_ANNOTATION
+from usher_operator.kube.job import CONNECTION_ANNOTATION
 
 LOOK_EVERY_S = 1.0
 REST_LOOK_EVERY_S = 1.5

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from tests.scenario import Scenario
-from usher_models.db import heartbeats, meetings, staleness, transitions
+from usher_models.db import heartbeats, stale_rules, transitions
+from usher_models.db.bots import Bot, bots_by_id
 from usher_models.db.engine import Database
 from usher_models.db.heartbeats import Beat
-from usher_models.db.meetings import Bot
 from usher_models.db.transitions import Closing
 from usher_models.errors import AnotherPodSpeaks, CallbackRejected, MeetingOver, UnknownConnection
 from usher_models.states import LIVE, TERMINAL, Source, Stage, Status
@@ -150,7 +150,7 @@ async def crowd(database_url: str) -> AsyncIterator[Database]:
 
 async def swept(database: Database, bots: list[Bot]) -> set[int]:
     """The ids of those that one sweep by the heartbeat rule ended."""
-    condition, values = staleness.guard(staleness.HEARTBEAT_LOST, limit_s=LIMIT_S, max_credit_s=0)
+    condition, values = stale_rules.guard(stale_rules.HEARTBEAT_LOST, limit_s=LIMIT_S, max_credit_s=0)
     async with database.transaction() as connection:
         moved = await transitions.close_many(
             connection,
@@ -201,7 +201,7 @@ async def test_no_bot_has_its_beat_accepted_and_is_failed(
             group.create_task(sweeps(generator.sample(share, len(share))))
 
     async with crowd.transaction() as connection:
-        now = await meetings.bots_by_id(connection, [bot.meeting_id for bot in bots])
+        now = await bots_by_id(connection, [bot.meeting_id for bot in bots])
     assert accepted | rejected == set(now)
     assert not accepted & failed, "a bot's beat was accepted and it was failed"
     assert failed == rejected == {meeting_id for meeting_id, bot in now.items() if bot.status is Status.FAILED}

@@ -15,9 +15,9 @@ from sqlalchemy import text
 from tests.model import store
 from tests.model.world import Row
 from tests.scenario import Scenario
-from usher_models.db import desires, heartbeats, staleness, transitions
+from usher_models.db import desired_state, heartbeats, stale_rules, transitions
+from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
-from usher_models.db.meetings import Bot
 from usher_models.db.transitions import Closing, Report
 from usher_models.errors import AnotherPodSpeaks, CallbackRejected, IllegalMove, MeetingOver
 from usher_models.states import LIVE, TERMINAL, Judgement, Source, Status
@@ -215,15 +215,15 @@ async def test_the_end_of_a_reservation(given: Scenario, target: Status, source:
 
 
 RULES = [
-    staleness.NEVER_STARTED,
-    staleness.NEVER_JOINED,
-    staleness.HEARTBEAT_LOST,
-    staleness.NEVER_EXITED,
+    stale_rules.NEVER_STARTED,
+    stale_rules.NEVER_JOINED,
+    stale_rules.HEARTBEAT_LOST,
+    stale_rules.NEVER_EXITED,
 ]
 
 
-async def _closed(given: Scenario, bot: Bot, target: Status, source: Source, rule: staleness.Rule | None) -> bool:
-    guard, values = staleness.guard(rule, limit_s=LIMIT_S, max_credit_s=0) if rule else ("true", {})
+async def _closed(given: Scenario, bot: Bot, target: Status, source: Source, rule: stale_rules.Rule | None) -> bool:
+    guard, values = stale_rules.guard(rule, limit_s=LIMIT_S, max_credit_s=0) if rule else ("true", {})
     closing = Closing(meeting_id=bot.meeting_id, reason="why")
     async with given.database.transaction() as connection:
         return bool(
@@ -234,7 +234,7 @@ async def _closed(given: Scenario, bot: Bot, target: Status, source: Source, rul
 
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule.reason for rule in RULES])
-async def test_an_end_by_silence(given: Scenario, rule: staleness.Rule) -> None:
+async def test_an_end_by_silence(given: Scenario, rule: stale_rules.Rule) -> None:
     def model(row: Row) -> tuple[object, Row]:
         ended = store.close(row, Status.FAILED, Source.RECONCILER, "why", status=rule.status, stale=True)
         return ended is not None, ended or row
@@ -254,7 +254,7 @@ async def test_an_end_by_evidence(given: Scenario, target: Status) -> None:
 async def test_a_wish_to_leave(given: Scenario) -> None:
     async def act(bot: Bot) -> object:
         async with given.database.transaction() as connection:
-            return bool(await desires.want_leave(connection, [bot.meeting_id], reason="stopped"))
+            return bool(await desired_state.want_leave(connection, [bot.meeting_id], reason="stopped"))
 
     def model(row: Row) -> tuple[object, Row]:
         asked = store.want_leave(row)

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.load import rows
 from tests.scenario import Scenario, a_request
-from usher_models.db import desires, engine, heartbeats, meetings, reservations, staleness, transitions
+from usher_models.db import bots, desired_state, engine, heartbeats, reservations, stale_rules, transitions
 from usher_models.db.engine import Database
 from usher_models.db.heartbeats import Beat, Sender
 from usher_models.db.transitions import Report
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.own_database, pytest.mark.timeout(60)]
 
 HISTORY, LIVE = 20_000, 30
 GROWING = ("meetings", "meeting_sessions", "bots", "transitions")
-RULES = (staleness.NEVER_STARTED, staleness.NEVER_JOINED, staleness.HEARTBEAT_LOST, staleness.NEVER_EXITED)
+RULES = (stale_rules.NEVER_STARTED, stale_rules.NEVER_JOINED, stale_rules.HEARTBEAT_LOST, stale_rules.NEVER_EXITED)
 
 Act = Callable[[AsyncConnection], Awaitable[object]]
 
@@ -107,15 +107,15 @@ async def test_nothing_that_is_asked_all_the_time_reads_a_whole_table(given: Sce
         "what a bot says below": lambda connection: heartbeats.note_details(
             connection, who, pod_uid=pod, stage="in_meeting"
         ),
-        "a bot by its connection": lambda connection: meetings.bot_by_connection(connection, who),
-        "whose requests connections are": lambda connection: meetings.requests_of(connection, [who]),
-        "the live bots": meetings.live_bots,
-        "what is not shown yet": lambda connection: meetings.unmirrored_bots(connection, hold_s=5, limit=200),
-        "who does not leave": lambda connection: desires.deaf_bots(connection, grace_s=30),
-        "who stays too long": desires.overdue_bots,
+        "a bot by its connection": lambda connection: bots.bot_by_connection(connection, who),
+        "whose requests connections are": lambda connection: bots.requests_of(connection, [who]),
+        "the live bots": bots.live_bots,
+        "what is not shown yet": lambda connection: bots.unwritten_bots(connection, hold_s=5, limit=200),
+        "who does not leave": lambda connection: desired_state.bots_ignoring_leave(connection, grace_s=30),
+        "who stays too long": desired_state.overdue_bots,
     }
     for rule in RULES:
-        acts[f"the rule {rule.reason}"] = partial(staleness.stale_bots, rule=rule, limit_s=120, max_credit_s=3600)
+        acts[f"the rule {rule.reason}"] = partial(stale_rules.stale_bots, rule=rule, limit_s=120, max_credit_s=3600)
     with ExitStack() as stack:
         for module in (engine, reservations, heartbeats):
             stack.enter_context(patch.object(module, "in_one_exchange", one_after_the_other))
@@ -124,5 +124,5 @@ async def test_nothing_that_is_asked_all_the_time_reads_a_whole_table(given: Sce
 
 
 async def test_a_statement_that_no_index_helps_is_found(given: Scenario) -> None:
-    found = await whole_tables_read(given.database, partial(meetings.newest_bots_by_request, names=["standup"]))
+    found = await whole_tables_read(given.database, partial(bots.newest_bots_by_request, names=["standup"]))
     assert found == {"bots"}

@@ -5,10 +5,10 @@ from psycopg.errors import CheckViolation
 from sqlalchemy import text
 
 from tests.scenario import Scenario, User, a_meeting, a_request, move
-from usher_models.db import meetings
+from usher_models.db import bots
 from usher_models.db.engine import Database
 from usher_models.db.reservations import Request, Reservation, reserve
-from usher_models.db.tables import ACTIVE_MEETING_INDEX
+from usher_models.db.vexa_tables import ACTIVE_MEETING_INDEX
 from usher_models.errors import CapReached, ConnectionTaken, DuplicateMeeting, UnknownUser, UsherError
 from usher_models.platforms import resolve
 from usher_models.states import LEGACY_LIVE, Source, Status
@@ -33,7 +33,7 @@ async def test_a_reservation_writes_all_its_rows(given: Scenario) -> None:
     held = await reserved(given.database, a_request(user, connection_id="c-1", meeting=a_meeting("teams")))
     assert held.created
     async with given.database.transaction() as connection:
-        assert held.bot == await meetings.bot_by_id(connection, held.bot.meeting_id)
+        assert held.bot == await bots.bot_by_id(connection, held.bot.meeting_id)
     rows = {table: len(found) for table, found in (await given.everything()).items()}
     assert rows["meetings"] == rows["meeting_sessions"] == rows["usher.bots"] == 1
     assert rows["usher.heartbeats"] == rows["usher.transitions"] == 1

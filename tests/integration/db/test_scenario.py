@@ -48,11 +48,11 @@ async def test_a_bot_may_be_ended_by_anybody_who_may(given: Scenario) -> None:
 
 
 async def test_what_stands_beside_the_status_can_be_told_too(given: Scenario) -> None:
-    bot = await given.a_bot().with_job().active().with_config(language="de").asked_to_leave().mirrored()
+    bot = await given.a_bot().with_job().active().with_config(language="de").asked_to_leave().written()
     assert bot.job_created_at is not None
     assert (bot.config, bot.config_generation) == ({"language": "de"}, 1)
     assert bot.desired is Desired.LEAVE
-    assert bot.mirrored_revision == bot.revision
+    assert bot.written_revision == bot.revision
 
 
 async def test_copies_have_the_same_past_and_their_own_names(given: Scenario) -> None:

@@ -14,9 +14,9 @@ import pytest
 
 from tests.scenario import Scenario, move, pod_of
 from usher_models.db import heartbeats
+from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.db.heartbeats import Beat
-from usher_models.db.meetings import Bot
 from usher_models.db.transitions import Applied, Closing, Report, close_many, report
 from usher_models.errors import CallbackRejected
 from usher_models.states import TERMINAL, Source, Stage, Status

@@ -6,7 +6,7 @@ import pytest
 
 from tests.scenario import BotInTheMaking, Scenario, a_request, move, pod_of
 from usher_models.db import transitions
-from usher_models.db.meetings import Bot
+from usher_models.db.bots import Bot
 from usher_models.db.reservations import reserve
 from usher_models.db.transitions import Applied, Closing, Report, report
 from usher_models.errors import AnotherPodSpeaks, CallbackRejected, IllegalMove, MeetingOver, UnknownConnection

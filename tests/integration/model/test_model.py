@@ -14,12 +14,12 @@ from tests.model.explorer import Finding, explore
 from tests.model.steps import Bounds
 from tests.model.world import Budget, Row, World
 from usher_models import states
-from usher_models.db import reservations, staleness
-from usher_models.db.meetings import Bot
+from usher_models.db import reservations, stale_rules
+from usher_models.db.bots import Bot
 from usher_models.db.reservations import Request, Reservation
 from usher_models.errors import CapReached
 from usher_models.states import Judgement, Source, Status
-from usher_operator.reconcile import orphan_job
+from usher_operator.reconcile.repairs import orphan_job
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -121,7 +121,7 @@ MUTATIONS: dict[str, tuple[str, Bounds, Mutation]] = {
     "the statement that ends the silent does not look again": (
         "I6",
         Bounds(mail=1, sweeps=("heartbeat_lost",)),
-        lambda: patch.object(staleness, "guard", lambda *_, **__: ("true", {})),
+        lambda: patch.object(stale_rules, "guard", lambda *_, **__: ("true", {})),
     ),
     "a second pod is not fenced off": (
         "I2",

@@ -9,7 +9,7 @@ from aiohttp.web import Application, Request
 
 from tests.fakes.tokens import TokenIssuer
 from tests.scenario import pod_of
-from usher_models.db.meetings import Bot
+from usher_models.db.bots import Bot
 
 Json = dict[str, Any]
 PREFIX = "/bots/internal/callback"

@@ -9,22 +9,22 @@ from tests.fakes.kube import FakeKube
 from tests.fakes.objects import a_botrequest, running
 from tests.fakes.publisher import RecordingPublisher
 from tests.scenario import Scenario, User, a_meeting, pod_of
-from usher_models.db import meetings
+from usher_models.db import bots
+from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
-from usher_models.db.meetings import Bot
-from usher_operator.commands import Commander
-from usher_operator.ensure import Ensurer
-from usher_operator.in_hand import InHand
-from usher_operator.kube.job_spec import build_job
-from usher_operator.mirror import Mirror
-from usher_operator.operate import job_settings
-from usher_operator.reconcile.brownout import Brownout
-from usher_operator.reconcile.closing import Closer
-from usher_operator.reconcile.finished_job import FinishedJob
+from usher_operator.kube.botrequest import BotRequest
+from usher_operator.kube.job import build_job
+from usher_operator.lifecycle.close import Closer
+from usher_operator.lifecycle.commands import Commander
+from usher_operator.lifecycle.ensure import Ensurer
+from usher_operator.lifecycle.finished_job import FinishedJob
+from usher_operator.processes.operate import job_settings
 from usher_operator.reconcile.reconciler import Reconciler
-from usher_operator.redis_users import NoUsers
-from usher_operator.request import BotRequest
+from usher_operator.reconcile.silence.brownout import Brownout
+from usher_operator.redis_acl.users import NoUsers
 from usher_operator.settings import Settings
+from usher_operator.watch.in_flight import InFlight
+from usher_operator.watch.status_writer import StatusWriter
 
 Json = dict[str, Any]
 
@@ -39,7 +39,7 @@ class Plane:
     clock: FakeClock
     settings: Settings
     database: Database = field(init=False)
-    in_hand: InHand = field(default_factory=InHand)
+    in_flight: InFlight = field(default_factory=InFlight)
     _reconcilers: list[Reconciler] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -60,12 +60,12 @@ class Plane:
             allows_image=self.settings.allows_image,
             now=self.clock.now,
         )
-        self.mirror = Mirror(
+        self.status_writer = StatusWriter(
             database=database,
             kube=self.kube,
-            hold_s=self.settings.mirror_hold_s,
+            hold_s=self.settings.status_write_delay_s,
             now=self.clock.now,
-            crowded=lambda: self.in_hand.crowded,
+            crowded=lambda: self.in_flight.crowded,
         )
         self.reconciler = self.a_reconciler()
 
@@ -81,7 +81,7 @@ class Plane:
                 ensurer=self.ensurer,
                 closer=self.closer,
                 clock=time,
-                in_hand=self.in_hand,
+                in_flight=self.in_flight,
                 brownout=Brownout(settings=self.settings, clock=time, leading_since=float("-inf")),
             )
         )
@@ -111,7 +111,7 @@ class Plane:
         if meeting_id is None:
             return None
         async with self.database.transaction() as connection:
-            return await meetings.bot_by_id(connection, meeting_id)
+            return await bots.bot_by_id(connection, meeting_id)
 
     def a_request_of(self, user: User, name: str = "standup", **fields: Any) -> Json:
         """A BotRequest of that user in Kubernetes, for a meeting of its own unless `fields` name one."""

@@ -35,7 +35,7 @@ from tests.load.bench import (
 from tests.load.bench.figures import Figure
 from tests.load.bench.profiles import Profiler
 from tests.load.bench.rig import Rig, up
-from usher_operator.console import COLLECT_AFTER
+from usher_operator.cli.runner import COLLECT_AFTER
 
 Benchmark = Callable[[Rig, dict[str, Any]], Awaitable[list[Figure]]]
 # In this order: an operator must not find what the other benchmarks left.

@@ -77,11 +77,11 @@ class Bench:
 
     async def all_shown(self, *, within_s: float) -> None:
         """Wait until every BotRequest shows its row as it is; what does not is left so."""
-        await self._none_left("SELECT count(*) FROM usher.bots WHERE revision > mirrored_revision", within_s=within_s)
+        await self._none_left("SELECT count(*) FROM usher.bots WHERE revision > written_revision", within_s=within_s)
 
     async def all_over(self, prefix: str, *, within_s: float) -> None:
         """Wait until every bot has ended and its BotRequest shows it; what has not is counted as it is."""
-        ended = "ended_at IS NOT NULL AND revision = mirrored_revision"
+        ended = "ended_at IS NOT NULL AND revision = written_revision"
         left = f"SELECT count(*) FROM usher.bots WHERE request_name LIKE :prefix AND NOT ({ended})"
         await self._none_left(left, within_s=within_s, prefix=f"{prefix}-%")
 

@@ -16,7 +16,7 @@ from tests.load.bench.load import Target, one
 from tests.load.bench.rig import Rig
 from tests.load.botswarm import Histogram, Script, Swarm, TokenSigner
 from tests.load.botswarm.bot import Bot
-from usher_models.db import tokens
+from usher_models.db import api_tokens
 from usher_models.db.engine import Database
 
 _WHO = text("SELECT m.id, m.user_id, m.platform_specific_id AS native_id FROM meetings m WHERE m.status = 'active'")
@@ -80,7 +80,7 @@ async def _owners(database: Database) -> tuple[dict[int, Target], list[Any]]:
         who = list((await connection.execute(_WHO)).all())
         targets = {}
         for user in {row.user_id for row in who}:
-            _, secret = await tokens.create_token(connection, user)
+            _, secret = await api_tokens.create_token(connection, user)
             headers = (("X-API-Key", secret),)
             targets[user] = Target(host="127.0.0.1", port=plane.API_PORT, headers=headers)
     return targets, who

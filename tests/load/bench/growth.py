@@ -15,7 +15,7 @@ from tests.load.bench.figures import Figure
 from tests.load.bench.load import at_once, poisson
 from tests.load.bench.rig import Rig
 from tests.load.botswarm import Histogram
-from usher_models.db import meetings
+from usher_models.db import bots
 
 CONNECTIONS = 16
 SHOWN_WITHIN_S = 240.0
@@ -78,7 +78,7 @@ def _put_on(load: dict[str, Any]) -> dict[str, Any]:
 
 async def _live(bench: Bench) -> int:
     async with bench.database.reading() as connection:
-        return len(await meetings.live_connections(connection))
+        return len(await bots.live_connections(connection))
 
 
 def _since(before: Mapping[str, float], after: Mapping[str, float]) -> Histogram:

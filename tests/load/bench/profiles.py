@@ -26,7 +26,7 @@ ENDS_WITHIN_S = 30.0
 # What has no frame of its own below the one that started it.
 LOOP = ("Runner.run", "asyncio/runners.py")
 # Of Usher's own these only wait for others, in every stack.
-ROOTS = ("console.py", "cli.py", "operate.py", "serve.py", "http.py")
+ROOTS = ("runner.py", "main.py", "operate.py", "serve.py", "server.py")
 
 
 @dataclass(frozen=True, kw_only=True)

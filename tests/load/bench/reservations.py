@@ -14,7 +14,7 @@ from tests.load.bench.ceilings import plain_reserve_rate, sql_reserve_rate
 from tests.load.bench.figures import Figure
 from tests.load.bench.load import Target, at_once, poisson
 from tests.load.bench.rig import Rig
-from usher_models.db import tokens
+from usher_models.db import api_tokens
 from usher_models.db.engine import Database
 
 _numbers = itertools.count(500_000_000)
@@ -71,7 +71,7 @@ async def _hottest(
 async def _users(database: Database, count: int) -> list[Target]:
     async with database.transaction() as connection:
         users = await rows.users(connection, count, cap=1_000_000)
-        secrets = [(await tokens.create_token(connection, user))[1] for user in users]
+        secrets = [(await api_tokens.create_token(connection, user))[1] for user in users]
     return [Target(host="127.0.0.1", port=plane.API_PORT, headers=(("X-API-Key", secret),)) for secret in secrets]
 
 

@@ -16,10 +16,10 @@ from tests.load.bench.figures import Figure
 from tests.load.bench.lives import Lives, lives
 from tests.load.bench.load import Target, at_once
 from tests.load.bench.rig import REQUESTS, Rig, parsed, rss_mib
-from usher_models.db import meetings
+from usher_models.db import bots
+from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
-from usher_models.db.meetings import Bot
-from usher_operator.kube.conditions import status_of
+from usher_operator.kube.botrequest_status import status_of
 
 CONNECTIONS = 16
 SHOWN_WITHIN_S = 120.0
@@ -86,7 +86,7 @@ async def _fill_up(rig: Rig, database: Database, wanted: int) -> None:
     async with database.transaction() as connection:
         query = text("SELECT meeting_id FROM usher.bots WHERE starts_with(request_name, :past)")
         ids = (await connection.scalars(query, {"past": PAST})).all()
-        past = list((await meetings.bots_by_id(connection, list(ids))).values())
+        past = list((await bots.bots_by_id(connection, list(ids))).values())
     api = rig.api
     await _sent(api, [api.request("POST", REQUESTS, json.dumps(_request(bot)).encode()) for bot in past], 201)
     await _know_uids(rig, database)

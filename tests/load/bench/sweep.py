@@ -9,15 +9,15 @@ from sqlalchemy import text
 from tests.load import plane, rows
 from tests.load.bench.figures import Figure
 from tests.load.bench.rig import Rig
-from usher_models.db import staleness
+from usher_models.db import stale_rules
+from usher_models.db.bots import SELECT_BOT
 from usher_models.db.engine import Database
-from usher_models.db.meetings import SELECT_BOT
 
 RULES = {
-    staleness.NEVER_STARTED: 300.0,
-    staleness.NEVER_JOINED: 600.0,
-    staleness.HEARTBEAT_LOST: 120.0,
-    staleness.NEVER_EXITED: 300.0,
+    stale_rules.NEVER_STARTED: 300.0,
+    stale_rules.NEVER_JOINED: 600.0,
+    stale_rules.HEARTBEAT_LOST: 120.0,
+    stale_rules.NEVER_EXITED: 300.0,
 }
 # The heartbeats are the live bots themselves and nothing else; the other tables hold all that ever was.
 HISTORY = ("meetings", "bots", "transitions")
@@ -51,7 +51,7 @@ async def _rules_ms(database: Database, repeats: int) -> float:
         began = time.perf_counter()
         async with database.transaction() as connection:
             for rule, limit_s in RULES.items():
-                await staleness.stale_bots(connection, rule, limit_s=limit_s, max_credit_s=3600)
+                await stale_rules.stale_bots(connection, rule, limit_s=limit_s, max_credit_s=3600)
         took.append(1000 * (time.perf_counter() - began))
     return statistics.median(took[1:])
 
@@ -60,7 +60,7 @@ async def _sequential_scans(database: Database) -> set[str]:
     found = set()
     async with database.transaction() as connection:
         for rule, limit_s in RULES.items():
-            condition, values = staleness.guard(rule, limit_s=limit_s, max_credit_s=3600)
+            condition, values = stale_rules.guard(rule, limit_s=limit_s, max_credit_s=3600)
             query = (
                 f"EXPLAIN {SELECT_BOT} JOIN usher.heartbeats h ON h.meeting_id = b.meeting_id"
                 f" WHERE b.ended_at IS NULL AND {condition}"

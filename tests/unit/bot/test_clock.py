@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.bot.fake_time import FakeClock
 from usher_bot.clock import SystemClock, first_of, never, within
-from usher_bot.grace import Grace
+from usher_bot.shutdown_deadline import Grace
 from usher_bot.tasks import Tasks
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.unit.bot.fake_control_plane import FakeControlPlane
 from tests.unit.bot.world import some_settings
-from usher_bot import __main__, program
+from usher_bot import __main__, main
 from usher_bot.process import Signals, exit_at_the_latest, say_last_word
 from usher_bot.redaction import Redactor
 
@@ -35,7 +35,7 @@ def signals() -> Iterator[Signals]:
 def exits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, float]]:
     """The last resorts that were armed; none of them may end the tests."""
     armed: list[tuple[int, float]] = []
-    monkeypatch.setattr(program, "exit_at_the_latest", lambda code, *, after_s: armed.append((code, after_s)))
+    monkeypatch.setattr(main, "exit_at_the_latest", lambda code, *, after_s: armed.append((code, after_s)))
     return armed
 
 
@@ -82,10 +82,10 @@ async def test_a_whole_life_leaves_an_exit_code_and_a_last_word(
         driver_options=QUICK | {"behaviour": "denied"},
         termination_log=token_file.with_name("last-word"),
     )
-    code = await program.live(settings, signals=Signals(), redactor=Redactor([]))
+    code = await main.live(settings, signals=Signals(), redactor=Redactor([]))
     assert code == 2
     assert settings.termination_log.read_text() == "The bot was refused in the lobby."
-    assert exits == [(2, program.SHUTDOWN_S)]
+    assert exits == [(2, main.SHUTDOWN_S)]
 
 
 async def test_a_signal_ends_a_whole_life(
@@ -95,11 +95,11 @@ async def test_a_signal_ends_a_whole_life(
     settings = some_settings(
         token_file, callback_url=control_plane.url, driver_options=QUICK | {"meeting_s": 99}, leave_grace_s=3
     )
-    assert await program.live(settings, signals=signals, redactor=Redactor([])) == 0
+    assert await main.live(settings, signals=signals, redactor=Redactor([])) == 0
     assert control_plane.of("exited")[0].body["reason"] == "stopped"
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.sleep(0)
-    assert exits == [(1, 3 + program.TERMINATION_SLACK_S), (0, program.SHUTDOWN_S)]
+    assert exits == [(1, 3 + main.TERMINATION_SLACK_S), (0, main.SHUTDOWN_S)]
 
 
 async def test_a_defect_of_our_own_exits_with_1_and_is_logged(
@@ -108,9 +108,9 @@ async def test_a_defect_of_our_own_exits_with_1_and_is_logged(
     def defect(*_: object, **__: object) -> None:
         raise AssertionError("A defect.")
 
-    monkeypatch.setattr(program, "assemble", defect)
+    monkeypatch.setattr(main, "assemble", defect)
     settings = some_settings(token_file, termination_log=token_file.with_name("last-word"))
-    assert await program.live(settings, signals=Signals(), redactor=Redactor([])) == 1
+    assert await main.live(settings, signals=Signals(), redactor=Redactor([])) == 1
     assert settings.termination_log.read_text() == "The bot failed unexpectedly."
     assert any(record.levelno == logging.ERROR for record in caplog.records)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from usher_bot import program
+from usher_bot import main
 from usher_bot.errors import InvalidSettings
 from usher_bot.settings import load_settings
 from usher_models.platforms import Platform
@@ -130,10 +130,10 @@ def test_check_refuses_options_that_the_driver_does_not_know(
 ) -> None:
     environment.setenv("USHER_DRIVER", driver)
     environment.setenv("USHER_DRIVER_OPTIONS", json.dumps(options))
-    assert program.check() == 1
+    assert main.check() == 1
     assert f"USHER_DRIVER_OPTIONS: {problem}" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("environment")
 def test_check_is_content_with_good_settings() -> None:
-    assert program.check() == 0
+    assert main.check() == 0

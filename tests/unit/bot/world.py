@@ -9,12 +9,12 @@ import aiohttp
 
 from tests.unit.bot.fake_control_plane import FakeControlPlane
 from tests.unit.bot.fake_time import FakeClock
-from usher_bot.assembly import assemble
 from usher_bot.drivers.base import Driver, Faults, ReportStage
 from usher_bot.exit_codes import MEETING_ENDED, Outcome
 from usher_bot.lifecycle import Life
 from usher_bot.redaction import Redactor
 from usher_bot.settings import Settings
+from usher_bot.wiring import assemble
 from usher_models.states import Stage
 from usher_models.wire import Command
 

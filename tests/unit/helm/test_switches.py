@@ -78,7 +78,7 @@ def test_what_is_switched_on_is_there(render: Render, values: dict[str, Any], th
 @pytest.mark.parametrize(
     ("feature", "setting", "default"),
     [
-        ("reaping", "USHER_REAPING_ENABLED", True),
+        ("staleChecks", "USHER_STALE_CHECKS_ENABLED", True),
         ("webhooks", "USHER_WEBHOOKS_ENABLED", True),
         ("restApi", "USHER_API_ENABLED", True),
         ("legacyStatuses", "USHER_LEGACY_STATUSES", False),

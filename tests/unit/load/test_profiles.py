@@ -6,7 +6,7 @@ import pytest
 
 from tests.load.bench.profiles import Profiler
 
-WORK = "run (usher_operator/console.py:40);ensure (usher_operator/ensure.py:60);execute (psycopg/cursor_async.py:90)"
+WORK = "run (usher_operator/cli/runner.py:40);ensure (usher_operator/lifecycle/ensure.py:60);execute (psycopg/cursor_async.py:90)"
 OTHER_LINE = WORK.replace(":60", ":61")
 WAITS = "_bootstrap (threading.py:1002);_worker (concurrent/futures/thread.py:81)"
 
@@ -19,13 +19,13 @@ def test_samples_are_shared_out_by_library_and_by_function(tmp_path: Path) -> No
     assert "10 samples at 100 a second." in table
     assert "| psycopg | 90% |" in table
     assert "| Python's json | 10% |" in table
-    assert "| `ensure` (usher_operator/ensure.py) | 90% |" in table
-    assert not any("console.py" in line or "_worker" in line for line in table)
+    assert "| `ensure` (usher_operator/lifecycle/ensure.py) | 90% |" in table
+    assert not any("runner.py" in line or "_worker" in line for line in table)
 
 
 def test_a_function_that_is_only_the_way_to_another_is_left_out(tmp_path: Path) -> None:
     profiler = Profiler.in_a_clean(tmp_path / "profiles")
-    outer, inner = "ensure (usher_operator/ensure.py:60)", "reserve (usher_models/db/reservations.py:90)"
+    outer, inner = "ensure (usher_operator/lifecycle/ensure.py:60)", "reserve (usher_models/db/reservations.py:90)"
     other = "create_job (usher_operator/kube/adapter.py:70)"
     lines = [
         f"way_in (usher_operator/handlers.py:5);{outer};{each} {count}" for each, count in ((inner, 6), (other, 4))
@@ -33,7 +33,7 @@ def test_a_function_that_is_only_the_way_to_another_is_left_out(tmp_path: Path) 
     (profiler.folder / "operate during a test.raw").write_text("\n".join(lines))
     table = profiler.tables()
     assert [line for line in table if "usher_" in line] == [
-        "| `ensure` (usher_operator/ensure.py) | 100% |",
+        "| `ensure` (usher_operator/lifecycle/ensure.py) | 100% |",
         "| `reserve` (usher_models/db/reservations.py) | 60% |",
         "| `create_job` (usher_operator/kube/adapter.py) | 40% |",
     ]

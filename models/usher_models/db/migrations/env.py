@@ -1,4 +1,4 @@
-"""Runs the migrations on the connection that `usher_models.db.schema` hands over; never on one of its own."""
+"""Runs the migrations on the connection that `usher_models.db.upgrade` hands over; never on one of its own."""
 
 from alembic import context
 

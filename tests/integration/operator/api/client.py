@@ -7,7 +7,7 @@ from aiohttp.test_utils import TestClient
 from aiohttp.web import Application, Request
 
 from tests.scenario import Scenario, User, a_meeting
-from usher_models.db import tokens
+from usher_models.db import api_tokens
 
 ADMIN_KEY = "the key of the operator"
 
@@ -52,5 +52,5 @@ class Client:
 async def key_of(given: Scenario, user: User, **fields: Any) -> str:
     """A new key of that user."""
     async with given.database.transaction() as connection:
-        _, secret = await tokens.create_token(connection, user.id, **fields)
+        _, secret = await api_tokens.create_token(connection, user.id, **fields)
     return secret

@@ -14,7 +14,7 @@ from tests.integration.operator.api.client import ADMIN_KEY, Client, key_of
 from tests.integration.operator.plane import Plane
 from tests.scenario import Scenario, User
 from usher_models.db.engine import Database
-from usher_operator.serve import public_api
+from usher_operator.processes.serve import public_api
 
 Http = TestClient[Request, Application]
 

@@ -13,7 +13,7 @@ from tests.fakes.publisher import RecordingPublisher
 from tests.fakes.settings import some_settings
 from tests.integration.operator.api.client import ADMIN_KEY
 from usher_models.db.engine import Database
-from usher_operator.serve import public_api
+from usher_operator.processes.serve import public_api
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from tests.fakes.kube import FakeKube
 from tests.fakes.publisher import RecordingPublisher
 from tests.fakes.settings import some_settings
 from tests.integration.operator.api.client import ADMIN_KEY, Client
-from usher_models.db import schema
+from usher_models.db import upgrade
 from usher_models.db.engine import Database
-from usher_operator.serve import public_api
+from usher_operator.processes.serve import public_api
 
 SCRIPTS = Path(__file__).parents[2] / "db"
 # The key that the scripts give to user 1, in plain text as Vexa stores it.
@@ -35,7 +35,7 @@ def adopted_url(request: pytest.FixtureRequest, empty_database_url: str) -> str:
 async def adopted(adopted_url: str) -> AsyncIterator[Client]:
     """User 1 of that database, with the key from before."""
     database = Database.connect(adopted_url)
-    await schema.upgrade(database)
+    await upgrade.upgrade(database)
     settings = some_settings(admin_api_key=SecretStr(ADMIN_KEY))
     app = public_api(settings, database=database, publisher=RecordingPublisher(), kube=FakeKube())
     async with TestClient(TestServer(app)) as http:

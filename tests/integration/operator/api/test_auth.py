@@ -6,7 +6,7 @@ from pydantic import SecretStr
 from tests.fakes.clock import FakeClock
 from tests.integration.operator.api.client import Client, key_of
 from tests.scenario import Scenario, User
-from usher_models.db import tokens
+from usher_models.db import api_tokens
 from usher_models.errors import Forbidden, Unauthorized
 from usher_operator.api.auth import REMEMBERED_S, AdminKey, UserKeys
 
@@ -16,7 +16,7 @@ ANY: frozenset[str] = frozenset()
 async def test_a_new_key_is_stored_as_its_digest(given: Scenario, user: User) -> None:
     key = await key_of(given, user)
     stored = await given.scalar("SELECT token FROM api_tokens")
-    assert stored == tokens.digest(key)
+    assert stored == api_tokens.digest(key)
     assert len(stored) <= 255
 
 

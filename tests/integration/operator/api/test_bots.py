@@ -11,7 +11,7 @@ from tests.fakes.publisher import RecordingPublisher
 from tests.integration.operator.api.client import Client
 from tests.integration.operator.plane import Plane
 from tests.scenario import Scenario, User, a_meeting
-from usher_models.db import meetings
+from usher_models.db import bots
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import Status
 from usher_operator.kube.port import CreateRefused
@@ -306,7 +306,7 @@ async def test_a_request_may_come_before_its_row_is_known_to_it(me: Client, kube
     body = next(iter(kube.requests.values()))
     await plane.ensure(body)
     async with plane.database.transaction() as connection:
-        bot = await meetings.bot_by_id(connection, answer.body["id"])
+        bot = await bots.bot_by_id(connection, answer.body["id"])
     assert bot is not None
     assert bot.request_uid == body["metadata"]["uid"]
     assert await plane.given.scalar("SELECT count(*) FROM meetings") == 1

@@ -26,8 +26,8 @@ from tests.integration.operator.api.client import ADMIN_KEY, key_of
 from tests.integration.operator.api.live import live_api
 from tests.scenario import Scenario, a_meeting
 from usher_models.db.engine import Database
-from usher_operator.api.openapi import document
-from usher_operator.serve import api_of
+from usher_operator.api.framework.openapi import document
+from usher_operator.processes.serve import api_of
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 SEED = 20260101

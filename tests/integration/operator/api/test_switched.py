@@ -8,9 +8,9 @@ from tests.fakes.settings import some_settings
 from tests.integration.operator.api.client import Client, key_of
 from tests.scenario import Scenario
 from usher_models.states import Stage
-from usher_operator.api.health import Health
-from usher_operator.commands import RedisPublisher
-from usher_operator.serve import public_api
+from usher_operator.http.health import Health
+from usher_operator.lifecycle.commands import RedisPublisher
+from usher_operator.processes.serve import public_api
 
 
 async def test_switched_off_it_says_so_on_every_path_and_health_still_answers(

@@ -23,15 +23,14 @@ from tests.fakes.tokens import AUDIENCE, ISSUER, SERVICE_ACCOUNT, TokenIssuer
 from tests.integration.operator.api.client import ADMIN_KEY, key_of
 from tests.integration.operator.security.raw import Raw, dialled
 from tests.scenario import Scenario, pod_of
-from usher_models.db.meetings import Bot
+from usher_models.db.bots import Bot
 from usher_models.wire import BODY_MAX_BYTES
-from usher_operator import http
-from usher_operator.api import routing
-from usher_operator.callbacks import server
-from usher_operator.callbacks.identity import KeyRing, TokenVerifier
-from usher_operator.callbacks.server import Callbacks
-from usher_operator.http import listening
-from usher_operator.serve import public_api
+from usher_operator.callbacks import routes
+from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
+from usher_operator.callbacks.routes import Callbacks
+from usher_operator.http import server
+from usher_operator.http.server import listening
+from usher_operator.processes.serve import public_api
 
 PREFIX = "/bots/internal/callback"
 # What a healthy client waits at most, with 500 hostile connections on a machine that does other work too.
@@ -146,7 +145,7 @@ async def test_slow_bodies_of_known_bots_hold_no_connection_to_the_database(
 
 
 async def test_a_slow_head_is_given_up(given: Scenario, bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "KEEPALIVE_S", 0.3)
+    monkeypatch.setattr(server, "KEEPALIVE_S", 0.3)
     async with serving(given) as serve, dialled(serve.ports["api"]) as (raw,):
         began = time.monotonic()
         await raw.say("GET /livez HTTP/1.1\r\nX-Slow: ")
@@ -158,8 +157,8 @@ async def test_a_slow_head_is_given_up(given: Scenario, bot: Bot, monkeypatch: p
 
 @pytest.mark.parametrize("port", ["callbacks", "api"])
 async def test_a_slow_body_is_given_up(serve: Serve, bot: Bot, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "BODY_TIMEOUT_S", 0.1)
-    monkeypatch.setattr(routing, "BODY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(routes, "BODY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("usher_operator.api.framework.route.BODY_TIMEOUT_S", 0.1)
     heads = {
         "callbacks": serve.head(bot, length=50),
         "api": f"POST /bots HTTP/1.1\r\nHost: x\r\nX-API-Key: {serve.key}\r\nContent-Length: 50\r\n\r\n",
@@ -251,7 +250,7 @@ async def test_of_a_key_that_comes_twice_the_one_that_counts_is_the_one_that_is_
 
 async def test_a_bot_that_floods_is_slowed_down_and_the_others_are_not(serve: Serve, bot: Bot, given: Scenario) -> None:
     flooding = await given.a_bot().active()
-    async with dialled(serve.ports["callbacks"], count=server.AT_ONCE + 5) as many:
+    async with dialled(serve.ports["callbacks"], count=routes.AT_ONCE + 5) as many:
         for raw in many:
             await raw.say(serve.head(flooding, length=50) + "{")
         # Those in flight wait for their bodies; the ones too many are answered at once.

@@ -14,10 +14,10 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from tests.integration.operator.security.conftest import OwnRedis
 from tests.scenario import Scenario
-from usher_models.db.meetings import Bot
-from usher_operator.commands import Commander, RedisPublisher
-from usher_operator.redis_account import RedisAccount
-from usher_operator.redis_users import AclUsers
+from usher_models.db.bots import Bot
+from usher_operator.lifecycle.commands import Commander, RedisPublisher
+from usher_operator.redis_acl.account import RedisAccount
+from usher_operator.redis_acl.users import AclUsers
 
 SECRET = "local-only-local-only-local-only"
 AWAY = "redis://127.0.0.1:1/0"

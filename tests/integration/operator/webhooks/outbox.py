@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import text
 
 from tests.scenario import Scenario, User
-from usher_models.db import webhooks
-from usher_models.db.webhooks import Delivery
+from usher_models.db import webhook_deliveries
+from usher_models.db.webhook_deliveries import Delivery
 
 EVERY_EVENT = ["meeting.status_change", "meeting.started", "meeting.completed", "bot.failed"]
 
@@ -34,7 +34,7 @@ async def set_webhook(
 async def ledger(given: Scenario, user: User) -> list[Delivery]:
     """A user's deliveries, the oldest first."""
     async with given.database.transaction() as connection:
-        return (await webhooks.deliveries(connection, user.id, limit=1000))[::-1]
+        return (await webhook_deliveries.deliveries(connection, user.id, limit=1000))[::-1]
 
 
 async def all_due(given: Scenario) -> None:

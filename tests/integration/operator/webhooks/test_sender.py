@@ -22,15 +22,15 @@ from tests.integration.operator.webhooks.outbox import (
 )
 from tests.integration.operator.webhooks.receiver import Received, Receiver
 from tests.scenario import Scenario
-from usher_models.db import webhooks
+from usher_models.db import webhook_deliveries
 from usher_models.db.engine import Database
 from usher_models.db.transitions import Closing, close_many
 from usher_models.states import Source, Status
-from usher_operator.webhooks.background import sending
 from usher_operator.webhooks.backoff import DELAYS_S, JITTER
 from usher_operator.webhooks.guard import Guard
 from usher_operator.webhooks.sender import LEASE_S, PER_USER, POLL_S, Sender, wait
 from usher_operator.webhooks.transport import TIMEOUT_S, Transport
+from usher_operator.webhooks.worker import sending
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -97,7 +97,7 @@ async def test_a_claim_is_nobody_elses_until_its_lease_ends(given: Scenario, sen
     (second,) = await sender.claim()
     assert (second.id, second.body, second.attempts) == (first.id, first.body, 2)
     async with given.database.transaction() as connection:
-        await webhooks.settle(connection, first, webhooks.Result(delivered=True))
+        await webhook_deliveries.settle(connection, first, webhook_deliveries.Result(delivered=True))
     assert await fields(given, "state", "attempts") == [("pending", 2)]
 
 
@@ -139,22 +139,22 @@ async def exhausted(given: Scenario) -> None:
 async def test_a_dead_endpoint_is_paused_and_resumes(given: Scenario, sender: Sender, receiver: Receiver) -> None:
     receiver.answer = broken
     user = await a_subscriber(given, receiver.url)
-    for _ in range(webhooks.FAILURES_UNTIL_PAUSE + 5):
+    for _ in range(webhook_deliveries.FAILURES_UNTIL_PAUSE + 5):
         await given.a_bot(user).completed()
     await given.execute(
         "UPDATE usher.webhook_deliveries SET attempts = :last WHERE id IN"
         " (SELECT id FROM usher.webhook_deliveries ORDER BY id LIMIT :failing)",
         last=len(DELAYS_S),
-        failing=webhooks.FAILURES_UNTIL_PAUSE,
+        failing=webhook_deliveries.FAILURES_UNTIL_PAUSE,
     )
     await sender.send_due()
     await given.a_bot(user).completed()
     states = [each.state for each in await ledger(given, user)]
-    assert states == ["failed"] * webhooks.FAILURES_UNTIL_PAUSE + ["paused"] * 6
+    assert states == ["failed"] * webhook_deliveries.FAILURES_UNTIL_PAUSE + ["paused"] * 6
     await all_due(given)
     assert await sender.send_due() == 0
     async with given.database.transaction() as connection:
-        assert await webhooks.resume(connection, user.id) == 6
+        assert await webhook_deliveries.resume(connection, user.id) == 6
     receiver.answer = lambda _: web.Response()
     assert await sender.send_due() == 6
     assert await given.scalar("SELECT count(*) FROM usher.webhook_endpoints") == 0
@@ -192,8 +192,8 @@ async def test_a_redelivery_has_the_same_id_and_content_and_resumes(
     await given.a_bot(user).completed()
     first = (await ledger(given, user))[0]
     async with given.database.transaction() as connection:
-        assert await webhooks.redeliver(connection, first.id, stranger.id) is None
-        again = await webhooks.redeliver(connection, first.id, user.id)
+        assert await webhook_deliveries.redeliver(connection, first.id, stranger.id) is None
+        again = await webhook_deliveries.redeliver(connection, first.id, user.id)
     assert again is not None
     assert (again.state, again.attempts) == ("pending", 0)
     receiver.answer = lambda _: web.Response()
@@ -375,5 +375,5 @@ async def test_old_deliveries_are_forgotten(given: Scenario, sender: Sender, rec
     await given.a_bot(user)
     await given.execute("UPDATE usher.webhook_deliveries SET created_at = created_at - interval '31 days'")
     async with given.database.transaction() as connection:
-        assert await webhooks.prune(connection, days=30, limit=100) == 3
+        assert await webhook_deliveries.prune(connection, days=30, limit=100) == 3
     assert [each.state for each in await ledger(given, user)] == ["pending"]

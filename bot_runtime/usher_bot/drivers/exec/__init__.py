@@ -1,0 +1,1 @@
+"""The exec driver: any program as the bot."""

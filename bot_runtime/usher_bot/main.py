@@ -1,0 +1,82 @@
+"""What `usher-bot` does: check the settings, or run one life on an event loop and make an exit code of its outcome."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+
+import aiohttp
+
+from usher_bot.clock import SystemClock
+from usher_bot.drivers import check_options
+from usher_bot.errors import InvalidSettings
+from usher_bot.exit_codes import ExitCode
+from usher_bot.lifecycle import Life
+from usher_bot.logs import configure_logging
+from usher_bot.process import Signals, exit_at_the_latest, say_last_word
+from usher_bot.redaction import Redactor
+from usher_bot.settings import Settings, load_settings
+from usher_bot.wiring import assemble
+
+# What the event loop may take to shut down, and what a termination may take beyond its grace.
+SHUTDOWN_S = 1.0
+TERMINATION_SLACK_S = 15.0
+
+logger = logging.getLogger(__name__)
+
+
+def check() -> int:
+    """Say what is wrong with the settings, all at once."""
+    return ExitCode.DONE if _settings() else ExitCode.FAILED
+
+
+def run(signals: Signals) -> int:
+    """Run one bot."""
+    settings = _settings()
+    if settings is None:
+        return ExitCode.FAILED
+    redactor = Redactor(settings.secrets)
+    configure_logging(settings, redactor=redactor)
+    return asyncio.run(live(settings, signals=signals, redactor=redactor))
+
+
+def _settings() -> Settings | None:
+    try:
+        settings = load_settings()
+        check_options(settings)
+    except InvalidSettings as exc:
+        sys.stderr.write(f"{exc}\n")
+        return None
+    return settings
+
+
+async def live(settings: Settings, *, signals: Signals, redactor: Redactor) -> int:
+    """One life. From its end on nothing holds the process up for long."""
+    code, sentence = int(ExitCode.FAILED), "The bot failed unexpectedly."
+    try:
+        async with aiohttp.ClientSession() as session:
+            life = assemble(settings, session=session, redactor=redactor, clock=SystemClock())
+            signals.hand_to(_terminator(life, grace_s=settings.leave_grace_s))
+            outcome = await life.live()
+            code, sentence = outcome.exit_code, outcome.sentence
+    except Exception:
+        logger.exception("The bot failed unexpectedly.", extra={"action": "failed"})
+    signals.ignore()
+    exit_at_the_latest(code, after_s=SHUTDOWN_S)
+    say_last_word(settings.termination_log, sentence)
+    logger.info("The bot exits with code %d.", code, extra={"action": "exiting", "exit_code": code})
+    return code
+
+
+def _terminator(life: Life, *, grace_s: float) -> Callable[[], None]:
+    """What a signal does: wake the loop, because a Python signal handler alone does not."""
+    loop = asyncio.get_running_loop()
+
+    def terminate() -> None:
+        if life.terminate():
+            exit_at_the_latest(ExitCode.FAILED, after_s=grace_s + TERMINATION_SLACK_S)
+
+    def wake() -> None:
+        loop.call_soon_threadsafe(terminate)
+
+    return wake

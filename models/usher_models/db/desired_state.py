@@ -1,0 +1,87 @@
+"""What the owner of a meeting wants of its bot: stored before it is told, so that no command can be lost.
+
+Leave is final: a bot that was asked to leave is never asked to stay. A change of configuration counts up
+`config_generation`; the bot acknowledges by `applied_generation`.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from usher_models.db.bots import SELECT_BOT, Bot, to_bot
+
+_LEAVE = text("""
+UPDATE usher.bots b
+SET desired = 'leave', leave_requested_at = now(), leave_reason = :reason
+WHERE b.meeting_id = ANY(:ids) AND b.desired <> 'leave' AND b.ended_at IS NULL
+RETURNING b.meeting_id
+""")
+
+_CONFIGURE = text("""
+UPDATE usher.bots
+SET config = config || CAST(:config AS jsonb), config_generation = config_generation + 1
+WHERE meeting_id = :meeting_id AND ended_at IS NULL
+  AND config IS DISTINCT FROM config || CAST(:config AS jsonb)
+RETURNING config_generation
+""")
+
+_SEEN = text("""
+UPDATE usher.bots
+SET request_generation = :generation, request_uid = :uid, request_namespace = :namespace, request_name = :name,
+    revision = revision + 1
+WHERE meeting_id = :meeting_id AND (request_generation < :generation OR request_uid IS NULL)
+""")
+
+
+async def want_leave(connection: AsyncConnection, meeting_ids: Sequence[int], *, reason: str) -> list[int]:
+    """Ask those bots to leave; the ids of those that had not been asked and still live."""
+    rows = await connection.execute(_LEAVE, {"ids": list(meeting_ids), "reason": reason})
+    return [row.meeting_id for row in rows]
+
+
+async def want_config(connection: AsyncConnection, meeting_id: int, config: dict[str, Any]) -> int | None:
+    """Ask a bot to take on `config`, merged into what it has; the new generation, or None when nothing changes."""
+    values = {"meeting_id": meeting_id, "config": json.dumps(config)}
+    generation = await connection.scalar(_CONFIGURE, values)
+    return int(generation) if generation is not None else None
+
+
+async def note_request(
+    connection: AsyncConnection, meeting_id: int, *, namespace: str, name: str, uid: str, generation: int
+) -> None:
+    """Note which BotRequest stands for a meeting, and up to which generation its spec was taken over."""
+    values = {"namespace": namespace, "name": name, "uid": uid, "generation": generation}
+    await connection.execute(_SEEN, values | {"meeting_id": meeting_id})
+
+
+_DEAF = text(
+    SELECT_BOT
+    + """JOIN usher.heartbeats h ON h.meeting_id = b.meeting_id
+    WHERE b.ended_at IS NULL AND b.desired = 'leave' AND b.job_created_at IS NOT NULL
+    AND b.leave_requested_at < now() - make_interval(secs => :grace)
+    AND (b.pod_uid IS NULL OR h.at > b.leave_requested_at + make_interval(secs => :grace))"""
+)
+
+
+async def bots_ignoring_leave(connection: AsyncConnection, *, grace_s: float) -> list[Bot]:
+    """Bots that were asked to leave longer than `grace_s` ago and are still here: they have been heard since, or never.
+
+    One that spoke before and was not heard beyond its grace is silent and not deaf: it may have left long ago, and
+    tries to say so. The rules of silence judge it, which forgive an outage.
+    """
+    return [to_bot(row) for row in await connection.execute(_DEAF, {"grace": grace_s})]
+
+
+_OVERDUE = text(
+    SELECT_BOT
+    + """WHERE b.ended_at IS NULL AND b.desired = 'run'
+    AND b.started_at < now() - make_interval(secs => b.max_duration_s)"""
+)
+
+
+async def overdue_bots(connection: AsyncConnection) -> list[Bot]:
+    """Bots that run for longer than their maximum duration and were not asked to leave yet."""
+    return [to_bot(row) for row in await connection.execute(_OVERDUE)]

@@ -1,0 +1,147 @@
+"""Users, as Vexa keeps them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from usher_models.db import webhook_deliveries
+from usher_models.errors import NotFound, UnknownUser
+from usher_models.states import HOLDS_SLOT
+
+DEFAULT_LIMIT = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """One user. `used` is how many slots the user's live meetings hold now; `created_at` is naive UTC."""
+
+    id: int
+    email: str
+    name: str | None
+    image_url: str | None
+    created_at: datetime | None
+    max_concurrent_bots: int
+    data: dict[str, Any]
+    used: int
+
+
+_SELECT = """
+SELECT u.id, u.email, u.name, u.image_url, u.created_at, u.max_concurrent_bots, u.data,
+       (SELECT count(*) FROM meetings m WHERE m.user_id = u.id AND m.status = ANY(:holds)) AS used
+FROM users u
+"""
+
+
+def _user(row: Row[Any]) -> User:
+    return User(**row._mapping)
+
+
+async def user_id_by_email(connection: AsyncConnection, email: str) -> int:
+    """The id of the user with that address. Raises UnknownUser."""
+    found = await connection.scalar(text("SELECT id FROM users WHERE email = :email"), {"email": email})
+    if found is None:
+        raise UnknownUser(f"No user has the email {email}; create one with `usher user add {email}`.")
+    return int(found)
+
+
+async def user_by_id(connection: AsyncConnection, user_id: int) -> User:
+    """The user with that id. Raises NotFound."""
+    return await _one(connection, "WHERE u.id = :id", id=user_id)
+
+
+async def user_by_email(connection: AsyncConnection, email: str) -> User:
+    """The user with that address. Raises NotFound."""
+    return await _one(connection, "WHERE u.email = :email", email=email)
+
+
+async def _one(connection: AsyncConnection, where: str, **values: object) -> User:
+    row = (await connection.execute(text(_SELECT + where), {"holds": sorted(HOLDS_SLOT)} | values)).one_or_none()
+    if row is None:
+        raise NotFound("There is no such user.")
+    return _user(row)
+
+
+async def users(connection: AsyncConnection, *, limit: int, offset: int = 0) -> list[User]:
+    """Every user, the oldest first."""
+    values = {"holds": sorted(HOLDS_SLOT), "limit": limit, "offset": offset}
+    return [_user(row) for row in await connection.execute(text(_SELECT + _PAGE), values)]
+
+
+_PAGE = "ORDER BY u.id LIMIT :limit OFFSET :offset"
+
+
+async def users_by_id(connection: AsyncConnection, user_ids: Sequence[int]) -> dict[int, User]:
+    """Those users, by their ids."""
+    values = {"holds": sorted(HOLDS_SLOT), "ids": list(user_ids)}
+    rows = await connection.execute(text(_SELECT + "WHERE u.id = ANY(:ids)"), values)
+    return {row.id: _user(row) for row in rows}
+
+
+async def add_user(connection: AsyncConnection, email: str, *, max_concurrent_bots: int) -> int:
+    """The id of the user with that address, created with that limit, or given it when it exists."""
+    return int(
+        (
+            await connection.execute(
+                text(
+                    "INSERT INTO users (email, max_concurrent_bots, data, created_at)"
+                    " VALUES (:email, :cap, '{}', now() AT TIME ZONE 'utc')"
+                    " ON CONFLICT (email) DO UPDATE SET max_concurrent_bots = excluded.max_concurrent_bots"
+                    " RETURNING id"
+                ),
+                {"email": email, "cap": max_concurrent_bots},
+            )
+        ).scalar_one()
+    )
+
+
+_FIND_OR_CREATE = text("""
+INSERT INTO users (email, name, image_url, max_concurrent_bots, data, created_at)
+VALUES (:email, :name, :image_url, :max_concurrent_bots, CAST(:data AS jsonb), now() AT TIME ZONE 'utc')
+ON CONFLICT (email) DO NOTHING
+RETURNING id
+""")
+
+
+async def find_or_create(connection: AsyncConnection, email: str, **fields: Any) -> tuple[User, bool]:
+    """The user with that address, and whether it was created with `fields` just now; an existing one keeps its own."""
+    values = {"name": None, "image_url": None, "max_concurrent_bots": DEFAULT_LIMIT} | fields
+    values["data"] = json.dumps(fields.get("data") or {})
+    created = await connection.scalar(_FIND_OR_CREATE, values | {"email": email})
+    return await user_by_email(connection, email), created is not None
+
+
+_CHANGE = text("""
+UPDATE users u
+SET name = CASE WHEN given ? 'name' THEN given ->> 'name' ELSE u.name END,
+    image_url = CASE WHEN given ? 'image_url' THEN given ->> 'image_url' ELSE u.image_url END,
+    max_concurrent_bots = coalesce(CAST(given ->> 'max_concurrent_bots' AS integer), u.max_concurrent_bots),
+    data = CASE WHEN jsonb_typeof(given -> 'data') = 'object'
+                THEN (CASE WHEN jsonb_typeof(u.data) = 'object' THEN u.data ELSE '{}' END || (given -> 'data'))
+                     - ARRAY(SELECT key FROM jsonb_each(given -> 'data') WHERE jsonb_typeof(value) = 'null')
+                ELSE u.data END
+FROM CAST(:fields AS jsonb) AS given
+WHERE u.id = :user_id
+RETURNING u.id
+""")
+
+
+async def change_user(connection: AsyncConnection, user_id: int, **fields: Any) -> User:
+    """Change what `fields` names; `data` is merged key by key, and null takes a key away. Raises NotFound.
+
+    A webhook that is set, though it be the same again, is no longer paused.
+    """
+    await connection.execute(_CHANGE, {"user_id": user_id, "fields": json.dumps(fields)})
+    if "webhook_url" in (fields.get("data") or {}):
+        await webhook_deliveries.resume(connection, user_id)
+    return await user_by_id(connection, user_id)
+
+
+async def set_limit(connection: AsyncConnection, email: str, *, max_concurrent_bots: int) -> User:
+    """Give a user another limit. Lowering it stops no running bot. Raises NotFound."""
+    user = await user_by_email(connection, email)
+    return await change_user(connection, user.id, max_concurrent_bots=max_concurrent_bots)

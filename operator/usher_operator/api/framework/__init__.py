@@ -1,0 +1,1 @@
+"""A route as data: the server and the OpenAPI document are made from it."""

@@ -1,0 +1,1 @@
+"""What the REST API reads and answers, as pydantic models."""

@@ -1,0 +1,1 @@
+"""HTTP servers: connections, errors and health, the same for the API and for callbacks."""

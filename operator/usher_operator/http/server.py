@@ -1,0 +1,71 @@
+"""Starting and stopping aiohttp servers, the same way for every process."""
+
+import asyncio
+import logging
+import resource
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from aiohttp import web
+
+from usher_operator.http.connection_limit import Connection, Connections
+from usher_operator.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+# A connection without a finished request is closed after this long, whatever trickles in.
+KEEPALIVE_S = 75
+BACKLOG = 1024
+# Files that a process needs beside its clients' connections: the database, Redis, the API server, logs.
+OWN_FILES = 256
+
+
+async def whole_body(request: web.Request, *, within_s: float) -> bytes:
+    """The body of a request. Raises TimeoutError when it takes longer than that."""
+    # Mostly it came with the head, and a clock that is never looked at costs more than reading it.
+    if request.content.is_eof():
+        return await request.read()
+    async with asyncio.timeout(within_s):
+        return await request.read()
+
+
+@asynccontextmanager
+async def listening(app: web.Application, port: int, *, settings: Settings) -> AsyncIterator[int]:
+    """Serve `app` for as long as the context lasts; yields the port. Requests in flight are finished on the way out."""
+    runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=settings.shutdown_timeout_s)
+    await runner.setup()
+    assert runner.server is not None  # noqa: S101 - it was set up
+    accept = partial(
+        Connection,
+        runner.server,
+        Connections(_room(settings.max_connections)),
+        access_log=None,
+        keepalive_timeout=KEEPALIVE_S,
+        # A compressed body says much in few bytes, and no client needs one.
+        auto_decompress=False,
+    )
+    try:
+        loop = asyncio.get_running_loop()
+        listener = await loop.create_server(accept, settings.bind_host, port, reuse_address=True, backlog=BACKLOG)
+        try:
+            yield int(listener.sockets[0].getsockname()[1])
+        finally:
+            listener.close()
+    finally:
+        await runner.cleanup()
+
+
+def _room(wanted: int) -> int:
+    """How many connections this process may hold: those wanted, or fewer where the system grants fewer open files."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    room = hard - OWN_FILES if hard != resource.RLIM_INFINITY else wanted
+    if room < wanted:
+        logger.warning(
+            "The system grants %d open files; at most %d connections are taken.",
+            hard,
+            max(1, room),
+            extra={"action": "few_files"},
+        )
+    return max(1, min(wanted, room))

@@ -1,0 +1,122 @@
+"""A BotRequest's status, computed from the row alone: what is shown can be lost and shown again, and is never read.
+
+Every condition has a machine reason in CamelCase and a sentence; its time is the database's.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from usher_models.db.bots import Bot
+from usher_models.errors import UsherError
+from usher_models.states import Status
+
+Json = dict[str, Any]
+
+MESSAGE_MAX_LENGTH = 1024
+
+
+def camel(reason: str) -> str:
+    """A reason in the spelling of Kubernetes: `heartbeat_lost` is HeartbeatLost."""
+    return "".join(part[:1].upper() + part[1:] for part in reason.split("_"))
+
+
+def status_of(bot: Bot) -> Json:
+    """The status of a request that has a row."""
+    return {
+        "phase": str(bot.status),
+        "stage": bot.stage,
+        "meetingId": bot.meeting_id,
+        "userId": bot.user_id,
+        "platform": bot.platform,
+        "nativeMeetingId": bot.native_id,
+        "connectionId": bot.connection_id,
+        "jobName": bot.job_name,
+        "reason": camel(bot.reason),
+        "message": bot.message[:MESSAGE_MAX_LENGTH],
+        "startTime": _time(bot.started_at),
+        "endTime": _time(bot.ended_at),
+        "observedGeneration": bot.request_generation,
+        "conditions": [_accepted(bot), _slot_reserved(bot), _job_created(bot), _joined(bot), _finished(bot)],
+    }
+
+
+def refusal_of(error: UsherError, *, spec: Json, generation: int, now: datetime) -> Json:
+    """The status of a request that was refused and has no row; who and where are shown as its spec says them."""
+    reason, message = camel(error.code), str(error)[:MESSAGE_MAX_LENGTH]
+
+    def condition(kind: str) -> Json:
+        return {
+            "type": kind,
+            "status": "False",
+            "reason": reason,
+            "message": message,
+            "lastTransitionTime": _time(now),
+            "observedGeneration": generation,
+        }
+
+    return {
+        "phase": "refused",
+        "userId": spec.get("userId"),
+        "platform": spec.get("platform"),
+        "nativeMeetingId": spec.get("nativeMeetingId"),
+        "reason": reason,
+        "message": message,
+        "observedGeneration": generation,
+        "conditions": [condition("Accepted"), condition("SlotReserved")],
+    }
+
+
+def _time(at: datetime | None) -> str | None:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
+
+
+def _condition(bot: Bot, kind: str, value: bool, *, reason: str, message: str, at: datetime) -> Json:
+    return {
+        "type": kind,
+        "status": "True" if value else "False",
+        "reason": reason,
+        "message": message[:MESSAGE_MAX_LENGTH],
+        "lastTransitionTime": _time(at),
+        "observedGeneration": bot.request_generation,
+    }
+
+
+def _accepted(bot: Bot) -> Json:
+    message = f"The request is meeting {bot.meeting_id} of user {bot.user_id}."
+    return _condition(bot, "Accepted", True, reason="Accepted", message=message, at=bot.reserved_at)
+
+
+def _slot_reserved(bot: Bot) -> Json:
+    if bot.ended_at:
+        message = "The slot is free again."
+        return _condition(bot, "SlotReserved", False, reason="Released", message=message, at=bot.ended_at)
+    message = "The bot holds one of the user's slots."
+    return _condition(bot, "SlotReserved", True, reason="Reserved", message=message, at=bot.reserved_at)
+
+
+def _job_created(bot: Bot) -> Json:
+    if bot.job_created_at:
+        message = f"The Job {bot.job_name} was created."
+        return _condition(bot, "JobCreated", True, reason="Created", message=message, at=bot.job_created_at)
+    reason, message = ("Pending", "The Job is about to be created.")
+    if bot.ended_at:
+        reason, message = camel(bot.reason), bot.message
+    return _condition(bot, "JobCreated", False, reason=reason, message=message, at=bot.reserved_at)
+
+
+def _joined(bot: Bot) -> Json:
+    if bot.joined_at:
+        message = "The bot got into the meeting."
+        return _condition(bot, "Joined", True, reason="Joined", message=message, at=bot.joined_at)
+    reason, message = ("NotYet", "The bot is on its way.")
+    if bot.ended_at:
+        reason, message = camel(bot.reason), bot.message
+    return _condition(bot, "Joined", False, reason=reason, message=message, at=bot.reserved_at)
+
+
+def _finished(bot: Bot) -> Json:
+    if bot.ended_at:
+        outcome = "Completed" if bot.status is Status.COMPLETED else "Failed"
+        message = f"{outcome}: {bot.message}"
+        return _condition(bot, "Finished", True, reason=camel(bot.reason), message=message, at=bot.ended_at)
+    return _condition(bot, "Finished", False, reason="Live", message="The meeting goes on.", at=bot.reserved_at)

@@ -1,0 +1,36 @@
+"""Reading a Job: whose it is, and whether it has ended. Pure functions over what the API server returned."""
+
+from typing import Any
+
+from usher_operator.kube.job import CONNECTION_ANNOTATION, MEETING_LABEL
+from usher_operator.kube.port import Json
+
+
+def labels_of(body: Json) -> dict[str, str]:
+    """The labels of an object; empty when it has none."""
+    return body["metadata"].get("labels") or {}
+
+
+def meeting_id_of(job: Json) -> int | None:
+    """The meeting a Job was made for, by its label; None for a Job that is not Usher's."""
+    value = labels_of(job).get(MEETING_LABEL, "")
+    return int(value) if value.isdecimal() else None
+
+
+def connection_id_of(job: Json) -> str | None:
+    """The connection id a Job was made for: it tells this database's Jobs from another's."""
+    annotations: dict[str, Any] = job["metadata"].get("annotations") or {}
+    return annotations.get(CONNECTION_ANNOTATION)
+
+
+def finished(job: Json) -> bool:
+    """Whether a Job has ended, one way or the other."""
+    return outcome(job) is not None
+
+
+def outcome(job: Json) -> Json | None:
+    """The condition with which a Job ended: Complete or Failed; None while it runs."""
+    for condition in (job.get("status") or {}).get("conditions") or []:
+        if condition.get("type") in ("Complete", "Failed") and condition.get("status") == "True":
+            return dict(condition)
+    return None

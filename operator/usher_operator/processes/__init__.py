@@ -1,0 +1,1 @@
+"""What runs: `usher operate`, `usher serve`, and both in one for development."""

@@ -1,0 +1,80 @@
+"""A BotRequest that the watch missed, or whose handling was cut off between two of its steps: it is ensured again."""
+
+import logging
+
+from usher_models.db import bots
+from usher_models.db.bots import Bot, Requested
+from usher_models.errors import UsherError
+from usher_models.states import TERMINAL, Desired
+from usher_operator.kube.botrequest import BotRequest
+from usher_operator.reconcile.sweep import Sweep
+from usher_operator.telemetry import REPAIRS
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 1000
+
+
+async def repair(sweep: Sweep) -> None:
+    """Ensure every request that has no row, no Job yet, or a spec that its row has not taken over.
+
+    Those that the watch has in hand are left to it.
+    """
+    if sweep.snapshot is None:
+        return
+    live = {bot.connection_id: bot for bot in sweep.live}
+    behind: list[BotRequest] = []
+    rowless: list[BotRequest] = []
+    for request in sweep.snapshot.requests:
+        bot = live.get(request.connection_id)
+        if bot is not None and _behind(bot, request):
+            behind.append(request)
+        elif bot is None and not _settled(request):
+            rowless.append(request)
+    for request in behind + await _not_over(sweep, rowless):
+        if request not in sweep.in_flight:
+            await _ensure(sweep, request)
+
+
+async def _not_over(sweep: Sweep, requests: list[BotRequest]) -> list[BotRequest]:
+    """Those without an ended row of their own. When statuses are shown late these are few among thousands."""
+    found: list[BotRequest] = []
+    for at in range(0, len(requests), AT_ONCE):
+        some = requests[at : at + AT_ONCE]
+        async with sweep.database.reading() as connection:
+            known = await bots.requests_of(connection, [request.connection_id for request in some])
+        found += [request for request in some if not _has_row(request, known.get(request.connection_id))]
+    return found
+
+
+def _has_row(request: BotRequest, row: Requested | None) -> bool:
+    return row is not None and row.uid == request.uid
+
+
+def _behind(bot: Bot, request: BotRequest) -> bool:
+    return (
+        bot.job_created_at is None
+        or bot.request_generation < request.generation
+        or (request.wants_leave and bot.desired is Desired.RUN)
+    )
+
+
+def _settled(request: BotRequest) -> bool:
+    """Whether nothing is left to do for a request without a live row: it was refused, or its end is shown already.
+
+    The shown end only spares a look at the database.
+    """
+    return request.refused or request.phase in TERMINAL
+
+
+async def _ensure(sweep: Sweep, request: BotRequest) -> None:
+    try:
+        await sweep.ensurer.ensure(request)
+        REPAIRS.labels(mode="missed_request").inc()
+    except UsherError as exc:
+        logger.warning(
+            "A request is ensured later: %s", exc, extra={"action": "ensure_postponed", **request.log_fields()}
+        )
+    except Exception:
+        # One request that breaks must not keep those behind it in the list waiting for ever.
+        logger.exception("A request could not be ensured.", extra={"action": "ensure_failed", **request.log_fields()})

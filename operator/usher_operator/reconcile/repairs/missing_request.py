@@ -1,0 +1,53 @@
+"""A row that the REST API reserved while the API server was away: its BotRequest is created now.
+
+Such a row knows the name its BotRequest will have, and has none noted yet. Creating one that exists is harmless.
+"""
+
+import logging
+
+from usher_models.db.bots import Bot
+from usher_models.errors import KubernetesUnavailable
+from usher_models.states import Desired, Status
+from usher_operator.reconcile.sweep import Sweep
+from usher_operator.telemetry import REPAIRS
+
+logger = logging.getLogger(__name__)
+
+MODE = "missing_request"
+
+
+async def repair(sweep: Sweep) -> None:
+    """Create what is missing, or end what nobody wants any more. The reserved deadline ends what cannot be created."""
+    if sweep.snapshot is None:
+        return
+    seen = {(request.namespace, request.name) for request in sweep.snapshot.requests}
+    missing = {bot.meeting_id: bot for bot in sweep.live if _waits(bot) and _name(bot) not in seen}
+    grace_s = sweep.settings.reconcile_interval_s
+    for meeting_id in sweep.patience.outlasted(set(missing), mode=MODE, grace_s=grace_s):
+        await _settle(sweep, missing[meeting_id])  # type: ignore[index]
+
+
+def _waits(bot: Bot) -> bool:
+    return bot.request_uid is None and bot.request_name is not None and bot.status is Status.RESERVED
+
+
+def _name(bot: Bot) -> tuple[str | None, str | None]:
+    return bot.request_namespace, bot.request_name
+
+
+async def _settle(sweep: Sweep, bot: Bot) -> None:
+    if bot.desired is Desired.LEAVE:
+        await sweep.closer.end_unstarted(bot, message="The bot was asked to leave before it was requested.")
+        return
+    try:
+        if await sweep.requester.request(bot):
+            REPAIRS.labels(mode=MODE).inc()
+            logger.info(
+                "Created the BotRequest of a row.", extra={"action": "request_created", "meeting_id": bot.meeting_id}
+            )
+    except KubernetesUnavailable as exc:
+        logger.warning(
+            "A BotRequest is created later: %s",
+            exc,
+            extra={"action": "request_postponed", "meeting_id": bot.meeting_id},
+        )

@@ -1,0 +1,31 @@
+"""How fast meetings may be ended by silence: should every guard be wrong, most of the fleet lives when it is seen.
+
+A token bucket over all stale rules together. It holds what one sweep's interval grants, so a sweep that comes after a
+long pause has no more than any other, and two sweeps in a row have no more than one.
+"""
+
+from collections.abc import Callable
+
+from usher_operator.settings import Settings
+
+
+class EndRateLimit:
+    """One per reconciler. It begins full; a restart grants one sweep's share at most."""
+
+    def __init__(self, *, settings: Settings, clock: Callable[[], float]) -> None:
+        self._per_s = settings.stale_ends_per_minute / 60
+        self._most = max(1.0, self._per_s * settings.reconcile_interval_s)
+        self._clock = clock
+        self._left = self._most
+        self._counted_at = clock()
+
+    def allowed(self) -> int:
+        """How many may be ended now."""
+        now = self._clock()
+        self._left = min(self._most, self._left + (now - self._counted_at) * self._per_s)
+        self._counted_at = now
+        return int(self._left)
+
+    def spend(self, ended: int) -> None:
+        """So many were ended."""
+        self._left -= ended

@@ -1,0 +1,1 @@
+"""What kopf calls, and what is written back: BotRequests in, statuses out."""

@@ -1,0 +1,155 @@
+"""Each stale rule on both sides of its limit, and what saves a bot from it."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import text
+
+from tests.scenario import BotInTheMaking, Scenario, a_request
+from usher_models.db import heartbeats, stale_rules, transitions
+from usher_models.db.bots import Bot
+from usher_models.db.heartbeats import Beat
+from usher_models.db.reservations import reserve
+from usher_models.db.stale_rules import HEARTBEAT_LOST, NEVER_EXITED, NEVER_JOINED, NEVER_STARTED, Rule
+from usher_models.db.transitions import Closing
+from usher_models.states import Source, Status
+
+LIMIT_S = 600
+LOBBY_S = 60
+
+# A bot that came to the rule's status `ago` seconds before, and would be spared if another clock counted.
+AGED: dict[Rule, Callable[[Scenario, float], BotInTheMaking]] = {
+    NEVER_STARTED: lambda given, ago: given.a_bot(lobby_timeout_s=LOBBY_S).waited(ago),
+    NEVER_JOINED: lambda given, ago: given.a_bot(lobby_timeout_s=LOBBY_S).starting().waited(ago).beating(),
+    HEARTBEAT_LOST: lambda given, ago: (
+        given.a_bot(lobby_timeout_s=LOBBY_S).active().waited(5_000).with_last_beat(ago=ago)
+    ),
+    NEVER_EXITED: lambda given, ago: given.a_bot(lobby_timeout_s=LOBBY_S).active().stopping().waited(ago).beating(),
+}
+RULES = pytest.mark.parametrize("rule", AGED, ids=[rule.reason for rule in AGED])
+
+
+async def found(given: Scenario, rule: Rule, *, credit_s: float = 0) -> list[Bot]:
+    async with given.database.transaction() as connection:
+        return await stale_rules.stale_bots(connection, rule, limit_s=LIMIT_S, max_credit_s=credit_s)
+
+
+async def closed(given: Scenario, rule: Rule, bots: list[Bot], *, credit_s: float = 0) -> list[int]:
+    """The ids of those that the rule ended."""
+    condition, values = stale_rules.guard(rule, limit_s=LIMIT_S, max_credit_s=credit_s)
+    async with given.database.transaction() as connection:
+        moved = await transitions.close_many(
+            connection,
+            [Closing(meeting_id=bot.meeting_id, reason=rule.reason) for bot in bots],
+            target=Status.FAILED,
+            source=Source.RECONCILER,
+            guard=condition,
+            guard_values=values,
+        )
+    return [one.meeting_id for one in moved]
+
+
+@RULES
+async def test_within_the_limit_a_bot_lives(given: Scenario, rule: Rule) -> None:
+    bot = await AGED[rule](given, LIMIT_S - 1)
+    assert await found(given, rule) == []
+    assert await closed(given, rule, [bot]) == []
+    assert (await given.fresh(bot)).status is rule.status
+
+
+@RULES
+async def test_beyond_the_limit_a_bot_is_found_and_failed(given: Scenario, rule: Rule) -> None:
+    bot = await AGED[rule](given, LIMIT_S + 1)
+    assert await found(given, rule) == [bot]
+    assert await closed(given, rule, [bot]) == [bot.meeting_id]
+    now = await given.fresh(bot)
+    assert (now.status, now.reason) == (Status.FAILED, rule.reason)
+    assert await found(given, rule) == []
+
+
+@RULES
+@pytest.mark.parametrize("beyond", [-1, 1])
+async def test_a_credit_moves_the_limit(given: Scenario, rule: Rule, beyond: int) -> None:
+    """An outage of 90 s that is over for 10 s is not counted against a bot that was silent through all of it."""
+    bot = await AGED[rule](given, LIMIT_S + 90 + beyond)
+    await given.an_outage(lasted=90, ended_ago=10)
+    assert await found(given, rule) == [bot]
+    assert bool(await found(given, rule, credit_s=90)) == (beyond > 0)
+    assert bool(await closed(given, rule, [bot], credit_s=90)) == (beyond > 0)
+
+
+@RULES
+async def test_a_rule_finds_only_its_own_status(given: Scenario, rule: Rule) -> None:
+    for other in AGED:
+        await AGED[other](given, LIMIT_S + 1)
+    assert [bot.status for bot in await found(given, rule)] == [rule.status]
+
+
+@RULES
+async def test_what_moved_on_since_it_was_found_lives(given: Scenario, rule: Rule) -> None:
+    bot = await AGED[rule](given, LIMIT_S + 1)
+    (candidate,) = await found(given, rule)
+    target = Status.COMPLETED if rule is NEVER_EXITED else Status.STOPPING
+    async with given.database.transaction() as connection:
+        told = transitions.Report(
+            connection_id=bot.connection_id, target=target, reason="told", pod_uid=bot.pod_uid or "pod-1"
+        )
+        await transitions.report(connection, told)
+    assert await closed(given, rule, [candidate]) == []
+    assert (await given.fresh(bot)).status is target
+
+
+@RULES
+async def test_what_is_over_is_never_found(given: Scenario, rule: Rule) -> None:
+    await AGED[rule](given, LIMIT_S + 1).completed()
+    assert await found(given, rule) == []
+
+
+@pytest.mark.parametrize(("waited", "stale"), [(899, False), (959, False), (961, True)])
+async def test_a_lobby_budget_beyond_the_limit_counts(given: Scenario, waited: int, stale: bool) -> None:
+    bot = await given.a_bot(lobby_timeout_s=900).starting().waited(waited).beating()
+    assert bool(await found(given, NEVER_JOINED)) is stale
+    assert bool(await closed(given, NEVER_JOINED, [bot])) is stale
+
+
+async def test_only_silence_fails_an_active_bot(given: Scenario) -> None:
+    await given.a_bot().starting().active().waited(1_000_000).beating()
+    assert [await found(given, rule) for rule in AGED] == [[], [], [], []]
+
+
+async def test_a_beat_between_finding_and_closing_saves_the_bot(given: Scenario) -> None:
+    bot = await given.a_bot().active().with_last_beat(ago=LIMIT_S + 1)
+    candidates = await found(given, HEARTBEAT_LOST)
+    assert candidates == [bot]
+    async with given.database.transaction() as connection:
+        await heartbeats.beat(connection, Beat(connection_id=bot.connection_id, pod_uid=bot.pod_uid))
+    assert await closed(given, HEARTBEAT_LOST, candidates) == []
+    assert (await given.fresh(bot)).status is Status.ACTIVE
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        "SELECT FROM usher.heartbeats WHERE meeting_id = :id FOR UPDATE",
+        "SELECT FROM usher.bots WHERE meeting_id = :id FOR UPDATE",
+        "SELECT FROM meetings WHERE id = :id FOR UPDATE",
+    ],
+    ids=["heartbeat", "bot", "meeting"],
+)
+async def test_a_sweep_skips_what_somebody_holds_and_takes_the_rest(given: Scenario, held: str) -> None:
+    bots = [await given.a_bot().active().with_last_beat(ago=LIMIT_S + 1) for _ in range(3)]
+    async with given.database.transaction() as connection:
+        await connection.execute(text(held), {"id": bots[1].meeting_id})
+        async with asyncio.timeout(2):
+            assert sorted(await closed(given, HEARTBEAT_LOST, bots)) == [bots[0].meeting_id, bots[2].meeting_id]
+    assert await closed(given, HEARTBEAT_LOST, bots) == [bots[1].meeting_id]
+
+
+async def test_a_sweep_does_not_wait_for_a_reservation_of_the_same_user(given: Scenario) -> None:
+    user = await given.a_user()
+    bot = await given.a_bot(user).active().with_last_beat(ago=LIMIT_S + 1)
+    async with given.database.transaction() as connection:
+        await reserve(connection, a_request(user))
+        async with asyncio.timeout(2):
+            assert await closed(given, HEARTBEAT_LOST, [bot]) == [bot.meeting_id]

@@ -1,0 +1,42 @@
+"""`usher user` and `usher token` on a real database."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from usher_operator.cli import main
+
+
+@pytest.fixture(autouse=True)
+def settings(monkeypatch: pytest.MonkeyPatch, database_url: str) -> None:
+    monkeypatch.setenv("USHER_DATABASE_URL", database_url)
+
+
+def usher(*arguments: str, code: int = 0) -> str:
+    done = CliRunner().invoke(main.app, list(arguments))
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def test_users_are_added_listed_and_limited() -> None:
+    user_id = int(usher("user", "add", "a@example.org", "-n", "2"))
+    (user,) = json.loads(usher("user", "list", "--json"))
+    assert (user["id"], user["max_concurrent_bots"], user["used"]) == (user_id, 2, 0)
+    assert json.loads(usher("user", "set-limit", "a@example.org", "7", "--json"))["max_concurrent_bots"] == 7
+    assert "a@example.org" in usher("user", "list")
+    assert "There is no such user." in usher("user", "set-limit", "b@example.org", "1", code=1)
+
+
+def test_keys_are_created_listed_and_revoked() -> None:
+    usher("user", "add", "a@example.org")
+    secret = usher("token", "create", "a@example.org", "--name", "ci", "--scope", "bot").strip()
+    assert secret.startswith("usher_")
+    listed = usher("token", "list", "a@example.org", "--json")
+    assert secret not in listed
+    (token,) = json.loads(listed)
+    assert (token["name"], token["scopes"], token["hashed"]) == ("ci", ["bot"], True)
+    assert "hashed" in usher("token", "list", "a@example.org")
+    assert "revoked" in usher("token", "revoke", str(token["id"]))
+    assert "There is no such token." in usher("token", "revoke", str(token["id"]), code=1)
+    assert "No user has the email" in usher("token", "create", "b@example.org", code=1)
