@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dev.machine import pidfd
 from dev.machine.errors import DevError
 
 ROTATE_BYTES = 5 * 1024 * 1024
@@ -136,7 +137,7 @@ def _running(pid: int) -> Running | None:
 def _open(pid: int, program: str, marker: str) -> int | None:
     """A handle on the process that cannot come to mean another one; the look after opening makes it sure."""
     try:
-        handle = os.pidfd_open(pid)
+        handle = pidfd.open_handle(pid)
     except ProcessLookupError:
         return None
     if _is(pid, program, marker):
@@ -148,7 +149,7 @@ def _open(pid: int, program: str, marker: str) -> int | None:
 def _signal_all(handles: list[int], number: signal.Signals) -> None:
     for handle in handles:
         try:
-            signal.pidfd_send_signal(handle, number)
+            pidfd.send_signal(handle, number)
         except ProcessLookupError:
             continue
 

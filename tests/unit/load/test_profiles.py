@@ -6,7 +6,10 @@ import pytest
 
 from tests.load.bench.profiles import Profiler
 
-WORK = "run (usher_operator/cli/runner.py:40);ensure (usher_operator/lifecycle/ensure.py:60);execute (psycopg/cursor_async.py:90)"
+WORK = (
+    "run (usher_operator/cli/runner.py:40);ensure (usher_operator/lifecycle/ensure.py:60);"
+    "execute (psycopg/cursor_async.py:90)"
+)
 OTHER_LINE = WORK.replace(":60", ":61")
 WAITS = "_bootstrap (threading.py:1002);_worker (concurrent/futures/thread.py:81)"
 
