@@ -21,18 +21,24 @@ class SettingsInvalid(Exception):
     """The settings are wrong or missing; the message has one line for each."""
 
 
-class Settings(BaseSettings):
-    """Field by field: what it means, and why its default is what it is."""
-
+class _Group(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, extra="ignore", use_attribute_docstrings=True, hide_input_in_errors=True
     )
+
+
+class DatabaseSettings(_Group):
+    """Postgres, the only state."""
 
     database_url: SecretStr
     """SQLAlchemy URL of the Postgres database: postgresql+psycopg://user:password@host:5432/name."""
 
     database_pool_size: Annotated[int, Field(ge=2, le=200)] = 10
     """Most connections one process opens. The sum over all processes must stay below Postgres' max_connections."""
+
+
+class RedisSettings(_Group):
+    """Redis, the fast path of commands."""
 
     redis_url: SecretStr = SecretStr("")
     """Redis for the fast path of commands: redis://host:6379/0. Empty: commands travel in callback replies only."""
@@ -42,6 +48,10 @@ class Settings(BaseSettings):
 
     bot_redis_secret: SecretStr = SecretStr("")
     """operate: derives a Redis user per bot; `redis_url`'s user must manage users. 32 characters, or empty: shared."""
+
+
+class BotSettings(_Group):
+    """What a bot's Job and pod are made of."""
 
     namespaces: Annotated[tuple[str, ...], NoDecode] = ("usher-bots",)
     """Namespaces whose BotRequests are served, comma-separated. Fixed, so that no cluster-wide right is needed."""
@@ -67,11 +77,25 @@ class Settings(BaseSettings):
     callback_url: str = "http://usher-callbacks.usher-system.svc.cluster.local:8081"
     """Where bots reach the callback server."""
 
+    termination_grace_s: Annotated[int, Field(ge=1, le=600)] = 45
+    """Between SIGTERM and SIGKILL: enough to leave a meeting and to report it through a short outage."""
+
+    duration_grace_s: Annotated[int, Field(ge=30)] = 120
+    """Kubernetes ends a Job this long after its maximum duration, should everything else have failed."""
+
+
+class TokenSettings(_Group):
+    """The tokens with which bots prove who they are."""
+
     token_audience: str = "usher-callback"  # noqa: S105
     """The audience of bots' tokens; no other token of the cluster is accepted."""
 
     token_issuer: str = ""
     """The issuer of the cluster's ServiceAccount tokens. Empty: asked from the API server at the start."""
+
+
+class SilenceSettings(_Group):
+    """When silence ends a meeting, and when it must not."""
 
     heartbeat_interval_s: Seconds = 30
     """What bots are told; four of them may be lost before a bot counts as dead."""
@@ -87,24 +111,6 @@ class Settings(BaseSettings):
 
     stopping_timeout_s: Seconds = 300
     """A bot that said it was leaving and never reported its exit is failed."""
-
-    leave_grace_s: Seconds = 60
-    """After a leave command is ignored for this long, the bot's Job is deleted, which sends SIGTERM."""
-
-    termination_grace_s: Annotated[int, Field(ge=1, le=600)] = 45
-    """Between SIGTERM and SIGKILL: enough to leave a meeting and to report it through a short outage."""
-
-    duration_grace_s: Annotated[int, Field(ge=30)] = 120
-    """Kubernetes ends a Job this long after its maximum duration, should everything else have failed."""
-
-    reconcile_interval_s: Seconds = 10
-    """How often the reconciler looks. It bounds how long anything that a watch missed stays unrepaired."""
-
-    leader_lease_s: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 60
-    """An operator that was stopped or hangs loses the lead after this long, and may write nothing when it wakes."""
-
-    orphan_grace_s: Seconds = 60
-    """A Job without a live row, or a row without a Job, gets this long to sort itself out."""
 
     outage_credit_s: Annotated[float, Field(ge=0)] = 3600
     """Silence during an outage of Usher's own is not held against a bot, up to this much; beyond it, meetings end."""
@@ -124,14 +130,31 @@ class Settings(BaseSettings):
     stale_ends_per_minute: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600
     """Most meetings ended by silence in a minute, so that a wrong verdict is seen in time; a sweep has its share."""
 
+
+class ReconcilerSettings(_Group):
+    """How often operate looks, and how long it waits before it acts."""
+
+    reconcile_interval_s: Seconds = 10
+    """How often the reconciler looks. It bounds how long anything that a watch missed stays unrepaired."""
+
+    leader_lease_s: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 60
+    """An operator that was stopped or hangs loses the lead after this long, and may write nothing when it wakes."""
+
+    orphan_grace_s: Seconds = 60
+    """A Job without a live row, or a row without a Job, gets this long to sort itself out."""
+
+    leave_grace_s: Seconds = 60
+    """After a leave command is ignored for this long, the bot's Job is deleted, which sends SIGTERM."""
+
     status_write_interval_s: Seconds = 1
     """How often changed rows are shown on their BotRequests."""
 
     status_write_delay_s: Seconds = 5
     """Passing statuses (starting, stopping) are shown only when they last this long: each costs an API write."""
 
-    api_port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    """serve: the public API, health and metrics."""
+
+class ApiSettings(_Group):
+    """The REST and admin API."""
 
     api_enabled: bool = True
     """serve: whether the REST and admin API is answered. Switched off, it answers 503; BotRequests work as before."""
@@ -141,6 +164,23 @@ class Settings(BaseSettings):
 
     admin_api_key: SecretStr = SecretStr("")
     """serve: what X-Admin-API-Key must say, at least 16 characters. Empty: the admin API is off and answers 403."""
+
+
+class WebhookSettings(_Group):
+    """Webhooks of users."""
+
+    webhooks_enabled: bool = True
+    """serve: whether users' webhooks are sent. Switched off, they wait in the database and lose nothing."""
+
+    webhook_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Receivers of webhooks that may have private addresses: host globs, addresses or networks, comma-separated."""
+
+
+class ServerSettings(_Group):
+    """Ports, connections and the shutdown of HTTP servers."""
+
+    api_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """serve: the public API, health and metrics."""
 
     callback_port: Annotated[int, Field(ge=0, le=65535)] = 8081
     """serve: callbacks of bots, for the cluster only."""
@@ -160,17 +200,30 @@ class Settings(BaseSettings):
     shutdown_timeout_s: Seconds = 30
     """serve: requests in flight get this long to finish."""
 
-    webhooks_enabled: bool = True
-    """serve: whether users' webhooks are sent. Switched off, they wait in the database and lose nothing."""
 
-    webhook_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
-    """Receivers of webhooks that may have private addresses: host globs, addresses or networks, comma-separated."""
+class LogSettings(_Group):
+    """Logs."""
 
     log_format: Literal["json", "text"] = "json"
     """JSON in the cluster, text for a terminal."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least level that is logged."""
+
+
+class Settings(
+    LogSettings,
+    ServerSettings,
+    WebhookSettings,
+    ApiSettings,
+    ReconcilerSettings,
+    SilenceSettings,
+    TokenSettings,
+    BotSettings,
+    RedisSettings,
+    DatabaseSettings,
+):
+    """Every group together; a component asks for the groups it reads."""
 
     @field_validator("namespaces", "allowed_images", "webhook_allowed_hosts", mode="before")
     @classmethod
