@@ -128,12 +128,29 @@ define timed
 began=$$SECONDS; echo "==> make $(1)"; $(MAKE) --no-print-directory $(1); echo "==> make $(1): passed in $$((SECONDS - began)) s"
 endef
 
-.PHONY: sbom
-sbom: $(UV) ## Write what is in the images, as CycloneDX, into build/sbom (the images must be built)
+CYCLONEDX := $(USHER_CACHE)/tools/sbom/bin/cyclonedx-py
+
+$(CYCLONEDX): $(UV) locks/sbom.txt
 	@echo "==> installing cyclonedx-bom into $(USHER_CACHE)/tools (about 10 s)"
-	@test -x $(USHER_CACHE)/tools/sbom/bin/python || $(UV) venv --quiet --python "$$($(RUN_ANYWHERE) dev.python)" $(USHER_CACHE)/tools/sbom
+	@$(UV) venv --quiet --clear --python "$$($(RUN_ANYWHERE) dev.python)" $(USHER_CACHE)/tools/sbom
 	@$(UV) pip sync --quiet --python $(USHER_CACHE)/tools/sbom/bin/python --require-hashes locks/sbom.txt
-	@$(RUN_ANYWHERE) dev.sbom --cyclonedx $(USHER_CACHE)/tools/sbom/bin/cyclonedx-py
+	@touch $@
+
+.PHONY: sbom
+sbom: $(CYCLONEDX) ## Write what is in the images, as CycloneDX, into build/sbom (the images must be built)
+	@$(RUN_ANYWHERE) dev.sbom --cyclonedx $(CYCLONEDX)
+
+.PHONY: image-sizes
+image-sizes: ## What the bytes of the images are (the images must be built)
+	@$(RUN_ANYWHERE) dev.image_sizes
+
+.PHONY: release
+release: install $(CYCLONEDX) ## Build a release into build/release and verify it: VERSION=x.y.z, see RELEASE.md (about 6 minutes)
+	@$(RUN) dev.release build "$(VERSION)" --cyclonedx $(CYCLONEDX)
+
+.PHONY: verify-release
+verify-release: install ## Verify build/release/VERSION without the network: VERSION=x.y.z KEY=file of the public key
+	@$(RUN) dev.release verify "$(VERSION)" $(addprefix --key ,$(KEY))
 
 .PHONY: demo
 demo: ## Show the main job on a real cluster: CLUSTER=kind|current|local (about 15 minutes at first, then 2)
