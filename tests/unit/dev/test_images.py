@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dev.cluster import bases, pip_settings, staging
+from dev.cluster.settings import REPOSITORY
 from dev.cluster.staging import Image
 from dev.machine.errors import MisuseError
 
@@ -103,7 +104,7 @@ def test_bytecode_is_the_same_whenever_it_is_made(name: str) -> None:
     [image] = staging.chosen(name)
     dockerfile = (image.folder / "Dockerfile").read_text()
     assert dockerfile.count("--no-compile") == dockerfile.count("compile.sh /opt/") == 2
-    assert "--invalidation-mode unchecked-hash" in (staging.REPOSITORY / "images/python/compile.sh").read_text()
+    assert "--invalidation-mode unchecked-hash" in (REPOSITORY / "images/python/compile.sh").read_text()
 
 
 def test_usher_and_kopf_need_no_generated_api_class() -> None:
