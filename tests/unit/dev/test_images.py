@@ -107,6 +107,7 @@ def test_bytecode_is_the_same_whenever_it_is_made(name: str) -> None:
     assert "--invalidation-mode unchecked-hash" in (REPOSITORY / "images/python/compile.sh").read_text()
 
 
+@pytest.mark.timeout(60)  # it imports everything there is
 def test_usher_and_kopf_need_no_generated_api_class() -> None:
     """The images leave them out (images/python/prune.sh); a program that imports everything of Usher loads none."""
     done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=False)
