@@ -65,6 +65,9 @@ class BotSettings(_Group):
     allowed_images: Annotated[tuple[str, ...], NoDecode] = ()
     """Globs of images that a BotRequest may name, comma-separated. Empty: only `bot_image`."""
 
+    allowed_private_meeting_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Jitsi hosts of private networks that bots may join, comma-separated; `*` stays within a label. Empty: none."""
+
     bot_service_account: str = "usher-bot"
     """The ServiceAccount of bots; it needs no rights at all."""
 
@@ -225,7 +228,9 @@ class Settings(
 ):
     """Every group together; a component asks for the groups it reads."""
 
-    @field_validator("namespaces", "allowed_images", "webhook_allowed_hosts", mode="before")
+    @field_validator(
+        "namespaces", "allowed_images", "allowed_private_meeting_hosts", "webhook_allowed_hosts", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
