@@ -55,8 +55,8 @@ SET_BY_THE_CHART = frozenset(
 )
 README_HEAD = """# The Helm chart of Usher
 
-How to install, upgrade, roll back and remove: [docs/howto/install.md](../../docs/howto/install.md). This page is made by
-`make docs` from the comments in [values.yaml](values.yaml). What is not listed here is refused.
+[docs/howto/install.md](../../docs/howto/install.md) says how to install, upgrade and remove it. `make docs` makes this
+page from the comments in [values.yaml](values.yaml). What is not listed here is refused.
 
 | value | default | meaning |
 |---|---|---|

@@ -13,9 +13,9 @@ Json = dict[str, Any]
 
 SAMPLE = ROOT / "manifests" / "samples" / "botrequest.yaml"
 TEXT = """
-A BotRequest asks for one bot in one meeting. `kubectl explain botrequest.spec` shows the same texts.
-[Reasons and exit codes](reasons.md#conditions-of-a-botrequest) explains conditions and refusals, and `manifests/samples`
-has an example for each story. `make docs` makes this page from `crds/botrequests.yaml`.
+A BotRequest asks for one bot in one meeting. `kubectl explain botrequest.spec` shows the same texts. [Reasons and
+exit codes](reasons.md#conditions-of-a-botrequest) explains conditions and refusals, and `manifests/samples` has an
+example for each story. `make docs` makes this page from `crds/botrequests.yaml`.
 """
 LIMITS = {
     "minimum": "≥ {}",

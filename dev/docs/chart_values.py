@@ -7,9 +7,9 @@ from dev.chart import CHART, documented
 from dev.docs.markdown import code, head, table
 
 TEXT = """
-Every value of the Helm chart, with its default. The chart refuses a value that is not here, and a combination that cannot
-work, with a sentence that says what would. [Install](../howto/install.md) has examples. `make docs` makes this page from
-the comments in `helm/usher/values.yaml`.
+Every value of the Helm chart, with its default. The chart refuses a value that is not here, and a combination that
+cannot work, with a sentence that says what would. [Install](../howto/install.md) has examples. `make docs` makes this
+page from the comments in `helm/usher/values.yaml`.
 """
 
 Value = tuple[str, object, str]

@@ -7,10 +7,10 @@ from dev.docs.markdown import head
 from usher_operator.cli.main import app
 
 TEXT = """
-The `usher` command runs the control plane, prepares its database, and shows users, keys and meetings. It is in Usher's
-image: `kubectl --namespace usher-system exec deploy/usher-serve -- usher bots`. It reads the same
-[settings](settings.md) as the control plane. Exit codes: 0 done, 1 failed, 2 wrong usage or settings. `make docs` makes
-this page from `operator/usher_operator/cli/`.
+The `usher` command runs the control plane, prepares its database, and shows users, keys and meetings. It is in
+Usher's image: `kubectl --namespace usher-system exec deploy/usher-serve -- usher bots`. It reads the same
+[settings](settings.md) as the control plane. Exit codes: 0 done, 1 failed, 2 wrong usage or settings. `make docs`
+makes this page from `operator/usher_operator/cli/`.
 """
 
 

@@ -17,29 +17,29 @@ from usher_operator.kube.botrequest_status import camel
 
 ADVICE = Path(__file__).parent / "advice.yaml"
 TEXT = """
-Why a meeting is where it is, as one word for programs and one sentence for people. The REST API, webhooks, `usher why` and
-`usher.transitions` show the word as it stands here; a BotRequest shows it in the spelling of Kubernetes (`HeartbeatLost`).
-[Debug a meeting](../howto/debug-a-meeting.md) says where to find it. `make docs` makes this page from
-`models/usher_models/states.py`, `bot_runtime/usher_bot/exit_codes.py`, `models/usher_models/errors.py` and
+Why a meeting is where it is, as one word for programs and one sentence for people. `usher why`, the REST API, webhooks
+and `usher.transitions` show the word as it stands here; a BotRequest shows it in the spelling of Kubernetes
+(`HeartbeatLost`). [Debug a meeting](../howto/debug-a-meeting.md) says where to find it. `make docs` makes this page
+from `models/usher_models/states.py`, `bot_runtime/usher_bot/exit_codes.py`, `models/usher_models/errors.py` and
 `dev/docs/advice.yaml`.
 """
 OWN = """## Reasons a bot gives
 
-`usher-bot` gives these reasons itself. A bot of your own may give any reason of its own in `exited`: lower-case letters, digits
-and underscores, at most 64 characters.
+`usher-bot` gives these reasons itself. A bot of your own may give any reason of its own in `exited`: lower-case
+letters, digits and underscores, at most 64 characters.
 
 """
 CODES = """## Exit codes
 
-The exit codes of `usher-bot`. A program under the driver `exec` ends with its own code, and 128 and the signal's number for a
-signal: 137 is SIGKILL, 143 SIGTERM. Exit code 0 completes the meeting, any other fails it. A code without a better reason is shown
-as `exit_code_N`.
+The exit codes of `usher-bot`. A program under the driver `exec` ends with its own code, and 128 and the signal's
+number for a signal: 137 is SIGKILL, 143 SIGTERM. Exit code 0 completes the meeting, any other fails it. A code
+without a better reason is shown as `exit_code_N`.
 
 """
 REFUSALS = """## Refusals
 
-A BotRequest in phase `refused` got no slot: the conditions `Accepted` and `SlotReserved` are False and have one of these reasons. It
-stays refused; create a new one when the cause is gone. The REST API refuses with the same
+A BotRequest in phase `refused` got no slot: the conditions `Accepted` and `SlotReserved` are False and have one of
+these reasons. It stays refused; create a new one when the cause is gone. The REST API refuses with the same
 [codes](rest-api.md#error-codes).
 
 """
@@ -82,7 +82,8 @@ def own_reasons() -> dict[str, str]:
 
 
 def _refusals() -> Iterator[list[str]]:
-    for error in (*_leaves(Refused), InvalidMeeting):
+    kinds: list[type[UsherError]] = [*_leaves(Refused), InvalidMeeting]
+    for error in kinds:
         yield [code(camel(error.code)), code(error.code), _said(error)]
 
 

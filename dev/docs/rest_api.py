@@ -23,15 +23,15 @@ from usher_operator.http.errors import status_of
 Json = dict[str, Any]
 
 TEXT = """
-Every route of the REST and admin API, on port 8080 of `serve`. Users send their key as `X-API-Key`, administrators theirs as
-`X-Admin-API-Key`. [Use the REST API](../howto/use-the-rest-api.md) shows a whole session, and
-[Compared with Vexa](vexa-compatibility.md) what differs. `serve` answers this document as `/openapi.json`. `make docs` makes this
-page from the same table of routes.
+Every route of the REST and admin API, on port 8080 of `serve`. Users send their key as `X-API-Key`, administrators
+theirs as `X-Admin-API-Key`. [Use the REST API](../howto/use-the-rest-api.md) shows a whole session, and [Compared
+with Vexa](vexa-compatibility.md) what differs. `serve` answers this document as `/openapi.json`. `make docs` makes
+this page from the same table of routes.
 """
 ERRORS = """## Error codes
 
-The body of an error has `code`, the stable word for programs, and `detail`, a sentence for people; for a 422 `detail` is a list that
-names each field. A 429 and a 503 have `Retry-After`.
+The body of an error has `code`, the stable word for programs, and `detail`, a sentence for people; for a 422 `detail`
+is a list that names each field. A 429 and a 503 have `Retry-After`.
 
 """
 EVERYWHERE = """## What every route may answer

@@ -1,7 +1,7 @@
 """The site in build/site: Zensical builds it from docs/, and this module refuses what Zensical lets pass.
 
-Zensical refuses broken links and anchors between pages. What it does not look for: pages that no menu leads to, pictures
-that are missing, and parts that a reader's browser would fetch from other hosts.
+Zensical refuses broken links and anchors between pages. What it does not look for: pages that no menu leads to,
+pictures that are missing, and parts that a reader's browser would fetch from other hosts.
 """
 
 import subprocess

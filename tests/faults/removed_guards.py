@@ -1,6 +1,6 @@
 """Each guard is taken out of production code, one at a time, and a test must fail for it.
 
-A test that passes without the guard it is there for proves nothing. `docs/evidence/guards.md` holds the table this writes.
+A test that passes without its guard proves nothing. This run writes the table in `docs/evidence/guards.md`.
 """
 
 import asyncio

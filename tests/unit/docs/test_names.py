@@ -1,6 +1,7 @@
 """What pages name exists: files, settings, metrics, targets of make, commands of `usher`, values of the chart."""
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +19,20 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.rel
 
 ROOMS = "bot_runtime|crds|dev|docs|helm|images|locks|manifests|models|operator|tests"
 FILES = re.compile(rf"`((?:{ROOMS})/[\w./{{}},-]*)(?:::(\w+))?`")
-# A profile names the modules as they were when it was taken, which its page says.
+DOC = re.compile(r"\bdocs/[\w/-]+\.md\b")
+# Variables that no settings class reads.
 OTHER_VARIABLES = {"USHER_CACHE", "USHER_LOCAL_CALLBACK_URL"}
+
+
+def tracked(suffix: str = "") -> list[Path]:
+    """The files of the repository, by their paths in it."""
+    listed = subprocess.run(["git", "ls-files"], cwd=site.ROOT, capture_output=True, text=True, check=True).stdout
+    paths = [Path(line) for line in listed.splitlines() if line.endswith(suffix)]
+    return [path for path in paths if (site.ROOT / path).is_file()]
+
+
+def text_of(path: Path) -> str:
+    return (site.ROOT / path).read_text(errors="replace")
 
 
 def found(pattern: str, page: Path) -> Iterator[str]:
@@ -76,3 +89,17 @@ def test_a_value_of_the_chart_that_is_set_exists(page: Path) -> None:
     known = {path for path, _, _ in documented((CHART / "values.yaml").read_text())}
     for path in found(r"--set '?([a-zA-Z.]+)=", page):
         assert path in known, f"{path} is no value of the chart"
+
+
+OUTSIDE = [path for path in tracked(".md") if path.parts[0] != "docs"]
+
+
+@pytest.mark.parametrize("path", OUTSIDE, ids=str)
+def test_a_link_of_a_page_outside_the_site_leads_to_a_file(path: Path) -> None:
+    for target in found(r"\]\(([^)#:]+)(?:#[^)]*)?\)", site.ROOT / path):
+        assert (site.ROOT / path).parent.joinpath(target).exists(), f"{target} does not exist"
+
+
+def test_a_page_that_code_and_manifests_name_exists() -> None:
+    named = {(path, name) for path in tracked() for name in DOC.findall(text_of(path))}
+    assert [f"{path} names {name}" for path, name in sorted(named) if not (site.ROOT / name).exists()] == []
