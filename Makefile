@@ -45,7 +45,7 @@ lock: $(UV) ## Lock every dependency anew, by hash (locks/*.txt)
 	echo 'cyclonedx-bom>=7' | compile - --output-file locks/sbom.txt
 
 .PHONY: check
-check: lint types layers unit ## Lint, types, layers and unit tests: what to run while working
+check: lint types layers site unit ## Lint, types, layers, docs and unit tests: what to run while working
 
 .PHONY: lint
 lint: install
@@ -103,7 +103,7 @@ soak: install ## Ask for bots at random while serve and operate are killed, and 
 	@$(RUN) tests.faults --only soak $(addprefix --minutes ,$(MINUTES)) $(addprefix --seed ,$(SEED))
 
 .PHONY: bench
-bench: install ## Measure everything on a real control plane and write docs/performance.md (about 25 minutes)
+bench: install ## Measure everything on a real control plane and write docs/evidence/performance.md (about 25 minutes)
 	@$(RUN) dev.stores up
 	@$(RUN) tests.load.bench --write $(addprefix --only ,$(ONLY))
 
@@ -113,7 +113,7 @@ bench-quick: install ## Measure a little of it and compare with stored margins (
 	@$(RUN) tests.load.bench --quick $(addprefix --only ,$(ONLY))
 
 .PHONY: profile
-profile: install ## Sample what the operator and serve spend their time on and write docs/profiles.md (about 5 minutes)
+profile: install ## Sample what the operator and serve spend their time on and write docs/evidence/profiles.md (about 5 minutes)
 	@$(RUN) dev.stores up
 	@$(RUN) tests.load.bench --profile --write $(addprefix --only ,$(ONLY))
 
@@ -174,6 +174,11 @@ status: ## What of the development cluster runs
 	@$(RUN_ANYWHERE) dev.cluster status
 
 .PHONY: docs
-docs: install ## Write the pages that are made from code
-	@$(RUN) dev.settings_page
+docs: install ## Write the pages that are made from code, and build the docs site into build/site
+	@$(RUN) dev.docs write
 	@$(RUN) dev.chart
+	@$(RUN) dev.docs build
+
+.PHONY: site
+site: install
+	@$(RUN) dev.docs build
