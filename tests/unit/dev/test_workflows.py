@@ -38,7 +38,7 @@ def made(lines: Iterator[str]) -> set[str]:
     [
         ("github-workflows", WORKFLOWS),
         ("dependabot", [GITHUB / "dependabot.yml"]),
-        ("github-issue-forms", [GITHUB / "ISSUE_TEMPLATE" / name for name in ("fault.yml", "wish.yml")]),
+        ("github-issue-forms", [GITHUB / "ISSUE_TEMPLATE" / name for name in ("bug_report.yml", "feature_request.yml")]),
         ("github-issue-config", [GITHUB / "ISSUE_TEMPLATE" / "config.yml"]),
     ],
 )
