@@ -418,7 +418,7 @@ class _Beats(Beats):
 class _CreatedJobs(CreatedJobs):
     """As the beats: one Job at a time."""
 
-    async def note(self, meeting_id: int) -> None:
+    async def record(self, meeting_id: int) -> None:
         await bots.mark_jobs_created(_DATABASE, [meeting_id])
 
 
@@ -447,7 +447,7 @@ _ENSURER = Ensurer(
     allows_image=SETTINGS.allows_image,
     now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
 )
-_ENSURER._created_jobs = _CreatedJobs(_DATABASE)
+_ENSURER._starter._created_jobs = _CreatedJobs(_DATABASE)
 
 
 async def _ensure(number: int, wish: str, shown: str) -> None:

@@ -1,7 +1,7 @@
 """From a bot's row to its Job: pure functions, no I/O.
 
 The Job's name follows from the meeting's id, so creating it twice is harmless. Its pod runs once (`backoffLimit: 0`):
-a bot that died has left its meeting, and a second pod would speak for a meeting that has moved on.
+a bot that died has left its meeting, and a second pod would report for a meeting that has moved on.
 """
 
 import json
@@ -21,7 +21,7 @@ CONTAINER = "bot"
 TOKEN_DIR = "/var/run/secrets/usher"  # noqa: S105 - a path
 TOKEN_EXPIRATION_S = 3600
 SHM_SIZE = "256Mi"
-# What a bot may still spend on its report after it gave up on leaving.
+# How long a bot may still report after it gave up on leaving.
 REPORT_MARGIN_S = 10
 # By a cluster's defaults each lookup of a bot is eight queries (search domains times A and AAAA), and one that is lost
 # costs five seconds. A name with two dots or more is meant as it stands. The options are those of resolv.conf(5).
@@ -38,7 +38,7 @@ DEFAULT_RESOURCES: Json = {
 
 @dataclass(frozen=True, kw_only=True)
 class JobSettings:
-    """What every bot's Job has in common. Durations are seconds."""
+    """The settings that every bot's Job shares. Durations are seconds."""
 
     image: str
     image_pull_policy: str
@@ -96,7 +96,7 @@ def _labels(bot: Bot) -> Json:
 
 
 def _pod_annotations(bot: Bot) -> Json:
-    # A bot in a meeting cannot be moved: autoscalers shall not drain its node for tidiness.
+    # A bot in a meeting cannot be moved, so autoscalers must not drain its node to save cost.
     return {
         CONNECTION_ANNOTATION: bot.connection_id,
         "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
@@ -120,7 +120,7 @@ def _owners(bot: Bot) -> list[Json]:
 
 
 def _pod_failure_policy() -> Json:
-    """Fails the Job at once and lets its condition tell a disruption from a bot that failed by itself."""
+    """Fails the Job at once, with a condition that tells a disruption from a bot that failed by itself."""
     return {
         "rules": [
             {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
@@ -169,7 +169,7 @@ def _container(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> Json:
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
-            # A program brought along by `exec` may expect to write beside its own files.
+            # A program that driver `exec` runs may expect to write beside its own files.
             "readOnlyRootFilesystem": (spec.driver or settings.default_driver) != "exec",
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",

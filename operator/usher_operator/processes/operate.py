@@ -102,10 +102,10 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
         status_writer = StatusWriter(
             database=database,
             kube=kube,
-            hold_s=settings.status_write_delay_s,
+            delay_s=settings.status_write_delay_s,
             now=_now,
             fence=flight,
-            crowded=lambda: in_flight.crowded,
+            has_backlog=lambda: in_flight.has_backlog,
         )
         await _serve_health(stack, settings, database=database, publisher=publisher, reconciler=reconciler)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())

@@ -245,7 +245,7 @@ class Site:
         self.status_writer = StatusWriter(
             database=self.database,
             kube=kube,
-            hold_s=settings.status_write_delay_s,
+            delay_s=settings.status_write_delay_s,
             now=lambda: datetime.now(UTC),
             fence=self._flight,
         )
@@ -332,7 +332,7 @@ class Site:
             await _guarded(self.finished_job.close(job))
         await self.users.look()
         await self.reconciler.tick()
-        await _guarded(self.status_writer.show_changes())
+        await _guarded(self.status_writer.write_changes())
         await _guarded(self.sender.send_due())
 
     async def say_present(self) -> None:

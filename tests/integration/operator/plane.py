@@ -63,9 +63,9 @@ class Plane:
         self.status_writer = StatusWriter(
             database=database,
             kube=self.kube,
-            hold_s=self.settings.status_write_delay_s,
+            delay_s=self.settings.status_write_delay_s,
             now=self.clock.now,
-            crowded=lambda: self.in_flight.crowded,
+            has_backlog=lambda: self.in_flight.has_backlog,
         )
         self.reconciler = self.a_reconciler()
 

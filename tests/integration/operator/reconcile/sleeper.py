@@ -57,14 +57,14 @@ async def main(url: str) -> None:
         flight=flight,
         brownout=Brownout(settings=settings, clock=lambda: 0.0, leading_since=float("-inf")),
     )
-    status_writer = StatusWriter(database=database, kube=kube, hold_s=0, now=lambda: datetime.now(UTC), fence=flight)
+    status_writer = StatusWriter(database=database, kube=kube, delay_s=0, now=lambda: datetime.now(UTC), fence=flight)
     async with database.transaction() as connection:
         for bot in await bots.live_bots(connection):
             kube.pods[bot.request_namespace or "", bot.job_name] = a_pod(bot.job_name)
     keeping = asyncio.create_task(flight.keep())
     await reconciler.tick()
     try:
-        await status_writer.show_changes()
+        await status_writer.write_changes()
     except NotLeading:
         say("status fenced")
     say(f"wrote {len(kube.writes)}")
