@@ -7,7 +7,7 @@ from functools import reduce
 import pytest
 
 from tests.faults import page
-from tests.faults.crash.switch import Mode
+from tests.faults.crash.fault_injector import Mode
 
 ROWS = [line.strip("| ").split(" | ") for line in page.read("invariants.md", "crash points").splitlines()[2:]]
 PLACES = [match[1] for row in ROWS if (match := re.search(r"(?:of|by) ([a-z_.]+\.[\w.]+)$", row[0]))]
@@ -21,8 +21,8 @@ def test_the_table_has_every_kind_of_write() -> None:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row[0]))
 def test_every_cell_converged(row: list[str]) -> None:
     assert len(row) == 1 + len(Mode)
-    for cell in row[1:]:
-        converged, _, played = cell.partition("/")
+    for case in row[1:]:
+        converged, _, played = case.partition("/")
         assert converged == played != "0"
 
 

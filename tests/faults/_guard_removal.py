@@ -1,4 +1,4 @@
-"""A pytest plugin that takes one guard out of production: `USHER_BROKEN_GUARD=NAME pytest -p tests.faults._breaking`.
+"""A pytest plugin that removes one production guard: `USHER_REMOVED_GUARD=NAME pytest -p tests.faults._guard_removal`.
 
 Nothing in the tree changes: the guard is patched in the process that runs the tests, for as long as it lives.
 """
@@ -208,7 +208,7 @@ GUARDS = [
 
 def pytest_configure() -> None:
     """Take out the guard that the environment names."""
-    wanted = os.environ.get("USHER_BROKEN_GUARD")
+    wanted = os.environ.get("USHER_REMOVED_GUARD")
     for guard in GUARDS:
         if guard.name == wanted:
             guard.take_out()

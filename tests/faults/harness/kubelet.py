@@ -11,14 +11,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.faults.rig.api import MERGE, PODS, STRATEGIC, Api, Json
+from tests.faults.harness.api import MERGE, PODS, STRATEGIC, Api, Json
 from tests.load.botswarm import Identity, Script, Swarm
 from tests.load.botswarm.bot import Bot
 from usher_operator.kube.job import CONNECTION_ANNOTATION, CONTAINER, MEETING_LABEL
 from usher_operator.reconcile.snapshot import JOB_NAME_LABEL
 
 NODES = "/api/v1/nodes"
-NODE = "rig"
+NODE = "harness"
 HEARTBEAT_S = 10.0
 SIGKILLED = 137
 ROOM = {"cpu": "100k", "memory": "100Ti", "pods": "1M", "ephemeral-storage": "100Ti"}

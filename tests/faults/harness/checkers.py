@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tests.faults.rig.api import JOBS, PODS, REQUESTS, Api, Json
+from tests.faults.harness.api import JOBS, PODS, REQUESTS, Api, Json
 from usher_models.db.engine import Database
 from usher_models.states import HOLDS_SLOT, LIVE, TERMINAL
 
@@ -65,7 +65,7 @@ FROM usher.bots b JOIN meetings m ON m.id = b.meeting_id ORDER BY b.meeting_id
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
+class Fleet:
     """Where to look. `healthy` are the connection ids of bots that live and shall go on living."""
 
     database: Database
@@ -93,36 +93,36 @@ async def rows(database: Database) -> list[dict[str, Any]]:
         return [dict(row._mapping) for row in await connection.execute(text(_ROWS))]
 
 
-async def quiet(world: World) -> list[str]:
+async def quiet(fleet: Fleet) -> list[str]:
     """What is not as it shall be when nothing is under way: `always`, and I2, I3, I4, I6 and the shown status."""
-    findings = await always(world.database)
-    found = await rows(world.database)
-    requests = await world.api.items(REQUESTS.format(world.namespace))
-    jobs = await world.api.items(JOBS.format(world.namespace))
-    pods = await world.api.items(PODS.format(world.namespace))
+    findings = await always(fleet.database)
+    found = await rows(fleet.database)
+    requests = await fleet.api.items(REQUESTS.format(fleet.namespace))
+    jobs = await fleet.api.items(JOBS.format(fleet.namespace))
+    pods = await fleet.api.items(PODS.format(fleet.namespace))
     return [
         *findings,
-        *_stuck(world, found),
-        *_killed(world, found),
+        *_stuck(fleet, found),
+        *_killed(fleet, found),
         *_doubled(jobs, pods),
         *_orphaned(found, jobs=jobs, requests=requests),
         *_shown(found, requests),
     ]
 
 
-def _stuck(world: World, found: list[dict[str, Any]]) -> list[str]:
+def _stuck(fleet: Fleet, found: list[dict[str, Any]]) -> list[str]:
     return [
         f"I3: meeting {row['meeting_id']} is still {row['status']} and its bot is not there"
         for row in found
-        if row["status"] not in TERMINAL and row["connection_id"] not in world.healthy
+        if row["status"] not in TERMINAL and row["connection_id"] not in fleet.healthy
     ]
 
 
-def _killed(world: World, found: list[dict[str, Any]]) -> list[str]:
+def _killed(fleet: Fleet, found: list[dict[str, Any]]) -> list[str]:
     return [
         f"I6: meeting {row['meeting_id']} is {row['status']} ({row['reason']}) and its bot is healthy"
         for row in found
-        if row["status"] in TERMINAL and row["connection_id"] in world.healthy
+        if row["status"] in TERMINAL and row["connection_id"] in fleet.healthy
     ]
 
 

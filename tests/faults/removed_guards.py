@@ -9,7 +9,7 @@ import re
 import sys
 from pathlib import Path
 
-from tests.faults._breaking import GUARDS, Guard
+from tests.faults._guard_removal import GUARDS, Guard
 from tests.faults.figures import Figure, Scale, exactly
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,13 +35,24 @@ async def run(scale: Scale) -> list[Figure]:
 
 async def _first_failure(guard: Guard) -> str:
     """The first test that fails without the guard; empty when none does, or when the tests could not be run."""
-    words = ["-m", "pytest", guard.test, "-x", "-q", "-p", "tests.faults._breaking", "-p", "no:cacheprovider", "-n0"]
+    words = [
+        "-m",
+        "pytest",
+        guard.test,
+        "-x",
+        "-q",
+        "-p",
+        "tests.faults._guard_removal",
+        "-p",
+        "no:cacheprovider",
+        "-n0",
+    ]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *words,
         *(["-k", guard.only] if guard.only else []),
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "USHER_BROKEN_GUARD": guard.name},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "USHER_REMOVED_GUARD": guard.name},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -39,7 +39,7 @@ class Stores:
         settings = replace(
             usual,
             home=home,
-            # Below the ports that clients get, see rig.proxy.
+            # Below the ports that clients get, see harness.proxy.
             postgres_port=24400 + number,
             redis_port=63900 + number,
             max_connections=MAX_CONNECTIONS,

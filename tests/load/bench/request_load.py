@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from tests.load.bench.rig import REQUESTS, Rig
+from tests.load.bench.harness import REQUESTS, Harness
 from usher_models.db.engine import Database
 
 _CREATED = text("""
@@ -27,10 +27,10 @@ _meetings = itertools.count(600_000_000)
 class Bench:
     """One database and its users, and BotRequests of theirs."""
 
-    def __init__(self, rig: Rig, database: Database, users: list[int]) -> None:
-        self.rig, self.database, self.users = rig, database, users
+    def __init__(self, harness: Harness, database: Database, users: list[int]) -> None:
+        self.harness, self.database, self.users = harness, database, users
         # Made once: each has a TLS context of its own, which reads the certificates.
-        self._api = rig.api
+        self._api = harness.api
 
     def requests(self, prefix: str, due: dict[str, float] | None = None) -> Iterator[bytes]:
         """BotRequests to create, named with the prefix; `due` learns when each was taken."""

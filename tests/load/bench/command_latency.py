@@ -12,8 +12,8 @@ from sqlalchemy import text
 from dev.stores.settings import load as stores
 from tests.load import plane, rows
 from tests.load.bench.figures import Figure
+from tests.load.bench.harness import Harness
 from tests.load.bench.load import Target, one
-from tests.load.bench.rig import Rig
 from tests.load.botswarm import Histogram, Script, Swarm, TokenSigner
 from tests.load.botswarm.bot import Bot
 from usher_models.db import api_tokens
@@ -22,12 +22,12 @@ from usher_models.db.engine import Database
 _WHO = text("SELECT m.id, m.user_id, m.platform_specific_id AS native_id FROM meetings m WHERE m.status = 'active'")
 
 
-async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
+async def run(harness: Harness, load: dict[str, Any]) -> list[Figure]:
     """Seconds from the client's request to the bot."""
     with_redis, missed = await _measured(
-        rig, load, redis_url=stores().redis_url, count=int(load["rate"] * load["seconds"])
+        harness, load, redis_url=stores().redis_url, count=int(load["rate"] * load["seconds"])
     )
-    without, missed_without = await _measured(rig, load, redis_url="", count=load["without_redis"])
+    without, missed_without = await _measured(harness, load, redis_url="", count=load["without_redis"])
     return [
         Figure(name="command p50", value=1000 * with_redis.quantile(0.5), unit="ms", note=with_redis.summary()),
         Figure(name="command p99", value=1000 * with_redis.quantile(0.99), unit="ms"),
@@ -41,7 +41,7 @@ async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
     ]
 
 
-async def _measured(rig: Rig, load: dict[str, Any], *, redis_url: str, count: int) -> tuple[Histogram, int]:
+async def _measured(harness: Harness, load: dict[str, Any], *, redis_url: str, count: int) -> tuple[Histogram, int]:
     latency = Histogram()
     sent: dict[int, float] = {}
 
@@ -52,14 +52,14 @@ async def _measured(rig: Rig, load: dict[str, Any], *, redis_url: str, count: in
     async with plane.fresh_database() as (url, database):
         settings = {"USHER_HEARTBEAT_INTERVAL_S": str(load["beat_s"])}
         serve = plane.serve(
-            kubeconfig=rig.kubeconfig, database_url=url, folder=rig.folder, redis_url=redis_url, **settings
+            kubeconfig=harness.kubeconfig, database_url=url, folder=harness.folder, redis_url=redis_url, **settings
         )
         async with serve.running():
             bots = await rows.live_bots(database, load["bots"], namespace=plane.NAMESPACE)
             targets, who = await _owners(database)
             swarm = Swarm(
                 url=f"http://127.0.0.1:{plane.CALLBACK_PORT}",
-                tokens=TokenSigner.of_cluster(rig.settings),
+                tokens=TokenSigner.of_cluster(harness.settings),
                 redis_url=redis_url or None,
                 beat_s=load["beat_s"],
                 seed=1,
@@ -69,7 +69,7 @@ async def _measured(rig: Rig, load: dict[str, Any], *, redis_url: str, count: in
                 for bot in bots:
                     swarm.add(bot, Script(present=True))
                 await asyncio.sleep(load["beat_s"] + 1)
-                with rig.shares(f"commands {'by' if redis_url else 'without'} Redis", serve):
+                with harness.shares(f"commands {'by' if redis_url else 'without'} Redis", serve):
                     await _send(targets, who, sent, rate=load["rate"], count=count)
                     await asyncio.sleep(load["beat_s"] + 2)
     return latency, len(sent)

@@ -1,6 +1,7 @@
 """The least that could answer: an aiohttp server that reads JSON and says something, with or without a reservation.
 
-`python -m tests.load.bench.plain PORT [DSN]`: what the libraries below Usher can do, for a ratio. With a database each
+`python -m tests.load.bench.baseline_server PORT [DSN]`: what the libraries below Usher can do, for a ratio. With a
+database each
 request is the very statements of a reservation through psycopg alone, for user 1 to 100 in turn.
 """
 

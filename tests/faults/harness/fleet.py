@@ -18,9 +18,9 @@ from sqlalchemy import text
 
 from dev.cluster import bare
 from tests.fakes.settings import some_settings
-from tests.faults.rig.api import JOBS, REQUESTS, Api
-from tests.faults.rig.proxy import Proxy
-from tests.faults.rig.stores import Stores
+from tests.faults.harness.api import JOBS, REQUESTS, Api
+from tests.faults.harness.proxy import Proxy
+from tests.faults.harness.stores import Stores
 from tests.load import rows
 from tests.load.botswarm import Script, Swarm, TokenSigner
 from tests.load.plane import UsherProcess
@@ -41,7 +41,7 @@ _UNHEARD = text("SELECT count(*) FROM usher.heartbeats WHERE at < :since")
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
+class Fleet:
     """A running installation."""
 
     stores: Stores
@@ -74,7 +74,7 @@ class World:
 
 
 @asynccontextmanager
-async def a_world(api: Api, *, number: int, bots: int, seed: int) -> AsyncIterator[World]:
+async def a_world(api: Api, *, number: int, bots: int, seed: int) -> AsyncIterator[Fleet]:
     """A world with that many live bots, for as long as the context lasts. `number` keeps worlds apart."""
     namespace = f"world-{number}-{seed}"
     folder = FOLDER / f"world-{number}"
@@ -98,7 +98,7 @@ async def a_world(api: Api, *, number: int, bots: int, seed: int) -> AsyncIterat
         for identity in identities:
             swarm.add(identity, Script(present=True, meeting_s=7200))
         serve, operate = processes
-        yield World(
+        yield Fleet(
             stores=stores,
             truth=truth,
             serve=serve,

@@ -45,7 +45,7 @@ class Strike:
 
 
 @dataclass
-class Switch:
+class FaultInjector:
     """Counts every write, and strikes at most once."""
 
     strike: Strike | None = None

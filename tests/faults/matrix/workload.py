@@ -1,6 +1,6 @@
-"""The bots of a ground in the matrix, and what people do while something is wrong: ask for more, tell them, send them.
+"""The bots of an installation in the matrix, and what clients do during a fault: create, command and delete bots.
 
-A town knows which bots are healthy and shall live on, so that none of them may be missing afterwards.
+A workload knows which bots are healthy and shall live on, so that none of them may be missing afterwards.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import aiohttp
 from sqlalchemy import text
 
-from tests.faults.rig.ground import Ground
+from tests.faults.harness.installation import Installation
 from tests.faults.soaking.kinds import WELL
 from tests.faults.soaking.people import People, some_people
 from tests.faults.soaking.plan import Act, Life, What
@@ -48,10 +48,10 @@ class State:
 
 
 @dataclass
-class Town:
+class Workload:
     """`living` are the lives that go on; `gone` those that were sent away, and must end as `stopped`."""
 
-    ground: Ground
+    installation: Installation
     people: People
     dice: random.Random
     living: list[Life] = field(default_factory=list)
@@ -61,12 +61,12 @@ class Town:
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @classmethod
-    async def settle(cls, ground: Ground, session: aiohttp.ClientSession, *, seed: int) -> "Town":
+    async def settle(cls, installation: Installation, session: aiohttp.ClientSession, *, seed: int) -> "Workload":
         """People who have asked for their first bots."""
-        persons = await some_people(ground.truth, USERS, cap=CAP)
-        town = cls(ground, People(ground, persons, session, patience_s=PATIENCE_S), random.Random(seed))
-        await asyncio.gather(*(town.ask(town.a_life()) for _ in range(BOTS)))
-        return town
+        persons = await some_people(installation.truth, USERS, cap=CAP)
+        workload = cls(installation, People(installation, persons, session, patience_s=PATIENCE_S), random.Random(seed))
+        await asyncio.gather(*(workload.ask(workload.a_life()) for _ in range(BOTS)))
+        return workload
 
     def a_life(self) -> Life:
         """One more, asked for over REST or by a BotRequest in turn."""
@@ -107,7 +107,7 @@ class Town:
 
     async def states(self, since: object) -> dict[str, State]:
         """What each row says; `heard` since that moment of the database's clock."""
-        async with self.ground.truth.transaction() as connection:
+        async with self.installation.truth.transaction() as connection:
             rows = await connection.execute(_STATES, {"since": since})
             return {row.native_id: State(**row._mapping) for row in rows}
 

@@ -1,6 +1,6 @@
 """One installation on which whole lives are played: stores, `serve`, `operate`, a kubelet and its bots.
 
-Unlike a `world`, nothing is made beforehand: BotRequests come from people, Jobs from `operate`, pods from the Job
+Unlike a `fleet`, nothing is made beforehand: BotRequests come from people, Jobs from `operate`, pods from the Job
 controller. Whatever Usher stands on is reached by a proxy of its own, which a run may break.
 """
 
@@ -16,10 +16,10 @@ import yaml
 from sqlalchemy import make_url
 
 from dev.cluster import bare
-from tests.faults.rig.api import Api
-from tests.faults.rig.kubelet import Kubelet
-from tests.faults.rig.proxy import Proxy
-from tests.faults.rig.stores import Stores
+from tests.faults.harness.api import Api
+from tests.faults.harness.kubelet import Kubelet
+from tests.faults.harness.proxy import Proxy
+from tests.faults.harness.stores import Stores
 from tests.load.botswarm import Script, Swarm, TokenSigner
 from tests.load.botswarm.bot import LONGEST_WAIT_S, Bot
 from tests.load.plane import UsherProcess
@@ -52,7 +52,7 @@ class Ways:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ground:
+class Installation:
     """A running installation. `truth` reaches Postgres without a proxy, as `api` does the API server."""
 
     api: Api
@@ -76,7 +76,7 @@ class Ground:
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """What a ground is made from. `number` keeps grounds apart; `clocks` are `USHER_…` settings."""
+    """What an installation is made from. `number` keeps installations apart; `clocks` are `USHER_…` settings."""
 
     number: int
     name: str
@@ -95,7 +95,7 @@ class Plot:
 
 
 @asynccontextmanager
-async def a_ground(api: Api, plot: Plot) -> AsyncIterator[Ground]:
+async def a_ground(api: Api, plot: Plot) -> AsyncIterator[Installation]:
     """An installation for as long as the context lasts."""
     namespace = f"{plot.name}-{plot.number}-{os.getpid()}-{next(_NUMBERS)}"
     async with AsyncExitStack() as stack:
@@ -113,7 +113,7 @@ async def a_ground(api: Api, plot: Plot) -> AsyncIterator[Ground]:
         serve, operate = processes(plot, url, ways, namespace=namespace)
         for process in (serve, operate):
             await stack.enter_async_context(process.running())
-        yield Ground(
+        yield Installation(
             api=api,
             namespace=namespace,
             stores=stores,

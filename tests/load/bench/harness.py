@@ -1,4 +1,4 @@
-"""The rig: a control plane with fake nodes, the stores, and what a benchmark asks of them.
+"""The harness: a control plane with fake nodes, the stores, and what a benchmark asks of them.
 
 It begins with an empty control plane and leaves nothing behind.
 """
@@ -41,7 +41,7 @@ USHERS_CLIENTS = ("OpenAPI-Generator", "kopf", "Python/", "usher/")
 
 
 @dataclass
-class Rig:
+class Harness:
     """A running control plane and its helpers; `cpu` collects each benchmark's shares."""
 
     settings: Settings
@@ -94,7 +94,7 @@ class Rig:
     @contextmanager
     def shares(self, benchmark: str, *ours: UsherProcess) -> Iterator[None]:
         """Note how much of one core each process used meanwhile."""
-        named = {one.command: one.pid for one in ours} | {"the rig itself": psutil.Process().pid}
+        named = {one.command: one.pid for one in ours} | {"the harness itself": psutil.Process().pid}
         before, began = _cpu(named, self.settings), time.monotonic()
         with self.profiler.sampling(benchmark, *ours) if self.profiler else nullcontext():
             yield
@@ -132,15 +132,15 @@ class Rig:
 
 
 @asynccontextmanager
-async def up(*, folder: Path, progress: Progress, profiler: Profiler | None = None) -> AsyncIterator[Rig]:
+async def up(*, folder: Path, progress: Progress, profiler: Profiler | None = None) -> AsyncIterator[Harness]:
     """Bring everything up; take it down at the end. What a killed run left is removed first."""
     settings = bare.load()
     await asyncio.to_thread(_down, settings)
     try:
         await asyncio.to_thread(_up, settings, progress)
-        rig = Rig(settings=settings, folder=folder, say=progress.say, profiler=profiler)
-        await _furnish(rig)
-        yield rig
+        harness = Harness(settings=settings, folder=folder, say=progress.say, profiler=profiler)
+        await _furnish(harness)
+        yield harness
     finally:
         await asyncio.to_thread(_down, settings)
 
@@ -182,18 +182,18 @@ def _kwok(settings: Settings) -> processes.Process:
     return process(settings, "kwok", (program, *flags))
 
 
-async def _furnish(rig: Rig) -> None:
-    rig.token = await asyncio.to_thread(_account, rig.settings)
-    rig.kubeconfig.write_text(json.dumps(_with_token(rig.settings, rig.token)))
-    processes.start(_kwok(rig.settings))
+async def _furnish(harness: Harness) -> None:
+    harness.token = await asyncio.to_thread(_account, harness.settings)
+    harness.kubeconfig.write_text(json.dumps(_with_token(harness.settings, harness.token)))
+    processes.start(_kwok(harness.settings))
     for namespace in (NAMESPACE, RAW):
-        await rig.call("POST", "/api/v1/namespaces", _named("Namespace", namespace))
+        await harness.call("POST", "/api/v1/namespaces", _named("Namespace", namespace))
         accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
-        await rig.call("POST", accounts, _named("ServiceAccount", "usher-bot"))
+        await harness.call("POST", accounts, _named("ServiceAccount", "usher-bot"))
     for number in range(NODES):
         node = _named("Node", f"kwok-{number}")
         node["metadata"]["labels"] = {"life": "long", "type": "kwok"}
-        await rig.call("POST", "/api/v1/nodes", node)
+        await harness.call("POST", "/api/v1/nodes", node)
 
 
 def _account(settings: Settings) -> str:

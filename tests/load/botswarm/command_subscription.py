@@ -15,7 +15,7 @@ from usher_models.wire import command_channels
 Heard = Callable[[str, dict[str, Any]], None]
 
 
-class Ears:
+class CommandSubscription:
     """Listens on the first of each bot's two channels: a bot listens on both, and the second says the same again."""
 
     def __init__(self, url: str) -> None:

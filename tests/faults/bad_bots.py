@@ -23,7 +23,7 @@ from dev.machine.progress import Progress
 from tests.databases import own_database
 from tests.fakes.settings import some_settings
 from tests.fakes.tokens import NAMESPACE, TokenIssuer
-from tests.faults._babbling import babble
+from tests.faults._excessive_callbacks import babble
 from tests.faults.figures import Figure, Scale, counted, exactly
 from tests.faults.frozen_bots import serving, sweeping
 from tests.scenario import Scenario
@@ -109,7 +109,7 @@ async def run(scale: Scale) -> list[Figure]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         given = Scenario(database)
         bots = {kind.name: await given.a_bot(lobby_timeout_s=LOBBY_S, request_namespace=NAMESPACE) for kind in KINDS}
-        zoo = Zoo(given=given, issuer=issuer, port=port, folder=folder)
+        zoo = BadBots(given=given, issuer=issuer, port=port, folder=folder)
         stack.push_async_callback(zoo.close)
         babbling = asyncio.create_task(zoo.babble(bots["babbling"], seed=scale.seed))
         for kind in KINDS:
@@ -140,7 +140,7 @@ class _Errors(logging.Handler):
         self.count += 1
 
 
-class Zoo:
+class BadBots:
     """The processes, and what is done to them."""
 
     def __init__(self, *, given: Scenario, issuer: TokenIssuer, port: int, folder: Path) -> None:

@@ -1,6 +1,6 @@
 """The API server as a person, a kubelet and a checker speak to it: the administrator's certificate and plain JSON.
 
-One client per run. It never goes through a proxy, so that the rig sees what is true while Usher cannot.
+One client per run. It never goes through a proxy, so that the harness sees what is true while Usher cannot.
 """
 
 import asyncio

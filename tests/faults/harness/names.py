@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.faults.rig.proxy import SLOW_S, Way
+from tests.faults.harness.proxy import SLOW_S, Way
 
 PORT = 53
 TTL_S = 1

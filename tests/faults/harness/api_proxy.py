@@ -18,7 +18,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from dev.cluster.settings import Settings
-from tests.faults.rig.api import client_context
+from tests.faults.harness.api import client_context
 
 HOST = "127.0.0.1"
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
