@@ -41,6 +41,7 @@ from usher_operator.callbacks.routes import Callbacks
 from usher_operator.http.errors import status_of
 from usher_operator.kube.botrequest import BotRequest
 from usher_operator.kube.port import Json
+from usher_operator.lifecycle.allowed_spec import AllowedSpec
 from usher_operator.lifecycle.close import Closer
 from usher_operator.lifecycle.commands import Commander
 from usher_operator.lifecycle.create_request import RequestCreator
@@ -444,7 +445,7 @@ _ENSURER = Ensurer(
     commander=_COMMANDER,
     redis_users=NoUsers(),
     job_settings=job_settings(SETTINGS),
-    allows_image=SETTINGS.allows_image,
+    allowed=AllowedSpec(SETTINGS),
     now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
 )
 _ENSURER._starter._created_jobs = _CreatedJobs(_DATABASE)

@@ -18,6 +18,7 @@ from usher_models.wire import ConnectionId
 
 Json = dict[str, Any]
 
+COMMAND_MAX_BYTES = 64 * 1024
 # What fits into a column of the database.
 Id = Annotated[int, Field(ge=1, lt=2**31)]
 Seconds = Annotated[int, Field(ge=1, lt=2**31)]
@@ -33,6 +34,12 @@ class ImageNotAllowed(Refused):
     """The image is not one that this installation allows."""
 
     code = "image_not_allowed"
+
+
+class NotAllowed(Refused):
+    """The BotRequest asks for something that this installation does not allow."""
+
+    code = "not_allowed"
 
 
 class _Spec(BaseModel):
@@ -65,6 +72,13 @@ def _no_meeting(connection_id: str) -> str:
     return connection_id
 
 
+def _bounded(command: list[str]) -> list[str]:
+    # A longer one does not fit into the environment of the bot's process (128 KiB for one variable, JSON included).
+    if sum(len(part.encode()) for part in command) > COMMAND_MAX_BYTES:
+        raise ValueError(f"Must have at most {COMMAND_MAX_BYTES // 1024} KiB in all")
+    return command
+
+
 class BotRequestSpec(_Spec):
     """spec of a BotRequest; `crds/botrequests.yaml` describes each field."""
 
@@ -84,7 +98,7 @@ class BotRequestSpec(_Spec):
     ttl_seconds_after_finished: int = Field(default=defaults.TTL_AFTER_FINISHED_S, ge=0, lt=2**31)
     driver: Literal["simulated", "exec"] | None = None
     image: str | None = None
-    command: list[str] = []
+    command: Annotated[list[str], AfterValidator(_bounded)] = []
     simulation: SimulationSpec | None = None
     resources: Json | None = None
     node_selector: dict[str, str] = {}

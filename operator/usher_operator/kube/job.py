@@ -10,6 +10,8 @@ from typing import Any
 
 from usher_models.db.bots import Bot
 from usher_operator.kube.botrequest import BotRequestSpec, SimulationSpec
+from usher_operator.kube.expansion import literal
+from usher_operator.kube.resources import with_defaults
 from usher_operator.redis_acl.account import RedisAccount
 
 Json = dict[str, Any]
@@ -21,6 +23,7 @@ CONTAINER = "bot"
 TOKEN_DIR = "/var/run/secrets/usher"  # noqa: S105 - a path
 TOKEN_EXPIRATION_S = 3600
 SHM_SIZE = "256Mi"
+TMP_SIZE = "1Gi"
 # How long a bot may still report after it gave up on leaving.
 REPORT_MARGIN_S = 10
 # By a cluster's defaults each lookup of a bot is eight queries (search domains times A and AAAA), and one that is lost
@@ -30,10 +33,6 @@ DNS_OPTIONS: list[Json] = [
     {"name": "timeout", "value": "2"},
     {"name": "attempts", "value": "3"},
 ]
-DEFAULT_RESOURCES: Json = {
-    "requests": {"cpu": "50m", "memory": "64Mi"},
-    "limits": {"memory": "512Mi"},
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,9 +162,9 @@ def _container(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> Json:
         "name": CONTAINER,
         "image": spec.image or settings.image,
         "imagePullPolicy": settings.image_pull_policy,
-        "command": ["usher-bot"],
+        "command": [literal("usher-bot")],
         "env": _env(bot, spec, settings),
-        "resources": spec.resources or DEFAULT_RESOURCES,
+        "resources": with_defaults(spec.resources),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -190,7 +189,7 @@ def _volumes(settings: JobSettings) -> list[Json]:
     return [
         {"name": "token", "projected": {"sources": [{"serviceAccountToken": token}]}},
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": SHM_SIZE}},
-        {"name": "tmp", "emptyDir": {}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": TMP_SIZE}},
     ]
 
 
@@ -218,7 +217,7 @@ def _env(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> list[Json]:
         "USHER_HEARTBEAT_INTERVAL_S": f"{settings.heartbeat_interval_s:g}",
         "USHER_LOG_FORMAT": "json",
     }
-    plain: list[Json] = [{"name": name, "value": value} for name, value in values.items() if value is not None]
+    plain: list[Json] = [{"name": name, "value": literal(value)} for name, value in values.items() if value is not None]
     return [*plain, _from_pod("USHER_POD_NAME", "metadata.name"), _from_pod("USHER_POD_UID", "metadata.uid")]
 
 

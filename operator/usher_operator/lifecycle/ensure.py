@@ -15,9 +15,10 @@ from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.errors import ConnectionTaken, DuplicateMeeting, InvalidMeeting, Refused
 from usher_models.states import Desired, Reason
-from usher_operator.kube.botrequest import BotRequest, BotRequestSpec, ImageNotAllowed
+from usher_operator.kube.botrequest import BotRequest
 from usher_operator.kube.job import JobSettings
 from usher_operator.kube.port import KubePort
+from usher_operator.lifecycle.allowed_spec import AllowedSpec
 from usher_operator.lifecycle.commands import Commander
 from usher_operator.lifecycle.refuse import Refuser
 from usher_operator.lifecycle.reservation import of_request
@@ -39,12 +40,12 @@ class Ensurer:
         commander: Commander,
         redis_users: RedisUsers,
         job_settings: JobSettings,
-        allows_image: Callable[[str], bool],
+        allowed: AllowedSpec,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._commander = commander
-        self._allows_image = allows_image
+        self._allowed = allowed
         self._refuser = Refuser(kube=kube, now=now)
         self._starter = JobStarter(database=database, kube=kube, redis_users=redis_users, job_settings=job_settings)
 
@@ -74,7 +75,7 @@ class Ensurer:
     async def _admit(self, request: BotRequest) -> None:
         try:
             spec = request.spec()
-            self._check_image(spec)
+            self._allowed.check(spec)
             async with self._database.at_once() as connection:
                 user_id = spec.user_id or await users.user_id_by_email(connection, spec.user_email or "")
                 reservation = await reservations.reserve(connection, of_request(request, user_id=user_id))
@@ -85,10 +86,6 @@ class Ensurer:
             RESERVATIONS.labels(outcome="admitted").inc()
             logger.info("Reserved a slot.", extra={"action": "slot_reserved", **_fields(request, reservation.bot)})
         await self._apply(request, reservation.bot)
-
-    def _check_image(self, spec: BotRequestSpec) -> None:
-        if spec.image and not self._allows_image(spec.image):
-            raise ImageNotAllowed(f"spec.image {spec.image} is not allowed here; leave it out or ask for it to be.")
 
     async def _apply(self, request: BotRequest, bot: Bot) -> None:
         """Apply what changed in the spec, and create the Job where it is missing."""

@@ -19,6 +19,7 @@ from usher_operator.http.health import Health
 from usher_operator.http.server import listening
 from usher_operator.kube.adapter import KubeAdapter
 from usher_operator.kube.job import JobSettings
+from usher_operator.lifecycle.allowed_spec import AllowedSpec
 from usher_operator.lifecycle.close import Closer
 from usher_operator.lifecycle.commands import Commander, RedisPublisher
 from usher_operator.lifecycle.ensure import Ensurer
@@ -83,7 +84,7 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             commander=commander,
             redis_users=users,
             job_settings=job_settings(settings),
-            allows_image=settings.allows_image,
+            allowed=AllowedSpec(settings),
             now=_now,
         )
         flight = LeaderLock(database, lease_s=settings.leader_lease_s)

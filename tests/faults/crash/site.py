@@ -32,6 +32,7 @@ from usher_operator.callbacks.replica_heartbeat import _say
 from usher_operator.callbacks.routes import Callbacks
 from usher_operator.kube.adapter import KubeAdapter
 from usher_operator.kube.botrequest import BotRequest
+from usher_operator.lifecycle.allowed_spec import AllowedSpec
 from usher_operator.lifecycle.close import Closer
 from usher_operator.lifecycle.commands import Commander, RedisPublisher
 from usher_operator.lifecycle.ensure import Ensurer
@@ -226,7 +227,7 @@ class Site:
             commander=commander,
             redis_users=self.users,
             job_settings=job_settings(settings),
-            allows_image=settings.allows_image,
+            allowed=AllowedSpec(settings),
             now=lambda: datetime.now(UTC),
         )
         self._flight = LeaderLock(self.database, lease_s=settings.leader_lease_s)

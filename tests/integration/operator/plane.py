@@ -14,6 +14,7 @@ from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_operator.kube.botrequest import BotRequest
 from usher_operator.kube.job import build_job
+from usher_operator.lifecycle.allowed_spec import AllowedSpec
 from usher_operator.lifecycle.close import Closer
 from usher_operator.lifecycle.commands import Commander
 from usher_operator.lifecycle.ensure import Ensurer
@@ -57,7 +58,7 @@ class Plane:
             commander=self.commander,
             redis_users=NoUsers(),
             job_settings=job_settings(self.settings),
-            allows_image=self.settings.allows_image,
+            allowed=AllowedSpec(self.settings),
             now=self.clock.now,
         )
         self.status_writer = StatusWriter(

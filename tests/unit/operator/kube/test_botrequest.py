@@ -153,3 +153,8 @@ def test_every_behaviour_of_the_definition_is_one_the_bot_knows(schema: dict[str
     script = schema["properties"]["spec"]["properties"]["simulation"]["properties"]
     names = [SimulationSpec(behaviour=value).behaviour_name for value in script["behaviour"]["enum"]]
     assert sorted(names) == sorted(get_args(Behaviour))
+
+
+def test_a_command_that_cannot_be_started_is_refused() -> None:
+    assert "spec.command: " in refusal(driver="exec", command=["x" * 40_000, "y" * 30_000])
+    assert a_request(driver="exec", command=["x" * 30_000, "y" * 30_000]).spec().driver == "exec"
