@@ -1,17 +1,13 @@
-"""`usher operate`: the watch and the reconciler. One replica; a second one would only wait for the sweep lock.
-
-Everything that must outlive kopf is opened before it starts: at its end, kopf cancels every task younger than itself.
-"""
+"""`usher operate`: the watches and the reconciler. One replica; a second one would only wait for the sweep lock."""
 
 import asyncio
 import logging
 import time
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from typing import Any
 
-import kopf
 from aiohttp import web
-from kopf._core.engines.peering import Identity
 
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
@@ -24,6 +20,7 @@ from usher_operator.lifecycle.close import Closer
 from usher_operator.lifecycle.commands import Commander, RedisPublisher
 from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
+from usher_operator.processes.signals import set_on_signals
 from usher_operator.reconcile.reconciler import Reconciler
 from usher_operator.redis_acl.users import AclUsers, NoUsers, RedisUsers
 from usher_operator.settings import Settings
@@ -31,6 +28,7 @@ from usher_operator.watch import handlers
 from usher_operator.watch.in_flight import InFlight
 from usher_operator.watch.processed_generations import ProcessedGenerations
 from usher_operator.watch.status_writer import StatusWriter
+from usher_operator.watch.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +64,8 @@ def _now() -> datetime:
 
 async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
     """Watch and reconcile until `stop`, SIGTERM or SIGINT. Raises KubernetesUnavailable without a cluster."""
+    stop = stop or asyncio.Event()
+    set_on_signals(stop)
     async with AsyncExitStack() as stack:
         database = Database.connect(
             settings.database_url.get_secret_value(),
@@ -110,28 +110,25 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
         )
         await _serve_health(stack, settings, database=database, publisher=publisher, reconciler=reconciler)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        background = [
+        background: list[asyncio.Task[Any]] = [
             tasks.create_task(reconciler.run(), name="reconciler"),
             tasks.create_task(status_writer.run(settings.status_write_interval_s), name="status-writer"),
         ]
         if isinstance(users, AclUsers):
             background.append(tasks.create_task(users.run(settings.reconcile_interval_s), name="redis-users"))
         logger.info("Watching %s.", ", ".join(settings.namespaces), extra={"action": "operating"})
+        registry = handlers.registry(
+            ensurer,
+            FinishedJob(database=database, kube=kube, closer=closer),
+            processed=ProcessedGenerations(database),
+            in_flight=in_flight,
+        )
+        supervisor = Supervisor(registry, on_started=lambda: set_on_signals(stop))
+        background += [
+            tasks.create_task(supervisor.run(namespace), name=f"watch-{namespace}") for namespace in settings.namespaces
+        ]
         try:
-            await kopf.operator(
-                registry=handlers.registry(
-                    ensurer,
-                    FinishedJob(database=database, kube=kube, closer=closer),
-                    processed=ProcessedGenerations(database),
-                    in_flight=in_flight,
-                ),
-                settings=handlers.configure(kopf.OperatorSettings()),
-                namespaces=list(settings.namespaces),
-                standalone=True,
-                # kopf would ask for the user's name, which an unprivileged uid of a container does not have.
-                identity=Identity("usher"),
-                stop_flag=stop,
-            )
+            await stop.wait()
         finally:
             for task in background:
                 task.cancel()

@@ -6,8 +6,9 @@ repeats what is missing within one interval, so nothing depends on the watch.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from itertools import chain, repeat
 from typing import Any
 
 import kopf
@@ -29,6 +30,8 @@ HANDLER_TIMEOUT_S = 60
 PREFIX = "usher.dev"
 # While an object's worker idles, kopf keeps its last event: ten thousand of them when a watch starts anew.
 IDLE_S = 0.2
+FIRST_BACKOFFS_S = (1, 1, 2, 4, 8, 15)
+LONGEST_BACKOFF_S = 30
 
 
 def registry(
@@ -100,6 +103,17 @@ class NothingToCompare(kopf.DiffBaseStorage):
         """Stores nothing."""
 
 
+class Backoffs:
+    """Pauses between the attempts of a request, in seconds, without an end.
+
+    By default kopf ends its operator after nine attempts: a minute of errors from the API server, or one namespace
+    whose Role is gone, would stop the watch of every namespace.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        return chain(FIRST_BACKOFFS_S, repeat(LONGEST_BACKOFF_S))
+
+
 def configure(settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
     """kopf's settings: one replica, fixed namespaces, annotations and finalizers under Usher's own prefix."""
     settings.persistence.finalizer = f"{PREFIX}/finalizer"
@@ -109,7 +123,11 @@ def configure(settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
     settings.scanning.disabled = True
     settings.networking.connect_timeout = 10
     settings.networking.request_timeout = 30
+    settings.networking.error_backoffs = Backoffs()
+    # kopf would kill the process ten minutes after one of several operators ended.
+    settings.process.ultimate_exiting_timeout = None
     settings.watching.server_timeout = 300
+    settings.watching.reconnect_backoff = 1
     settings.queueing.idle_timeout = IDLE_S
     settings.watching.chunk_size = PAGE  # ten thousand objects in one answer take a hundred megabytes
     settings.watching.label_selectors["batch", "v1", "jobs"] = MANAGED_BY  # Jobs of others are not sent
