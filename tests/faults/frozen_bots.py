@@ -21,7 +21,7 @@ from aiohttp import web
 from tests.databases import own_database
 from tests.fakes.kube import FakeKube
 from tests.fakes.publisher import RecordingPublisher
-from tests.fakes.settings import some_settings
+from tests.fakes.settings import INSTALLATION, some_settings
 from tests.fakes.tokens import AUDIENCE, ISSUER, NAMESPACE, SERVICE_ACCOUNT, TokenIssuer
 from tests.faults.figures import Figure, Scale, at_least, at_most, exactly
 from tests.scenario import Scenario
@@ -136,7 +136,7 @@ async def sweeping(database: Database, settings: Settings) -> AsyncIterator[None
         kube=kube,
         commander=commander,
         redis_users=NoUsers(),
-        job_settings=job_settings(settings),
+        job_settings=job_settings(settings, installation=INSTALLATION),
         allowed=AllowedSpec(settings),
         now=lambda: datetime.now(UTC),
     )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from usher_operator.kube.job import CONNECTION_ANNOTATION, MEETING_LABEL
+from usher_operator.kube.job import CONNECTION_ANNOTATION, INSTALLATION_LABEL, MEETING_LABEL
 from usher_operator.kube.port import Json
 
 
@@ -21,6 +21,11 @@ def connection_id_of(job: Json) -> str | None:
     """The connection id of a Job: it tells this database's Jobs from another's."""
     annotations: dict[str, Any] = job["metadata"].get("annotations") or {}
     return annotations.get(CONNECTION_ANNOTATION)
+
+
+def installation_of(job: Json) -> str | None:
+    """The id of the installation that made a Job; None if it carries none."""
+    return labels_of(job).get(INSTALLATION_LABEL)
 
 
 def finished(job: Json) -> bool:

@@ -13,13 +13,17 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import kopf
 from kopf._cogs.structs.references import Insights
 from kopf._core.engines.peering import Identity
 
+from usher_models.errors import KubernetesUnavailable
 from usher_operator.kube.adapter import PLURAL
+from usher_operator.kube.port import KubePort
+from usher_operator.lifecycle.installation import check_namespace
 from usher_operator.telemetry import WATCH_RESTARTS
 from usher_operator.watch.handlers import configure
 
@@ -47,11 +51,15 @@ class Supervisor:
         self,
         registry: kopf.OperatorRegistry,
         *,
+        installation: str,
+        kube: KubePort,
         on_started: Callable[[], None],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
+        self._installation = installation
+        self._kube = kube
         self._on_started = on_started
         self._sleep = sleep
         self._clock = clock
@@ -73,11 +81,13 @@ class Supervisor:
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     async def _watch(self, namespace: str) -> NoReturn:
-        """Watch until kopf gives up; raises why."""
+        """Watch until kopf gives up; raises why. Raises ForeignNamespace."""
+        with suppress(KubernetesUnavailable):
+            await check_namespace(self._kube, namespace, installation=self._installation)
         insights = Insights()
         tasks = await kopf.spawn_tasks(
             registry=self._registry,
-            settings=configure(kopf.OperatorSettings()),
+            settings=configure(kopf.OperatorSettings(), installation=self._installation),
             insights=insights,
             namespaces=[namespace],
             standalone=True,

@@ -21,6 +21,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tests.fakes.settings import INSTALLATION
 from tests.faults.crash.fault_injector import FaultInjector, Mode, caller
 from tests.faults.harness.api import JOBS, REQUESTS, Api, Json
 from tests.load.botswarm import TokenSigner
@@ -116,10 +117,11 @@ class FaultyKube(KubeAdapter):
             "creation of the BotRequest", lambda: KubeAdapter.create_request(self, namespace, request)
         )
 
-    async def patch_request_status(self, namespace: str, name: str, status: Json) -> bool:
+    async def patch_request_status(self, namespace: str, name: str, status: Json, *, uid: str) -> bool:
         """See KubePort."""
         return await self._switched(
-            "patch of the BotRequest's status", lambda: KubeAdapter.patch_request_status(self, namespace, name, status)
+            "patch of the BotRequest's status",
+            lambda: KubeAdapter.patch_request_status(self, namespace, name, status, uid=uid),
         )
 
     async def create_event(self, namespace: str, event: Json) -> None:
@@ -226,7 +228,7 @@ class Site:
             kube=kube,
             commander=commander,
             redis_users=self.users,
-            job_settings=job_settings(settings),
+            job_settings=job_settings(settings, installation=INSTALLATION),
             allowed=AllowedSpec(settings),
             now=lambda: datetime.now(UTC),
         )
@@ -247,6 +249,7 @@ class Site:
             database=self.database,
             kube=kube,
             delay_s=settings.status_write_delay_s,
+            installation=INSTALLATION,
             now=lambda: datetime.now(UTC),
             fence=self._flight,
         )

@@ -2,17 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import kopf
 import pytest
 
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.clock import FakeClock
+from tests.fakes.kube import FakeKube
 from tests.fakes.objects import a_botrequest
+from tests.fakes.settings import INSTALLATION
 from usher_operator.kube.adapter import GROUP, PLURAL, VERSION
 from usher_operator.watch import handlers
 from usher_operator.watch.supervisor import Supervisor, WatchEnded
@@ -33,16 +35,16 @@ class Seen:
         registry = kopf.OperatorRegistry()
 
         @kopf.on.login(registry=registry)
-        def login(**kwargs: object) -> kopf.ConnectionInfo | None:
+        def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
             return kopf.login_with_kubeconfig(**kwargs)
 
         @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
-        async def request_seen(namespace: str, name: str, **_: object) -> None:
-            self.names.append((namespace, name))
+        async def request_seen(namespace: str | None, name: str, **_: Any) -> None:
+            self.names.append((str(namespace), name))
             self._news.set()
 
         @kopf.on.event("batch", "v1", "jobs", registry=registry)
-        async def job_seen(**_: object) -> None:
+        async def job_seen(**_: Any) -> None:
             pass
 
         return registry
@@ -86,7 +88,9 @@ async def watching(seen: Seen, pauses: list[float]) -> AsyncIterator[dict[str, a
         pauses.append(seconds)
         await asyncio.sleep(0.02)
 
-    supervisor = Supervisor(seen.registry(), on_started=lambda: None, sleep=pause)
+    supervisor = Supervisor(
+        seen.registry(), installation=INSTALLATION, kube=FakeKube(), on_started=lambda: None, sleep=pause
+    )
     tasks: dict[str, asyncio.Task[object]] = {team: asyncio.create_task(supervisor.run(team)) for team in TEAMS}
     yield tasks
     for task in tasks.values():
@@ -172,8 +176,15 @@ async def test_a_definition_that_is_installed_later_is_watched_then(
 class Failing(Supervisor):
     """Watches that end after `lasts` seconds each."""
 
-    def __init__(self, clock: FakeClock, lasts: list[float], sleep: Callable[[float], Awaitable[None]]) -> None:
-        super().__init__(kopf.OperatorRegistry(), on_started=lambda: None, sleep=sleep, clock=clock)
+    def __init__(self, clock: FakeClock, lasts: Sequence[float], sleep: Callable[[float], Awaitable[None]]) -> None:
+        super().__init__(
+            kopf.OperatorRegistry(),
+            installation=INSTALLATION,
+            kube=FakeKube(),
+            on_started=lambda: None,
+            sleep=sleep,
+            clock=clock,
+        )
         self._fake, self._lasts = clock, iter(lasts)
 
     async def _watch(self, namespace: str) -> NoReturn:
@@ -208,7 +219,7 @@ async def test_the_end_of_a_watch_leaves_younger_tasks_alone(
 
 
 def test_pauses_between_attempts_have_no_end() -> None:
-    settings = handlers.configure(kopf.OperatorSettings())
+    settings = handlers.configure(kopf.OperatorSettings(), installation=INSTALLATION)
     backoffs: Iterator[float] = iter(settings.networking.error_backoffs)  # type: ignore[arg-type]
     assert max(next(backoffs) for _ in range(10_000)) == handlers.LONGEST_BACKOFF_S
     assert settings.process.ultimate_exiting_timeout is None
