@@ -4,7 +4,7 @@ A lock of the session kind ends with its connection, so a process that dies, or 
 """
 
 import asyncio
-from typing import NoReturn
+from typing import Protocol
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,12 +34,29 @@ _HELD = text(
 )
 
 
+class Fence(Protocol):
+    """What may forbid a write."""
+
+    async def confirm(self, connection: AsyncConnection) -> None:
+        """Raise NotLeading unless this process may write; asked inside the transaction that is to write."""
+
+
+class Unfenced:
+    """Forbids nothing: for writes that any process may do at any time."""
+
+    async def confirm(self, connection: AsyncConnection) -> None:
+        """See Fence."""
+
+
+UNFENCED = Unfenced()
+
+
 class LeaderLock:
     """Holds `lock` on a connection of its own for as long as the process and its connection live.
 
-    While the process runs, `keep` says so often enough; `lease_s` after it was stopped or hung, the server takes the
-    lock away. What it does then is fenced off: `confirm` asks the server, inside the transaction that is to write,
-    whether the lock is still this process's.
+    While the process runs, it calls `renew` every `renew_every_s` seconds; `lease_s` after it was stopped or hung, the
+    server takes the lock away. Its later writes are fenced off: `confirm` asks the server, inside the transaction that
+    is to write, whether this process still holds the lock.
     """
 
     def __init__(self, database: Database, *, lock: int = SWEEP_LOCK, lease_s: float = 60) -> None:
@@ -51,7 +68,7 @@ class LeaderLock:
         self._using = asyncio.Lock()
 
     async def acquire(self) -> bool:
-        """Whether this process holds the lock now; takes it when it is free. False when the database is away."""
+        """True if this process holds the lock now; takes it if it is free. False if the database is away."""
         async with self._using:
             try:
                 taken = await (self._take() if self._connection is None else self._is_alive(self._connection))
@@ -71,12 +88,15 @@ class LeaderLock:
         # The lock is as alive as the connection that holds it.
         return bool(await connection.scalar(text("SELECT true")))
 
-    async def keep(self) -> NoReturn:
-        """Keep a lock that is held from running out, for ever: a sweep may last longer than the lease."""
-        while True:
-            await asyncio.sleep(self._lease_s / 4)
-            if self._connection is not None:
-                await self.acquire()
+    @property
+    def renew_every_s(self) -> float:
+        """How often a lock that is held must be renewed."""
+        return self._lease_s / 4
+
+    async def renew(self) -> None:
+        """Keep a lock that is held from running out: a sweep may last longer than the lease."""
+        if self._connection is not None:
+            await self.acquire()
 
     async def confirm(self, connection: AsyncConnection) -> None:
         """Raise NotLeading unless this process holds the lock, as the server sees it now."""

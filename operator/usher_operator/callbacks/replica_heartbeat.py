@@ -1,35 +1,34 @@
-"""A replica saying that it can take callbacks, for as long as it can: on the callbacks' own loop and database.
+"""A replica notes that it can take callbacks, for as long as it can: on the callbacks' own loop and database.
 
-When the process hangs, is stopped, or loses its database, the word stops with it; that is the point.
+If the process hangs, is stopped, or loses its database, the notes stop; that is their purpose.
 """
 
-import asyncio
+import itertools
 import logging
 
 from usher_models.db import outages
 from usher_models.db.engine import Database
-from usher_models.errors import DatabaseUnavailable
+from usher_operator.background.loop import Messages, repeat
 
 logger = logging.getLogger(__name__)
 
-FORGET_EVERY = 1800  # presences: about an hour
+FORGET_EVERY = 1800  # notes: about an hour
+_MESSAGES = Messages(
+    action="serving", postponed="Callbacks cannot be taken", failed="That callbacks can be taken could not be noted"
+)
 
 
 async def keep_present(database: Database, replica: str) -> None:
-    """Say so every few seconds, for ever. An outage that this ends is logged."""
-    count = 0
-    while True:
-        try:
-            await _say(database, replica, forget=count % FORGET_EVERY == 0)
-        except DatabaseUnavailable as exc:
-            logger.warning("Callbacks cannot be taken: %s", exc, extra={"action": "not_serving"})
-        except Exception:
-            logger.exception("The presence could not be noted.", extra={"action": "presence_failed"})
-        count += 1
-        await asyncio.sleep(outages.PRESENCE_INTERVAL_S)
+    """Note it every few seconds, for ever. An outage that this ends is logged."""
+    numbers = itertools.count()
+
+    async def note() -> None:
+        await _note(database, replica, forget=next(numbers) % FORGET_EVERY == 0)
+
+    await repeat(note, _MESSAGES, every_s=outages.PRESENCE_INTERVAL_S)
 
 
-async def _say(database: Database, replica: str, *, forget: bool) -> None:
+async def _note(database: Database, replica: str, *, forget: bool) -> None:
     async with database.transaction() as connection:
         lasted = await outages.note_served(connection, replica)
         if forget:

@@ -10,19 +10,21 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from usher_models.db import bots, desired_state, reservations, transitions, users
+from usher_models.db import bots, desired_state, reservations, users
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
+from usher_models.db.leader_lock import UNFENCED
 from usher_models.errors import ConnectionTaken, DuplicateMeeting, InvalidMeeting, KubernetesUnavailable, Refused
 from usher_models.states import Desired, Reason, Source, Status
 from usher_operator.kube import botrequest_status, events
 from usher_operator.kube.botrequest import BotRequest, BotRequestSpec, ImageNotAllowed, to_reservation
 from usher_operator.kube.job import CONNECTION_ANNOTATION, JobSettings, build_job
 from usher_operator.kube.port import CreateRefused, KubePort
+from usher_operator.lifecycle.close import Ends
 from usher_operator.lifecycle.commands import Commander
 from usher_operator.lifecycle.created_jobs import CreatedJobs
 from usher_operator.redis_acl.users import RedisUsers
-from usher_operator.telemetry import RESERVATIONS, TRANSITIONS
+from usher_operator.telemetry import RESERVATIONS
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class Ensurer:
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
+        self._ends = Ends(database, fence=UNFENCED)
         self._kube = kube
         self._commander = commander
         self._redis_users = redis_users
@@ -158,7 +161,13 @@ class Ensurer:
             if not await self._kube.create_job(namespace, build_job(bot, self._job_settings)):
                 await self._check_ours(bot, namespace)
         except CreateRefused as exc:
-            await self._end_reserved(bot, Status.FAILED, reason=Reason.JOB_CREATE_FAILED, message=str(exc))
+            await self._ends.reservation(
+                bot,
+                target=Status.FAILED,
+                source=Source.OPERATOR,
+                reason=Reason.JOB_CREATE_FAILED,
+                message=str(exc),
+            )
             return
         await self._created_jobs.note(bot.meeting_id)
         logger.info("Created the Job.", extra={"action": "job_created", "meeting_id": bot.meeting_id})
@@ -179,20 +188,8 @@ class Ensurer:
         if await self._kube.get_job(bot.request_namespace or "", bot.job_name) is not None:
             return False
         # Another ensure may have ended it a moment ago: then, too, nothing is left to start.
-        await self._end_reserved(bot, Status.COMPLETED, reason=Reason.STOPPED_BEFORE_START)
+        await self._ends.unstarted(bot)
         return True
-
-    async def _end_reserved(self, bot: Bot, target: Status, *, reason: str, message: str | None = None) -> bool:
-        async with self._database.at_once() as connection:
-            ended = await transitions.move_reserved(
-                connection, bot.connection_id, target=target, source=Source.OPERATOR, reason=reason, message=message
-            )
-        if ended:
-            TRANSITIONS.labels(target=target, source=Source.OPERATOR, reason=reason).inc()
-            logger.info(
-                "Ended a reservation: %s", message or reason, extra={"action": reason, "meeting_id": bot.meeting_id}
-            )
-        return ended
 
 
 def _foreign(request: BotRequest, bot: Bot) -> Refused | None:

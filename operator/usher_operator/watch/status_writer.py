@@ -7,14 +7,16 @@ one for the end. Each of the last two is an Event, unless the status before it l
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 from usher_models.db import bots
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
-from usher_models.errors import KubernetesUnavailable, NotLeading, Unavailable
+from usher_models.errors import KubernetesUnavailable, NotLeading
 from usher_models.states import Status
+from usher_operator.background.loop import Messages, repeat
 from usher_operator.batching import Batcher
 from usher_operator.kube import botrequest_status, events
 from usher_operator.kube.port import Json, KubePort
@@ -28,6 +30,7 @@ CONCURRENCY = 24
 CONCURRENCY_WHEN_CROWDED = 4
 # The others of a batch wait for one whose write gets no answer; it is shown with the next batch, which costs nothing.
 PATIENCE_S = 6.0
+_MESSAGES = Messages(action="status_write", postponed="Statuses are shown later", failed="A status could not be shown")
 
 
 class StatusWriter:
@@ -53,18 +56,13 @@ class StatusWriter:
 
     async def run(self, interval_s: float) -> None:
         """Show changes for ever; what cannot be shown now is shown later."""
-        while True:
-            shown = 0
-            try:
-                shown = await self.show_changes()
-            except NotLeading:
-                pass
-            except Unavailable as exc:
-                logger.warning("Statuses are shown later: %s", exc, extra={"action": "status_write_postponed"})
-            except Exception:
-                logger.exception("A status could not be shown.", extra={"action": "status_write_failed"})
-            if shown < BATCH:  # behind a full batch more of them wait
-                await asyncio.sleep(interval_s)
+        await repeat(self._show_if_leading, _MESSAGES, every_s=interval_s)
+
+    async def _show_if_leading(self) -> float | None:
+        """Show a batch; 0 if it was full, because more wait behind it."""
+        with suppress(NotLeading):
+            return 0 if await self.show_changes() >= BATCH else None
+        return None
 
     async def show_changes(self) -> int:
         """Show every change that is due; how many. Raises DatabaseUnavailable or KubernetesUnavailable."""
