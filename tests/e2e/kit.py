@@ -199,7 +199,14 @@ class Bot:
     def story(self) -> list[Step]:
         """Every transition, by `usher why --json`."""
         lines = json.loads(self.cluster.kubectl.usher("why", str(self.row()["meeting_id"]), "--json"))
-        return [Step(**line | {"at": datetime.fromisoformat(line["at"])}) for line in lines]
+        return [
+            Step(
+                origin=line.pop("from_status"),
+                target=line.pop("to_status"),
+                **line | {"at": datetime.fromisoformat(line["at"])},
+            )
+            for line in lines
+        ]
 
     def asked_to_leave_at(self) -> datetime:
         """When it was asked to leave, by the database's clock."""

@@ -70,7 +70,7 @@ class Filter:
     exclude_planned: bool = False
 
 
-_SELECT = """
+SELECT_RECORD = """
 SELECT m.id, m.user_id, m.platform, m.platform_specific_id AS native_id, m.status, m.bot_container_id, m.start_time,
        m.end_time, CASE WHEN jsonb_typeof(m.data) = 'object' THEN m.data ELSE '{}' END AS data, m.created_at,
        m.updated_at, b.meeting_id IS NOT NULL AS owned, b.config ->> 'meeting_url' AS url, b.stage, b.reason, b.message,
@@ -90,13 +90,13 @@ WHERE m.user_id = :user_id
   AND NOT (CAST(:exclude_planned AS boolean) AND m.status = ANY(:planned))
 """
 
-_BY_ID = text(_SELECT + "WHERE m.id = :id AND m.user_id = :user_id")
-_LIST = text(_SELECT + _OF_USER + "ORDER BY m.id DESC LIMIT :limit OFFSET :offset")
-_HOLDING = text(_SELECT + "WHERE m.user_id = :user_id AND m.status = ANY(:holds) ORDER BY m.id DESC")
-_EVERY = text(_SELECT + "ORDER BY m.id DESC LIMIT :limit OFFSET :offset")
+_BY_ID = text(SELECT_RECORD + "WHERE m.id = :id AND m.user_id = :user_id")
+_LIST = text(SELECT_RECORD + _OF_USER + "ORDER BY m.id DESC LIMIT :limit OFFSET :offset")
+_HOLDING = text(SELECT_RECORD + "WHERE m.user_id = :user_id AND m.status = ANY(:holds) ORDER BY m.id DESC")
+_EVERY = text(SELECT_RECORD + "ORDER BY m.id DESC LIMIT :limit OFFSET :offset")
 # The live one, when there is one; else the newest.
 _NEWEST = text(
-    _SELECT
+    SELECT_RECORD
     + """WHERE m.user_id = :user_id AND m.platform = :platform AND m.platform_specific_id = :native_id
 ORDER BY m.status IN ('completed', 'failed'), m.id DESC LIMIT 1"""
 )

@@ -36,18 +36,25 @@ async def with_database(work: Callable[[Database], Awaitable[Result]]) -> Result
         await database.close()
 
 
+def service_settings_or_exit() -> Settings:
+    """The settings of a process that goes on, with logging as they say; wrong ones end the command."""
+    settings = settings_or_exit()
+    configure_logging(log_format=settings.log_format, level=settings.log_level)
+    return settings
+
+
 def settings_or_exit() -> Settings:
-    """The settings, with logging set up by them; wrong ones end the command."""
+    """The settings of a command, which reports to its user and logs warnings only; wrong ones end the command."""
     try:
         settings = load()
     except SettingsInvalid as exc:
         typer.echo(f"Usher cannot start; correct these settings:\n{exc}", err=True)
         raise typer.Exit(2) from exc
-    configure_logging(log_format=settings.log_format, level=settings.log_level)
+    configure_logging(log_format="text", level="WARNING")
     return settings
 
 
-def run(work: Coroutine[Any, Any, Result]) -> Result:
+def execute(work: Coroutine[Any, Any, Result]) -> Result:
     """Do `work`; what goes wrong ends the command with a sentence."""
     try:
         _collect_seldom()
