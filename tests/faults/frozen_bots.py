@@ -31,7 +31,7 @@ from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
 from usher_models.errors import DatabaseUnavailable
 from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
-from usher_operator.callbacks.replica_heartbeat import keep_present
+from usher_operator.callbacks.replica_heartbeat import keep_recording
 from usher_operator.callbacks.routes import Callbacks
 from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander
@@ -122,7 +122,7 @@ async def serving(database: Database, issuer: TokenIssuer, settings: Settings) -
     runner = web.AppRunner(callbacks.application(), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    present = asyncio.create_task(keep_present(database, "serve-1"))
+    present = asyncio.create_task(keep_recording(database, "serve-1"))
     try:
         yield int(runner.addresses[0][1])
     finally:

@@ -23,6 +23,7 @@ from tests.model.world import Message, Phase, Pod, Program, Row
 from usher_models.db import bots, desired_state, heartbeats, reservations, stale_rules, transitions
 from usher_models.db.bots import Bot, Requested
 from usher_models.db.leader_lock import UNFENCED
+from usher_models.db.speaker import Speaker
 from usher_models.errors import (
     AnotherPodSpeaks,
     CapReached,
@@ -36,8 +37,7 @@ from usher_models.errors import (
 )
 from usher_models.states import Desired, Judgement, Reason, Status
 from usher_models.wire import Exited, Heartbeat, Joined, Started, StatusUpdate
-from usher_operator.callbacks.heartbeat_batch import Beats
-from usher_operator.callbacks.pod_token import PodIdentity
+from usher_operator.callbacks.heartbeat_batch import HeartbeatBatch
 from usher_operator.callbacks.routes import Callbacks
 from usher_operator.http.errors import status_of
 from usher_operator.kube.botrequest import BotRequest
@@ -299,7 +299,7 @@ async def _close_many(
 
 async def _report(_: Any, told: transitions.Report) -> transitions.Applied:
     number = number_of(told.connection_id)
-    asked = Ask("report", number, told.target, number_of(told.pod_uid), told.event_id, str(told.reason))
+    asked = Ask("report", number, told.target, number_of(told.speaker.pod_uid), told.event_id, str(told.reason))
     judgement, row = await asked
     if judgement is Judgement.ANOTHER_POD_SPEAKS:
         raise AnotherPodSpeaks
@@ -310,9 +310,9 @@ async def _report(_: Any, told: transitions.Report) -> transitions.Applied:
     return transitions.Applied(bot=as_bot(number, row), applied=judgement is Judgement.MOVED)
 
 
-async def _beat(_: Any, sign: heartbeats.Beat) -> Bot:
-    number = number_of(sign.connection_id)
-    judgement, row = await Ask("beat", number, number_of(sign.pod_uid))
+async def _record(_: Any, heartbeat: heartbeats.Heartbeat) -> Bot:
+    number = number_of(heartbeat.connection_id)
+    judgement, row = await Ask("beat", number, number_of(heartbeat.speaker.pod_uid))
     if row is None:
         raise UnknownConnection
     if judgement is Judgement.OVER:
@@ -322,15 +322,15 @@ async def _beat(_: Any, sign: heartbeats.Beat) -> Bot:
     return as_bot(number, row)
 
 
-async def _beat_many(_: Any, senders: Any) -> dict[str, heartbeats.Heard]:
-    (sender,) = senders
-    number = number_of(sender.connection_id)
-    row = await Ask("beat_many", number, number_of(sender.pod_uid))
-    return {sender.connection_id: _as_heard(as_bot(number, row))} if row else {}
+async def _record_many(_: Any, sent: Any) -> dict[str, heartbeats.BotState]:
+    (heartbeat,) = sent
+    number = number_of(heartbeat.connection_id)
+    row = await Ask("beat_many", number, number_of(heartbeat.speaker.pod_uid))
+    return {heartbeat.connection_id: _state(as_bot(number, row))} if row else {}
 
 
-def _as_heard(bot: Bot) -> heartbeats.Heard:
-    return heartbeats.Heard(**{field.name: getattr(bot, field.name) for field in fields(heartbeats.Heard)})
+def _state(bot: Bot) -> heartbeats.BotState:
+    return heartbeats.BotState(**{field.name: getattr(bot, field.name) for field in fields(heartbeats.BotState)})
 
 
 async def _nothing(*_args: Any, **_fields: Any) -> None:
@@ -393,7 +393,7 @@ _ANSWERED: dict[Any, dict[str, Any]] = {
         "note_request": _note_request,
         "bots_ignoring_leave": _bots_ignoring_leave,
     },
-    heartbeats: {"beat": _beat, "beat_many": _beat_many, "note_details": _bot_by_connection},
+    heartbeats: {"record": _record, "record_many": _record_many, "record_details": _bot_by_connection},
     stale_rules: {"stale_bots": _stale_bots},
 }
 
@@ -410,11 +410,11 @@ def answered_by_the_model() -> Iterator[None]:
         yield
 
 
-class _Beats(Beats):
+class _HeartbeatBatch(HeartbeatBatch):
     """A batch of one: the model has no event loop to gather more in. The statement decides, and that is asked."""
 
-    async def note(self, sender: heartbeats.Sender) -> heartbeats.Heard | None:
-        return (await heartbeats.beat_many(_DATABASE, [sender])).get(sender.connection_id)
+    async def record(self, heartbeat: heartbeats.Heartbeat) -> heartbeats.BotState | None:
+        return (await heartbeats.record_many(_DATABASE, [heartbeat])).get(heartbeat.connection_id)
 
 
 class _CreatedJobs(CreatedJobs):
@@ -428,7 +428,7 @@ class _Callbacks(Callbacks):
     """The callback server with its requests read already."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_beats", _Beats(self.database))
+        object.__setattr__(self, "_heartbeats", _HeartbeatBatch(self.database))
         object.__setattr__(self, "_ends", Ends(self.database, fence=UNFENCED))
 
     async def _read(self, request: Any, _model: Any) -> Any:
@@ -496,10 +496,10 @@ _BODIES: dict[str, Callable[[Message, dict[str, Any]], Any]] = {
 
 async def _callback(number: int, message: Message) -> str:
     """One callback as serve answers it: what the bot makes of the answer."""
-    pod = PodIdentity(namespace=NAMESPACE, pod_name=f"bot-{number}-aaaa{message.pod}", pod_uid=f"pod-{message.pod}")
+    speaker = Speaker(namespace=NAMESPACE, job_name=f"bot-{number}", pod_uid=f"pod-{message.pod}")
     body = _BODIES[message.kind](message, {"connection_id": connection_of(number), "event_id": message.event_id})
     try:
-        response = await getattr(_CALLBACKS, message.kind)((pod, body))
+        response = await getattr(_CALLBACKS, message.kind)((speaker, body))
     except (MeetingOver, AnotherPodSpeaks):
         return "terminate"
     except UsherError as exc:

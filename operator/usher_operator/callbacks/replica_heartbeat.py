@@ -1,6 +1,7 @@
-"""A replica notes that it can take callbacks, for as long as it can: on the callbacks' own loop and database.
+"""The heartbeat of a serve replica: it records every few seconds that the replica can take callbacks.
 
-If the process hangs, is stopped, or loses its database, the notes stop; that is their purpose.
+It runs on the event loop and the connections that callbacks use, so it stops when the process hangs, is stopped, or
+loses its database. Bots are not blamed for silence in a time without any replica.
 """
 
 import itertools
@@ -12,30 +13,32 @@ from usher_operator.background.loop import Messages, repeat
 
 logger = logging.getLogger(__name__)
 
-FORGET_EVERY = 1800  # notes: about an hour
+DELETE_OLD_EVERY = 1800  # heartbeats: about an hour
 _MESSAGES = Messages(
-    action="serving", postponed="Callbacks cannot be taken", failed="That callbacks can be taken could not be noted"
+    action="replica_heartbeat",
+    postponed="Callbacks cannot be taken",
+    failed="The replica heartbeat could not be recorded",
 )
 
 
-async def keep_present(database: Database, replica: str) -> None:
-    """Note it every few seconds, for ever. An outage that this ends is logged."""
+async def keep_recording(database: Database, replica: str) -> None:
+    """Record it every few seconds, for ever. An outage that this ends is logged."""
     numbers = itertools.count()
 
-    async def note() -> None:
-        await _note(database, replica, forget=next(numbers) % FORGET_EVERY == 0)
+    async def record() -> None:
+        await _record(database, replica, delete_old=next(numbers) % DELETE_OLD_EVERY == 0)
 
-    await repeat(note, _MESSAGES, every_s=outages.PRESENCE_INTERVAL_S)
+    await repeat(record, _MESSAGES, every_s=outages.REPLICA_HEARTBEAT_INTERVAL_S)
 
 
-async def _note(database: Database, replica: str, *, forget: bool) -> None:
+async def _record(database: Database, replica: str, *, delete_old: bool) -> None:
     async with database.transaction() as connection:
-        lasted = await outages.note_served(connection, replica)
-        if forget:
-            await outages.forget_old(connection)
+        lasted = await outages.record_served(connection, replica)
+        if delete_old:
+            await outages.delete_old(connection)
     if lasted is not None:
         logger.warning(
-            "Nobody could take callbacks for %.0f s; no bot is blamed for its silence in that time.",
+            "No replica could take callbacks for %.0f s; bots are not blamed for their silence in that time.",
             lasted,
             extra={"action": "outage_ended", "seconds": lasted},
         )

@@ -29,7 +29,7 @@ from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
 from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable, Unavailable
 from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
-from usher_operator.callbacks.replica_heartbeat import _note
+from usher_operator.callbacks.replica_heartbeat import _record
 from usher_operator.callbacks.routes import Callbacks
 from usher_operator.kube.adapter import KubeAdapter
 from usher_operator.kube.botrequest import BotRequest
@@ -347,7 +347,7 @@ class Site:
 
     async def say_present(self) -> None:
         """What `serve` says every two seconds."""
-        await _guarded(_note(self.database, "crash", forget=True))
+        await _guarded(_record(self.database, "crash", delete_old=True))
 
 
 async def _guarded(work: Any) -> None:

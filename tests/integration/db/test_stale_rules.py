@@ -6,10 +6,9 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import text
 
-from tests.scenario import BotInTheMaking, Scenario, a_request
+from tests.scenario import BotInTheMaking, Scenario, a_request, heartbeat_of, speaker_of
 from usher_models.db import heartbeats, stale_rules, transitions
 from usher_models.db.bots import Bot
-from usher_models.db.heartbeats import Beat
 from usher_models.db.reservations import reserve
 from usher_models.db.stale_rules import RULES, Rule, rule_of
 from usher_models.db.transitions import Closing
@@ -96,7 +95,7 @@ async def test_what_moved_on_since_it_was_found_lives(given: Scenario, rule: Rul
     target = Status.COMPLETED if rule is NEVER_EXITED else Status.STOPPING
     async with given.database.transaction() as connection:
         told = transitions.Report(
-            connection_id=bot.connection_id, target=target, reason="told", pod_uid=bot.pod_uid or "pod-1"
+            connection_id=bot.connection_id, target=target, reason="told", speaker=speaker_of(bot)
         )
         await transitions.report(connection, told)
     assert await closed(given, rule, [candidate]) == []
@@ -126,7 +125,7 @@ async def test_a_beat_between_finding_and_closing_saves_the_bot(given: Scenario)
     candidates = await found(given, HEARTBEAT_LOST)
     assert candidates == [bot]
     async with given.database.transaction() as connection:
-        await heartbeats.beat(connection, Beat(connection_id=bot.connection_id, pod_uid=bot.pod_uid))
+        await heartbeats.record(connection, heartbeat_of(bot))
     assert await closed(given, HEARTBEAT_LOST, candidates) == []
     assert (await given.fresh(bot)).status is Status.ACTIVE
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.fakes.objects import a_botrequest
 from tests.integration.operator.plane import Plane
-from tests.scenario import BotInTheMaking, Scenario
+from tests.scenario import BotInTheMaking, Scenario, speaker_of
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.db.transitions import Report, report
@@ -252,7 +252,7 @@ async def test_a_whole_life_through_the_real_parts_costs_six_writes(plane: Plane
         (Status.COMPLETED, "left"),
     )
     for target, reason in course:
-        told = Report(connection_id=bot.connection_id, target=target, reason=reason, pod_uid="pod")
+        told = Report(connection_id=bot.connection_id, target=target, reason=reason, speaker=speaker_of(bot))
         async with given.database.at_once() as connection:
             await report(connection, told)
         await plane.ensure(body)
