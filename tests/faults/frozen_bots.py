@@ -33,6 +33,7 @@ from usher_models.errors import DatabaseUnavailable
 from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
 from usher_operator.callbacks.replica_heartbeat import keep_recording
 from usher_operator.callbacks.routes import Callbacks
+from usher_operator.lifecycle.allowed_spec import AllowedSpec
 from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander
 from usher_operator.lifecycle.create_request import RequestCreator
@@ -141,7 +142,7 @@ async def sweeping(database: Database, settings: Settings) -> AsyncIterator[None
         commander=commander,
         redis_users=NoUsers(),
         job_settings=job_settings(settings),
-        allows_image=settings.allows_image,
+        allowed=AllowedSpec(settings),
         now=lambda: datetime.now(UTC),
     )
     lock = LeaderLock(database, lease_s=settings.leader_lease_s)

@@ -42,6 +42,7 @@ from usher_operator.callbacks.routes import Callbacks
 from usher_operator.http.errors import status_of
 from usher_operator.kube.botrequest import BotRequest
 from usher_operator.kube.port import Json
+from usher_operator.lifecycle.allowed_spec import AllowedSpec
 from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander
 from usher_operator.lifecycle.create_request import RequestCreator
@@ -420,7 +421,7 @@ class _HeartbeatBatch(HeartbeatBatch):
 class _CreatedJobs(CreatedJobs):
     """As the beats: one Job at a time."""
 
-    async def note(self, meeting_id: int) -> None:
+    async def record(self, meeting_id: int) -> None:
         await bots.mark_jobs_created(_DATABASE, [meeting_id])
 
 
@@ -447,10 +448,10 @@ _ENSURER = Ensurer(
     commander=_COMMANDER,
     redis_users=NoUsers(),
     job_settings=job_settings(SETTINGS),
-    allows_image=SETTINGS.allows_image,
+    allowed=AllowedSpec(SETTINGS),
     now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
 )
-_ENSURER._created_jobs = _CreatedJobs(_DATABASE)
+_ENSURER._starter._created_jobs = _CreatedJobs(_DATABASE)
 
 
 async def _ensure(number: int, wish: str, shown: str) -> None:

@@ -17,6 +17,7 @@ from usher_models.db.bots import BOT_COLUMNS, Bot, bot_by_id, to_bot
 from usher_models.db.engine import in_one_exchange
 from usher_models.db.vexa_tables import ACTIVE_MEETING, ACTIVE_MEETING_INDEX
 from usher_models.db.webhook_outbox import TOLD
+from usher_models.defaults import LOBBY_TIMEOUT_S, MAX_DURATION_S
 from usher_models.errors import CapReached, ConnectionTaken, DuplicateMeeting, UnknownUser
 from usher_models.platforms import MeetingRef
 from usher_models.states import HOLDS_SLOT, SENTENCES, Reason, Source, Stage
@@ -35,8 +36,8 @@ class Request:
     user_id: int
     meeting: MeetingRef
     source: Source
-    lobby_timeout_s: int = 900
-    max_duration_s: int = 14_400
+    lobby_timeout_s: int = LOBBY_TIMEOUT_S
+    max_duration_s: int = MAX_DURATION_S
     config: dict[str, Any] = field(default_factory=dict)
     spec: dict[str, Any] = field(default_factory=dict)
     request_namespace: str | None = None

@@ -1,6 +1,6 @@
 """The port's one adapter, on `kubernetes.aio`. Objects stay raw JSON: parsing thousands of models costs seconds.
 
-One client per process, opened and closed with it. A ServiceAccount's token is re-read by the client as it rotates.
+One client per process, opened and closed with it. The client re-reads a ServiceAccount's token as it rotates.
 """
 
 import logging
@@ -27,18 +27,18 @@ GROUP, VERSION, PLURAL = "usher.dev", "v1alpha1", "botrequests"
 REQUEST_TIMEOUT_S = 20
 PAGE = 500
 
-# Nobody reads what a write left behind: the API server need not put all of it into words. An error is plain JSON.
+# The object that a write returns is not used, so the API server need not serialize all of it. Errors are plain JSON.
 _READ = "application/json, */*"
 _WRITE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json"
 
 NOT_ENDED = ",".join(f"status.phase!={status}" for status in sorted(TERMINAL))
 
-# Answers that a later try may cure. Everything else that is not a success is a refusal.
+# Errors that may pass. Everything else that is not a success is a refusal.
 _TRANSIENT = frozenset({401, 408, 429, 500, 502, 503, 504})
 
 
 class _NotUnderstood(KubernetesUnavailable):
-    """The API server does not know what it was asked for."""
+    """The API server does not support the query."""
 
 
 class KubeAdapter:
@@ -60,7 +60,7 @@ class KubeAdapter:
             except config.ConfigException as exc:
                 raise KubernetesUnavailable(f"No cluster is configured: {exc}") from exc
         configuration = client.Configuration.get_default_copy()
-        # Looking for a proxy costs a thread with every request, and what there is does not change.
+        # The client would look for proxies with every request, in a thread; they do not change.
         configuration.client_session_kwargs = {"trust_env": bool(urllib.request.getproxies())}
         async with client.ApiClient(configuration) as api:
             yield cls(api)
@@ -117,12 +117,12 @@ class KubeAdapter:
         return await self._create(f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}", request)
 
     async def withdraw_request(self, namespace: str, name: str) -> bool:
-        """Delete a BotRequest, as its owner does; whether it was there."""
+        """Delete a BotRequest. True if it existed."""
         path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}"
         return _found(*await self._write("DELETE", path))
 
     async def revoke(self, namespace: str, role_binding: str) -> bool:
-        """Delete a RoleBinding; whether it was there."""
+        """Delete a RoleBinding. True if it existed."""
         path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings/{role_binding}"
         return _found(*await self._write("DELETE", path))
 
@@ -169,7 +169,7 @@ class KubeAdapter:
         return [item async for page in self._pages(path, shape, **query) for item in page]
 
     async def _pages(self, path: str, shape: TypeAdapter[Any], **query: str) -> AsyncIterator[list[Json]]:
-        """What is listed, a page at a time: what nobody keeps of it is gone before the next one comes."""
+        """The items of a list, a page at a time: a page is freed before the next one is read."""
         more = ""
         while True:
             page = {"limit": str(PAGE)} | ({"continue": more} if more else {}) | query
@@ -184,7 +184,7 @@ class KubeAdapter:
                 return
 
     async def _read(self, path: str, *, query: dict[str, str] | None = None) -> tuple[int, Json]:
-        """The answer's status, and what is at `path` or why not."""
+        """The status code, and the object at `path` or the error."""
         status, raw = await self._send("GET", path, query=query, accept=_READ)
         return status, _parse(raw)
 
@@ -197,7 +197,7 @@ class KubeAdapter:
         body: Json | None = None,
         content_type: str = "application/json",
     ) -> tuple[int, Json]:
-        """The answer's status, and for a refusal what it says."""
+        """The status code, and the error if it is one."""
         status, raw = await self._send(method, path, query=query, accept=_WRITE, body=body, content_type=content_type)
         return status, _parse(raw) if status >= 400 else {}
 
@@ -211,8 +211,8 @@ class KubeAdapter:
         body: Json | None = None,
         content_type: str = "application/json",
     ) -> tuple[int, bytes]:
-        # What is packed costs both sides more than it spares the network between them. The body is plain already; the
-        # client would go through all of it to find out.
+        # Compression costs both sides more CPU time than it saves on the network between them. The body is plain JSON
+        # already; the client's own serializer would walk through all of it.
         verb, url, headers, _, fields = await self._api.param_serialize(
             method,
             path,

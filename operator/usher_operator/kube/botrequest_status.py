@@ -1,6 +1,6 @@
-"""A BotRequest's status, computed from the row alone: what is shown can be lost and shown again, and is never read.
+"""A BotRequest's status, computed from the row alone: it can be lost and written again, and is never read as truth.
 
-Every condition has a machine reason in CamelCase and a sentence; its time is the database's.
+Every condition has a machine reason in CamelCase and a sentence. Its time is the database's.
 """
 
 from datetime import datetime
@@ -16,7 +16,7 @@ MESSAGE_MAX_LENGTH = 1024
 
 
 def camel(reason: str) -> str:
-    """A reason in the spelling of Kubernetes: `heartbeat_lost` is HeartbeatLost."""
+    """A reason in CamelCase, as Kubernetes spells it: `heartbeat_lost` is HeartbeatLost."""
     return "".join(part[:1].upper() + part[1:] for part in reason.split("_"))
 
 
@@ -41,7 +41,7 @@ def status_of(bot: Bot) -> Json:
 
 
 def refusal_of(error: UsherError, *, spec: Json, generation: int, now: datetime) -> Json:
-    """The status of a request that was refused and has no row; who and where are shown as its spec says them."""
+    """The status of a request that was refused and has no row. User and meeting are those of its spec."""
     reason, message = camel(error.code), str(error)[:MESSAGE_MAX_LENGTH]
 
     def condition(kind: str) -> Json:
@@ -88,7 +88,7 @@ def _accepted(bot: Bot) -> Json:
 
 def _slot_reserved(bot: Bot) -> Json:
     if bot.ended_at:
-        message = "The slot is free again."
+        message = "The slot was released."
         return _condition(bot, "SlotReserved", False, reason="Released", message=message, at=bot.ended_at)
     message = "The bot holds one of the user's slots."
     return _condition(bot, "SlotReserved", True, reason="Reserved", message=message, at=bot.reserved_at)
@@ -98,7 +98,7 @@ def _job_created(bot: Bot) -> Json:
     if bot.job_created_at:
         message = f"The Job {bot.job_name} was created."
         return _condition(bot, "JobCreated", True, reason="Created", message=message, at=bot.job_created_at)
-    reason, message = ("Pending", "The Job is about to be created.")
+    reason, message = ("Pending", "The Job is not created yet.")
     if bot.ended_at:
         reason, message = camel(bot.reason), bot.message
     return _condition(bot, "JobCreated", False, reason=reason, message=message, at=bot.reserved_at)
@@ -106,9 +106,9 @@ def _job_created(bot: Bot) -> Json:
 
 def _joined(bot: Bot) -> Json:
     if bot.joined_at:
-        message = "The bot got into the meeting."
+        message = "The bot joined the meeting."
         return _condition(bot, "Joined", True, reason="Joined", message=message, at=bot.joined_at)
-    reason, message = ("NotYet", "The bot is on its way.")
+    reason, message = ("NotYet", "The bot has not joined the meeting yet.")
     if bot.ended_at:
         reason, message = camel(bot.reason), bot.message
     return _condition(bot, "Joined", False, reason=reason, message=message, at=bot.reserved_at)
@@ -119,4 +119,4 @@ def _finished(bot: Bot) -> Json:
         outcome = "Completed" if bot.status is Status.COMPLETED else "Failed"
         message = f"{outcome}: {bot.message}"
         return _condition(bot, "Finished", True, reason=camel(bot.reason), message=message, at=bot.ended_at)
-    return _condition(bot, "Finished", False, reason="Live", message="The meeting goes on.", at=bot.reserved_at)
+    return _condition(bot, "Finished", False, reason="Live", message="The bot has not ended.", at=bot.reserved_at)

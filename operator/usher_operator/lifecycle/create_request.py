@@ -1,7 +1,7 @@
-"""The BotRequest of a row that the REST API reserved: what it looks like, and its creation, which may be repeated.
+"""Creating the BotRequest of a row that the REST API reserved. The creation may be repeated.
 
-The row knows the name beforehand. The name carries a piece of the connection id, so that a BotRequest which another
-database left behind is never taken for this one.
+The row has the name beforehand. A part of the connection id in the name tells the BotRequest from one that another
+database left behind.
 """
 
 import asyncio
@@ -18,17 +18,17 @@ from usher_operator.lifecycle.close import Ends
 
 Json = dict[str, Any]
 
-# A client waits for this; the reconciler has all the time there is.
+# Requests of clients wait in the same queue; the reconciler tries again.
 CREATE_TIMEOUT_S = 3.0
 
 
 def name_template(connection_id: str) -> str:
-    """What the BotRequest of a reservation will be called; `{id}` is the meeting's id."""
+    """The name of a reservation's BotRequest; `{id}` stands for the meeting's id."""
     return f"meeting-{{id}}-{connection_id[:8]}"
 
 
 def build(bot: Bot) -> Json:
-    """The BotRequest of a bot: its spec is the one that was reserved."""
+    """The BotRequest of a bot, with the spec that was reserved."""
     return {
         "apiVersion": f"{GROUP}/{VERSION}",
         "kind": "BotRequest",
@@ -48,8 +48,8 @@ class RequestCreator:
         self._kube = kube
 
     async def request(self, bot: Bot) -> bool:
-        """Create the bot's BotRequest; one that exists is as good. False when Kubernetes refused it for good: then the
-        row has failed. Raises KubernetesUnavailable."""
+        """Create the bot's BotRequest, or find that it exists. False if Kubernetes refused it for good: then the row
+        has failed. Raises KubernetesUnavailable, DatabaseUnavailable."""
         try:
             async with asyncio.timeout(CREATE_TIMEOUT_S):
                 await self._kube.create_request(bot.request_namespace or "", build(bot))

@@ -19,6 +19,7 @@ from usher_operator.http.health import Health
 from usher_operator.http.server import listening
 from usher_operator.kube.adapter import KubeAdapter
 from usher_operator.kube.job import JobSettings
+from usher_operator.lifecycle.allowed_spec import AllowedSpec
 from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander, RedisPublisher
 from usher_operator.lifecycle.create_request import RequestCreator
@@ -85,7 +86,7 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             commander=commander,
             redis_users=users,
             job_settings=job_settings(settings),
-            allows_image=settings.allows_image,
+            allowed=AllowedSpec(settings),
             now=_now,
         )
         lock = LeaderLock(database, lease_s=settings.leader_lease_s)
@@ -109,10 +110,10 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
         status_writer = StatusWriter(
             database=database,
             kube=kube,
-            hold_s=settings.status_write_delay_s,
+            delay_s=settings.status_write_delay_s,
             now=_now,
             fence=lock,
-            crowded=lambda: in_flight.crowded,
+            has_backlog=lambda: in_flight.has_backlog,
         )
         await _serve_health(stack, settings, database=database, publisher=publisher, reconciler=reconciler)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())

@@ -33,6 +33,7 @@ from usher_operator.callbacks.replica_heartbeat import _record
 from usher_operator.callbacks.routes import Callbacks
 from usher_operator.kube.adapter import KubeAdapter
 from usher_operator.kube.botrequest import BotRequest
+from usher_operator.lifecycle.allowed_spec import AllowedSpec
 from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander, RedisPublisher
 from usher_operator.lifecycle.create_request import RequestCreator
@@ -230,7 +231,7 @@ class Site:
             commander=commander,
             redis_users=self.users,
             job_settings=job_settings(settings),
-            allows_image=settings.allows_image,
+            allowed=AllowedSpec(settings),
             now=lambda: datetime.now(UTC),
         )
         self._lock = LeaderLock(self.database, lease_s=settings.leader_lease_s)
@@ -255,7 +256,7 @@ class Site:
         self.status_writer = StatusWriter(
             database=self.database,
             kube=kube,
-            hold_s=settings.status_write_delay_s,
+            delay_s=settings.status_write_delay_s,
             now=lambda: datetime.now(UTC),
             fence=self._lock,
         )
@@ -342,7 +343,7 @@ class Site:
             await _guarded(self.finished_job.close(job))
         await self.users.look()
         await self.reconciler.tick()
-        await _guarded(self.status_writer.show_changes())
+        await _guarded(self.status_writer.write_changes())
         await _guarded(self.sender.send_due())
 
     async def say_present(self) -> None:

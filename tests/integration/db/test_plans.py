@@ -16,7 +16,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.load import rows
 from tests.load.botswarm.bot import Identity
 from tests.scenario import Scenario, a_request
-from usher_models.db import bots, desired_state, engine, heartbeats, reservations, stale_rules, transitions
+from usher_models.db import (
+    bots,
+    desired_state,
+    engine,
+    heartbeats,
+    reservations,
+    stale_rules,
+    status_writes,
+    transitions,
+)
 from usher_models.db.engine import Database
 from usher_models.db.heartbeats import Heartbeat
 from usher_models.db.speaker import Speaker
@@ -110,7 +119,7 @@ async def test_nothing_that_is_asked_all_the_time_reads_a_whole_table(given: Sce
         "a bot by its connection": lambda connection: bots.bot_by_connection(connection, who),
         "whose requests connections are": lambda connection: bots.requests_of(connection, [who]),
         "the live bots": bots.live_bots,
-        "what is not shown yet": lambda connection: bots.unwritten_bots(connection, hold_s=5, limit=200),
+        "what is not shown yet": lambda connection: status_writes.unwritten_bots(connection, delay_s=5, limit=200),
         "who does not leave": lambda connection: desired_state.bots_ignoring_leave(connection, grace_s=30),
         "who stays too long": desired_state.overdue_bots,
     }

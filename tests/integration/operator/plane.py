@@ -15,6 +15,7 @@ from usher_models.db.engine import Database
 from usher_models.db.leader_lock import UNFENCED, LeaderLock
 from usher_operator.kube.botrequest import BotRequest
 from usher_operator.kube.job import build_job
+from usher_operator.lifecycle.allowed_spec import AllowedSpec
 from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander
 from usher_operator.lifecycle.create_request import RequestCreator
@@ -59,15 +60,15 @@ class Plane:
             commander=self.commander,
             redis_users=NoUsers(),
             job_settings=job_settings(self.settings),
-            allows_image=self.settings.allows_image,
+            allowed=AllowedSpec(self.settings),
             now=self.clock.now,
         )
         self.status_writer = StatusWriter(
             database=database,
             kube=self.kube,
-            hold_s=self.settings.status_write_delay_s,
+            delay_s=self.settings.status_write_delay_s,
             now=self.clock.now,
-            crowded=lambda: self.in_flight.crowded,
+            has_backlog=lambda: self.in_flight.has_backlog,
         )
         self.reconciler = self.a_reconciler()
 

@@ -66,7 +66,7 @@ async def main(url: str) -> None:
         in_flight=InFlight(),
         clock=lambda: 0.0,
     )
-    status_writer = StatusWriter(database=database, kube=kube, hold_s=0, now=lambda: datetime.now(UTC), fence=lock)
+    status_writer = StatusWriter(database=database, kube=kube, delay_s=0, now=lambda: datetime.now(UTC), fence=lock)
     async with database.transaction() as connection:
         for bot in await bots.live_bots(connection):
             kube.pods[bot.request_namespace or "", bot.job_name] = a_pod(bot.job_name)
@@ -74,7 +74,7 @@ async def main(url: str) -> None:
     renewing = asyncio.create_task(repeat(lock.renew, messages, every_s=lock.renew_every_s))
     await reconciler.tick()
     try:
-        await status_writer.show_changes()
+        await status_writer.write_changes()
     except NotLeading:
         say("status fenced")
     say(f"wrote {len(kube.writes)}")

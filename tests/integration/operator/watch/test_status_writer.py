@@ -16,7 +16,7 @@ from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable
 from usher_models.states import Source, Stage, Status
 from usher_operator.kube.botrequest import BotRequest
 from usher_operator.watch import status_writer
-from usher_operator.watch.in_flight import CROWD
+from usher_operator.watch.in_flight import BACKLOG
 
 Past = Callable[[Scenario], BotInTheMaking]
 
@@ -71,7 +71,7 @@ async def test_what_a_person_waits_for_is_shown_at_once(
     plane: Plane, given: Scenario, past: Past, phase: str, events: list[str]
 ) -> None:
     bot = with_request(plane, await past(given))
-    assert await plane.status_writer.show_changes() == 1
+    assert await plane.status_writer.write_changes() == 1
     assert shown_in(plane, bot) == phase
     assert [event["reason"] for event in plane.kube.events] == events
 
@@ -82,47 +82,47 @@ async def test_what_passes_is_shown_only_when_it_lasts(plane: Plane, given: Scen
     slow = with_request(
         plane, await reserved(given).written().moved(status).waited(plane.settings.status_write_delay_s + 1)
     )
-    assert await plane.status_writer.show_changes() == 1
+    assert await plane.status_writer.write_changes() == 1
     assert (shown_in(plane, quick), shown_in(plane, slow)) == (None, status)
 
 
 async def test_a_reservation_is_shown_together_with_its_job(plane: Plane, given: Scenario) -> None:
     with_request(plane, await given.a_bot())
-    assert await plane.status_writer.show_changes() == 0
+    assert await plane.status_writer.write_changes() == 0
 
 
 async def test_what_is_shown_is_not_shown_again(plane: Plane, given: Scenario) -> None:
     with_request(plane, await reserved(given).active())
-    assert [await plane.status_writer.show_changes() for _ in range(3)] == [1, 0, 0]
+    assert [await plane.status_writer.write_changes() for _ in range(3)] == [1, 0, 0]
     assert len(plane.kube.writes) == 2
 
 
 async def test_a_stage_is_no_reason_to_write(plane: Plane, given: Scenario) -> None:
     with_request(plane, await reserved(given).active().written().in_stage(Stage.LEAVING).beating())
-    assert await plane.status_writer.show_changes() == 0
+    assert await plane.status_writer.write_changes() == 0
 
 
 async def test_a_row_without_a_request_is_shown_nowhere(plane: Plane, given: Scenario) -> None:
     await given.a_bot(request_name=None, request_namespace=None, request_uid=None).active()
-    assert await plane.status_writer.show_changes() == 0
+    assert await plane.status_writer.write_changes() == 0
     assert plane.kube.writes == []
 
 
 async def test_a_request_that_is_gone_counts_as_shown_and_has_no_event(plane: Plane, given: Scenario) -> None:
     bot = await reserved(given).active().failed(by=Source.RECONCILER)
-    assert await plane.status_writer.show_changes() == 1
+    assert await plane.status_writer.write_changes() == 1
     assert plane.kube.events == []
     assert (await given.fresh(bot)).written_status == "failed"
-    assert await plane.status_writer.show_changes() == 0
+    assert await plane.status_writer.write_changes() == 0
 
 
 async def test_what_could_not_be_shown_is_shown_later(plane: Plane, given: Scenario) -> None:
     bot = with_request(plane, await reserved(given).active())
     plane.kube.fail("patch_request_status", KubernetesUnavailable())
     with pytest.raises(KubernetesUnavailable):
-        await plane.status_writer.show_changes()
+        await plane.status_writer.write_changes()
     assert shown_in(plane, bot) is None
-    assert await plane.status_writer.show_changes() == 1
+    assert await plane.status_writer.write_changes() == 1
     assert shown_in(plane, bot) == "active"
 
 
@@ -130,8 +130,8 @@ async def test_a_lost_reply_costs_one_more_write_and_nothing_else(plane: Plane, 
     bot = with_request(plane, await reserved(given).active())
     plane.kube.fail("patch_request_status", KubernetesUnavailable(), late=True)
     with pytest.raises(KubernetesUnavailable):
-        await plane.status_writer.show_changes()
-    await plane.status_writer.show_changes()
+        await plane.status_writer.write_changes()
+    await plane.status_writer.write_changes()
     assert shown_in(plane, bot) == "active"
     assert len(plane.kube.events) == 1
 
@@ -140,14 +140,14 @@ async def test_one_that_cannot_be_shown_does_not_keep_the_others_back(plane: Pla
     bots = [with_request(plane, await reserved(given).active()) for _ in range(5)]
     plane.kube.fail("patch_request_status", KubernetesUnavailable())
     with pytest.raises(KubernetesUnavailable):
-        await plane.status_writer.show_changes()
+        await plane.status_writer.write_changes()
     assert [shown_in(plane, bot) for bot in bots].count("active") == 4
 
 
 async def test_one_that_gets_no_answer_holds_the_others_up_for_a_moment_only(
     plane: Plane, given: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(status_writer, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(status_writer, "WRITE_TIMEOUT_S", 0.05)
     hung, other = [with_request(plane, await reserved(given)) for _ in range(2)]
     really = plane.kube.patch_request_status
 
@@ -159,14 +159,14 @@ async def test_one_that_gets_no_answer_holds_the_others_up_for_a_moment_only(
     with monkeypatch.context() as silent:
         silent.setattr(plane.kube, "patch_request_status", patched)
         with pytest.raises(KubernetesUnavailable):
-            await plane.status_writer.show_changes()
+            await plane.status_writer.write_changes()
     assert (shown_in(plane, hung), shown_in(plane, other)) == (None, "reserved")
-    assert await plane.status_writer.show_changes() == 1
+    assert await plane.status_writer.write_changes() == 1
     assert shown_in(plane, hung) == "reserved"
 
 
 @pytest.mark.parametrize(
-    ("waiting", "most"), [(CROWD - 1, status_writer.CONCURRENCY), (CROWD, status_writer.CONCURRENCY_WHEN_CROWDED)]
+    ("waiting", "most"), [(BACKLOG - 1, status_writer.CONCURRENCY), (BACKLOG, status_writer.CONCURRENCY_WITH_BACKLOG)]
 )
 async def test_while_many_bots_wait_for_their_jobs_few_statuses_are_written_at_once(
     plane: Plane, given: Scenario, waiting: int, most: int
@@ -191,9 +191,9 @@ async def test_while_many_bots_wait_for_their_jobs_few_statuses_are_written_at_o
     with ExitStack() as stack:
         for number in range(waiting):
             stack.enter_context(
-                plane.in_flight.holding(BotRequest.from_object(a_botrequest("standup", uid=f"u-{number}")))
+                plane.in_flight.tracking(BotRequest.from_object(a_botrequest("standup", uid=f"u-{number}")))
             )
-        assert await plane.status_writer.show_changes() == len(bots)
+        assert await plane.status_writer.write_changes() == len(bots)
     assert largest == most
     assert {shown_in(plane, bot) for bot in bots} == {"active"}
 
@@ -209,16 +209,16 @@ async def test_a_change_while_it_is_shown_is_shown_next(plane: Plane, given: Sce
         return await patch(namespace, name, status)
 
     plane.kube.patch_request_status = slow  # type: ignore[method-assign]
-    await plane.status_writer.show_changes()
+    await plane.status_writer.write_changes()
     assert shown_in(plane, bot) == "active"
-    assert await plane.status_writer.show_changes() == 1
+    assert await plane.status_writer.write_changes() == 1
     assert shown_in(plane, bot) == "completed"
 
 
 async def test_with_the_database_away_nothing_is_written(plane: Plane, no_database: Database) -> None:
     plane.use(no_database)
     with pytest.raises(DatabaseUnavailable):
-        await plane.status_writer.show_changes()
+        await plane.status_writer.write_changes()
     assert plane.kube.writes == []
 
 
@@ -242,7 +242,7 @@ async def test_behind_a_full_batch_the_next_one_follows_at_once(
 async def test_a_whole_life_through_the_real_parts_costs_six_writes(plane: Plane, given: Scenario) -> None:
     body = plane.a_request_of(await given.a_user())
     await plane.ensure(body)
-    await plane.status_writer.show_changes()
+    await plane.status_writer.write_changes()
     bot = await plane.bot_of(body)
     assert bot is not None
     course = (
@@ -256,7 +256,7 @@ async def test_a_whole_life_through_the_real_parts_costs_six_writes(plane: Plane
         async with given.database.at_once() as connection:
             await report(connection, told)
         await plane.ensure(body)
-        await plane.status_writer.show_changes()
+        await plane.status_writer.write_changes()
         await plane.tick(after=10)
     assert [(write.verb, write.kind) for write in plane.kube.writes] == [
         ("create", "Job"),

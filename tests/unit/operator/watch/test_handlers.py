@@ -62,7 +62,7 @@ class Rows(ProcessedGenerations):
         self.error: Exception | None = None
         self.looks: list[int] = []
 
-    async def _look(self, connection_ids: list[str]) -> dict[str, Requested]:
+    async def _read_rows(self, connection_ids: list[str]) -> dict[str, Requested]:
         self.looks.append(len(connection_ids))
         if self.error is not None:
             raise self.error
@@ -208,7 +208,7 @@ async def test_a_handler_that_hangs_lets_go_of_its_object(
     monkeypatch.setattr(handlers, "HANDLER_TIMEOUT_S", 0.01)
     ensurer.hangs = True
     await registered["request_seen"](**event("ADDED", a_botrequest()))
-    assert caplog.records[0].getMessage() == "Left to the next sweep: TimeoutError"
+    assert caplog.records[0].getMessage() == "The next sweep repeats this: TimeoutError"
 
 
 async def test_a_request_is_in_hand_from_its_arrival_until_it_was_carried_out_or_given_up(

@@ -226,7 +226,7 @@ async def test_a_request_that_the_watch_missed_is_admitted(plane: Plane, given: 
 
 async def test_what_the_watch_has_in_hand_is_left_to_it_until_it_lets_go(plane: Plane, given: Scenario) -> None:
     body = plane.a_request_of(await given.a_user())
-    with plane.in_flight.holding(BotRequest.from_object(body)):
+    with plane.in_flight.tracking(BotRequest.from_object(body)):
         await plane.tick()
         assert await plane.bot_of(body) is None
     await plane.tick(after=interval(plane))
