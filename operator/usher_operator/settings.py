@@ -111,13 +111,13 @@ class TokenSettings(_Group):
 
 
 class SilenceSettings(_Group):
-    """When silence ends a meeting, and when it must not."""
+    """When the stale rules fail a meeting, and when they must not."""
 
     heartbeat_interval_s: Seconds = 30
     """What bots are told; four of them may be lost before a bot counts as dead."""
 
     heartbeat_timeout_s: Seconds = 120
-    """An active bot that was silent for this long is failed."""
+    """An active bot that sent no heartbeat for this long is failed."""
 
     reserved_timeout_s: Seconds = 300
     """A reservation whose bot never reported its start is failed; long enough for a cold image pull."""
@@ -129,29 +129,29 @@ class SilenceSettings(_Group):
     """A bot that said it was leaving and never reported its exit is failed."""
 
     outage_credit_s: Annotated[float, Field(ge=0)] = 3600
-    """Silence during an outage of Usher's own is not held against a bot, up to this much; beyond it, meetings end."""
+    """Time in which no heartbeat could arrive, because Usher was away, is not counted, up to this much."""
 
     brownout_min_bots: Annotated[int, Field(ge=1)] = 5
-    """Nothing is judged by silence when at least this many bots fall silent at once, and more than the share below."""
+    """No stale bot is failed while at least this many bots are late at once, and more than the share below."""
 
     brownout_share: Annotated[float, Field(gt=0, le=1)] = 0.55
-    """The share of live bots above which silence is Usher's fault; Kubernetes' node controller uses 0.55 too."""
+    """The share of late bots above which the fault is Usher's; Kubernetes' node controller uses 0.55 too."""
 
     brownout_limit_s: Seconds = 900
-    """A hold ends after this long: bots do die together when their nodes do, and every meeting must end."""
+    """A brownout ends after this long: bots do die together when their nodes do, and every meeting must end."""
 
     stale_checks_enabled: bool = True
-    """operate: whether silence ends meetings. Switched off, only a finished Job ends what its bot did not end."""
+    """operate: whether stale bots are failed. Switched off, only a finished Job ends what its bot did not end."""
 
     stale_ends_per_minute: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600
-    """Most meetings ended by silence in a minute, so that a wrong verdict is seen in time; a sweep has its share."""
+    """Most stale bots failed in a minute, so that a wrong verdict is noticed in time; a sweep has its share."""
 
 
 class ReconcilerSettings(_Group):
-    """How often operate looks, and how long it waits before it acts."""
+    """How often operate sweeps, and how long it waits before it acts."""
 
     reconcile_interval_s: Seconds = 10
-    """How often the reconciler looks. It bounds how long anything that a watch missed stays unrepaired."""
+    """How often the reconciler sweeps. It bounds how long anything that a watch missed stays unrepaired."""
 
     leader_lease_s: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 60
     """An operator that was stopped or hangs loses the lead after this long, and may write nothing when it wakes."""

@@ -19,10 +19,12 @@ COMMANDS: Final = Counter("usher_commands", "Commands published, by action and o
 SWEEPS: Final = Counter("usher_sweeps", "Sweeps of the reconciler, by outcome.", ["outcome"])
 SWEEP_SECONDS: Final = Histogram("usher_sweep_seconds", "Time of one sweep.")
 REPAIRS: Final = Counter("usher_repairs", "What the reconciler had to repair, by failure mode.", ["mode"])
-BROWNOUT_ACTIVE: Final = Gauge("usher_brownout_active", "1 while nothing is judged by silence.")
-BROWNOUTS: Final = Counter("usher_brownouts", "Holds of the sweep, by how far they are.", ["event"])
+BROWNOUT_ACTIVE: Final = Gauge(
+    "usher_brownout_active", "1 while no stale bot is failed: a brownout, or a leader that has just begun."
+)
+BROWNOUTS: Final = Counter("usher_brownouts", "Brownouts that began and that ended.", ["event"])
 STALE_ENDS_POSTPONED: Final = Counter(
-    "usher_stale_ends_postponed", "Ends by silence that the rate limit left to a later sweep."
+    "usher_stale_ends_postponed", "Stale bots that the rate limit left to a later sweep."
 )
 LAST_SWEEP: Final = Gauge("usher_last_sweep_timestamp_seconds", "When the last sweep ended.")
 LIVE_BOTS: Final = Gauge("usher_live_bots", "Bots that hold a slot, by status.", ["status"])

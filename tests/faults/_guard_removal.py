@@ -72,8 +72,8 @@ async def _nothing(*_: Any) -> None:
     return None
 
 
-async def _nobody_is_quiet(*_: Any) -> stale_rules.Quiet:
-    return stale_rules.Quiet(quiet=0, speaking=0)
+async def _no_bot_is_late(*_: Any) -> stale_rules.Reports:
+    return stale_rules.Reports(late=0, reporting=0)
 
 
 _DB, _OP = "tests/integration/db/", "tests/integration/operator/"
@@ -160,36 +160,36 @@ GUARDS = [
         take_out=_set(stale_rules.Rule, "condition", property(_no_credit)),
     ),
     Guard(
-        name="mass_hold",
-        does="when most of the fleet falls silent at once, nobody is judged",
+        name="brownout",
+        does="no stale bot is failed while most of the fleet is late at once",
         test=_OP + "reconcile/test_silence.py",
         only="most_of_the_fleet or hold",
-        take_out=_set(brownout.Brownout, "_mass_silence", lambda *_, **__: False),
+        take_out=_set(brownout.Brownout, "_is_active", lambda *_, **__: False),
     ),
     Guard(
-        name="hold_begins_in_time",
-        does="a silent majority is seen before the first of it reaches its limit",
+        name="brownout_begins_in_time",
+        does="a late majority is seen before the first of it reaches its limit",
         test=_OP + "reconcile/test_silence.py",
         only="one_after_another",
-        take_out=_set(rules, "quiet", _nobody_is_quiet),
+        take_out=_set(rules, "count_reports", _no_bot_is_late),
     ),
     Guard(
-        name="hold_lasts",
-        does="a hold goes on until every bot had the time to beat once more",
+        name="brownout_lasts",
+        does="a brownout lasts until every bot had the time to report once more",
         test=_OP + "reconcile/test_silence.py",
         only="heard_last",
-        take_out=_set(brownout.Brownout, "_all_had_time_to_beat", lambda _: True),
+        take_out=_set(brownout.Brownout, "_all_had_time_to_report", lambda _: True),
     ),
     Guard(
         name="new_leader_waits",
-        does="a new leader judges nobody before one heartbeat interval has passed",
+        does="a new leader fails no stale bot before one heartbeat interval has passed",
         test=_OP + "reconcile/test_silence.py",
         only="new_leader",
         take_out=_set(brownout.Brownout, "_settled", lambda _: True),
     ),
     Guard(
-        name="reap_rate",
-        does="no more meetings are ended by silence than the rate allows",
+        name="end_rate",
+        does="no more stale bots are failed than the rate allows",
         test=_OP + "reconcile/test_silence.py",
         only="rate or long_pause",
         take_out=_set(rate_limit.EndRateLimit, "allowed", lambda _: 1_000_000),

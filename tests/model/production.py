@@ -22,6 +22,7 @@ from tests.fakes.settings import INSTALLATION, some_settings
 from tests.model.world import Message, Phase, Pod, Program, Row
 from usher_models.db import bots, desired_state, heartbeats, reservations, stale_rules, transitions
 from usher_models.db.bots import Bot, Requested
+from usher_models.db.leader_lock import UNFENCED
 from usher_models.db.speaker import Speaker
 from usher_models.errors import (
     AnotherPodSpeaks,
@@ -42,7 +43,7 @@ from usher_operator.http.errors import status_of
 from usher_operator.kube.botrequest import BotRequest
 from usher_operator.kube.port import Json
 from usher_operator.lifecycle.allowed_spec import AllowedSpec
-from usher_operator.lifecycle.close import Closer
+from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander
 from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.created_jobs import CreatedJobs
@@ -50,15 +51,16 @@ from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
 from usher_operator.processes.operate import job_settings
 from usher_operator.reconcile import snapshot
-from usher_operator.reconcile.reconciler import REPAIRS_IN_ORDER
+from usher_operator.reconcile.failure_modes import FAILURE_MODES
 from usher_operator.reconcile.snapshot import Snapshot
-from usher_operator.reconcile.sweep import Patience, Sweep
+from usher_operator.reconcile.sweep import Acts, Memory, Picture, Sweep
 from usher_operator.redis_acl.users import NoUsers
+from usher_operator.watch.in_flight import InFlight
 
 NAMESPACE = "bots"
-# One look longer than the grace of any failure mode: what was amiss in the last sweep has outlasted it in this one.
+# One look longer than the grace of any failure mode: what was wrong in the last sweep is overdue in this one.
 SETTINGS = some_settings(orphan_grace_s=10)
-REPAIRS = {repair.__module__.rpartition(".")[2]: repair for repair in REPAIRS_IN_ORDER}
+REPAIRS = {mode.name: mode.repair for mode in FAILURE_MODES}
 # What each failure mode looks at. Left out: a maximum duration ends in a wish to leave, which the model has; rows of
 # the REST API and images that cannot be pulled are not in it. Silence is judged without the API server too.
 NEEDS = {
@@ -428,6 +430,7 @@ class _Callbacks(Callbacks):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_heartbeats", _HeartbeatBatch(self.database))
+        object.__setattr__(self, "_ends", Ends(self.database, fence=UNFENCED))
 
     async def _read(self, request: Any, _model: Any) -> Any:
         return request
@@ -436,7 +439,7 @@ class _Callbacks(Callbacks):
 _DATABASE: Any = ModelDatabase()
 _KUBE: Any = ModelKube()
 _COMMANDER = Commander(_DATABASE, ModelPublisher())
-_CLOSER = Closer(database=_DATABASE, kube=_KUBE)
+_CLOSER = Closer(ends=Ends(_DATABASE, fence=UNFENCED), kube=_KUBE)
 _FINISHED_JOB = FinishedJob(database=_DATABASE, kube=_KUBE, closer=_CLOSER)
 _CALLBACKS: Any = _Callbacks(database=_DATABASE, verifier=None, heartbeat_interval_s=30)  # type: ignore[arg-type]
 _ENSURER = Ensurer(
@@ -460,26 +463,27 @@ async def _job_seen(number: int, job: str) -> None:
     await _FINISHED_JOB.close(as_job(number, job) | {})
 
 
-async def _sweep(name: str, memory: frozenset[object]) -> frozenset[object]:
+async def _sweep(name: str, memory: frozenset[tuple[str, object]]) -> frozenset[tuple[str, object]]:
     """One failure mode with a look at the world of its own; what it saw amiss, for the next."""
-    patience = Patience(lambda: SETTINGS.orphan_grace_s)
-    patience._since = dict.fromkeys(memory, 0.0)
+    remembered = Memory.empty(settings=SETTINGS, kube=_KUBE, clock=lambda: SETTINGS.orphan_grace_s)
+    remembered.grace._since = dict.fromkeys(memory, 0.0)
     needs = NEEDS[name]
     live: Any = await _live_bots(None) if "live" in needs else Unread()
     sweep = Sweep(
         settings=SETTINGS,
         database=_DATABASE,
-        kube=_KUBE,
-        commander=_COMMANDER,
-        ensurer=_ENSURER,
-        closer=_CLOSER,
-        requester=RequestCreator(database=_DATABASE, kube=_KUBE),
-        patience=patience,
-        live=live,
-        snapshot=await _take(needs) if "s" in needs else None,
+        acts=Acts(
+            commander=_COMMANDER,
+            ensurer=_ENSURER,
+            closer=_CLOSER,
+            request_creator=RequestCreator(database=_DATABASE, kube=_KUBE),
+        ),
+        memory=remembered,
+        in_flight=InFlight(),
+        picture=Picture(live=live, snapshot=await _take(needs) if "s" in needs else None),
     )
     await REPAIRS[name](sweep)
-    return frozenset(patience._since)
+    return frozenset(remembered.grace._since)
 
 
 _BODIES: dict[str, Callable[[Message, dict[str, Any]], Any]] = {

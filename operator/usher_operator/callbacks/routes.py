@@ -18,21 +18,23 @@ from prometheus_client import Counter as Metric
 from prometheus_client import Histogram
 from pydantic import BaseModel
 
-from usher_models.db import bots, heartbeats, transitions
+from usher_models.db import bots, heartbeats
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.db.heartbeats import BotState
+from usher_models.db.leader_lock import UNFENCED
 from usher_models.db.speaker import Speaker
 from usher_models.db.transitions import Applied, Report
 from usher_models.errors import UnknownConnection
-from usher_models.states import Desired, Reason, Source, Stage, Status, exit_code_reason, is_behind
+from usher_models.states import Desired, Reason, Stage, Status, exit_code_reason, is_behind
 from usher_models.wire import BODY_MAX_BYTES, Exited, Heartbeat, Joined, Processed, Reply, Started, StatusUpdate
 from usher_operator.callbacks.heartbeat_batch import HeartbeatBatch
 from usher_operator.callbacks.pod_token import TokenVerifier
 from usher_operator.http.errors import BadBody, Handler, problems
 from usher_operator.http.server import whole_body
+from usher_operator.lifecycle.close import Ends
 from usher_operator.lifecycle.commands import pending
-from usher_operator.telemetry import CALLBACK_SECONDS, CALLBACKS, TRANSITIONS
+from usher_operator.telemetry import CALLBACK_SECONDS, CALLBACKS
 
 # More than a bot ever sends at once; one that floods must not keep the database from the others.
 MAX_IN_FLIGHT = 8
@@ -55,9 +57,11 @@ class Callbacks:
     heartbeat_interval_s: float
     _in_flight: Counter[str] = field(default_factory=Counter)
     _heartbeats: HeartbeatBatch = field(init=False)
+    _ends: Ends = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_heartbeats", HeartbeatBatch(self.database))
+        object.__setattr__(self, "_ends", Ends(self.database, fence=UNFENCED))
 
     def application(self) -> web.Application:
         """The aiohttp application of port 8081."""
@@ -150,10 +154,7 @@ class Callbacks:
         return speaker, model.model_validate(body)
 
     async def _apply(self, report: Report) -> Applied:
-        async with self.database.at_once() as connection:
-            applied = await transitions.report(connection, report)
-        _count(applied, report)
-        return applied
+        return await self._ends.report(report)
 
     async def _exit_reason(self, speaker: Speaker, body: Exited) -> str:
         if body.exit_code != 0:
@@ -238,11 +239,6 @@ def _has_new_details(body: Heartbeat, bot: Bot | BotState) -> bool:
         or (body.applied_generation or 0) > bot.applied_generation
         or (body.participants is not None and body.participants != bot.participants)
     )
-
-
-def _count(applied: Applied, report: Report) -> None:
-    if applied.applied:
-        TRANSITIONS.labels(target=report.target, source=Source.BOT, reason=report.reason).inc()
 
 
 @web.middleware

@@ -5,21 +5,18 @@ database left behind.
 """
 
 import asyncio
-import logging
 from typing import Any
 
-from usher_models.db import transitions
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
+from usher_models.db.leader_lock import UNFENCED
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import Reason, Source, Status
 from usher_operator.kube.adapter import GROUP, VERSION
 from usher_operator.kube.job import INSTALLATION_LABEL, MEETING_LABEL
 from usher_operator.kube.port import CreateRefused, KubePort
+from usher_operator.lifecycle.close import Ends
 from usher_operator.lifecycle.installation import Installation
-from usher_operator.telemetry import TRANSITIONS
-
-logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
@@ -53,7 +50,7 @@ class RequestCreator:
     """Creates BotRequests for rows."""
 
     def __init__(self, *, database: Database, kube: KubePort) -> None:
-        self._database = database
+        self._ends = Ends(database, fence=UNFENCED)
         self._kube = kube
         self._installation = Installation(database)
 
@@ -67,21 +64,12 @@ class RequestCreator:
         except TimeoutError as exc:
             raise KubernetesUnavailable("The API server did not answer in time.") from exc
         except CreateRefused as exc:
-            await self._fail(bot, message=f"Kubernetes refused the BotRequest: {exc}")
-            return False
-        return True
-
-    async def _fail(self, bot: Bot, *, message: str) -> None:
-        reason = Reason.REQUEST_REFUSED
-        async with self._database.at_once() as connection:
-            failed = await transitions.move_reserved(
-                connection,
-                bot.connection_id,
+            await self._ends.reservation(
+                bot,
                 target=Status.FAILED,
                 source=Source.API,
-                reason=reason,
-                message=message,
+                reason=Reason.REQUEST_REFUSED,
+                message=f"Kubernetes refused the BotRequest: {exc}",
             )
-        if failed:
-            TRANSITIONS.labels(target=Status.FAILED, source=Source.API, reason=reason).inc()
-            logger.warning("%s", message, extra={"action": reason, "meeting_id": bot.meeting_id})
+            return False
+        return True

@@ -2,17 +2,17 @@
 
 import logging
 
-from usher_models.db import transitions
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
+from usher_models.db.leader_lock import UNFENCED
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import Desired, Reason, Source, Status
 from usher_operator.kube.job import JobSettings, build_job
 from usher_operator.kube.job_status import connection_id_of, finished, installation_of
 from usher_operator.kube.port import CreateRefused, KubePort
+from usher_operator.lifecycle.close import Ends
 from usher_operator.lifecycle.created_jobs import CreatedJobs
 from usher_operator.redis_acl.users import RedisUsers
-from usher_operator.telemetry import TRANSITIONS
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class JobStarter:
     def __init__(
         self, *, database: Database, kube: KubePort, redis_users: RedisUsers, job_settings: JobSettings
     ) -> None:
-        self._database = database
+        self._ends = Ends(database, fence=UNFENCED)
         self._kube = kube
         self._redis_users = redis_users
         self._job_settings = job_settings
@@ -38,7 +38,13 @@ class JobStarter:
             if not await self._kube.create_job(bot.request_namespace or "", build_job(bot, self._job_settings)):
                 await self._check_ours(bot)
         except CreateRefused as exc:
-            await self._end_reserved(bot, Status.FAILED, reason=Reason.JOB_CREATE_FAILED, message=str(exc))
+            await self._ends.reservation(
+                bot,
+                target=Status.FAILED,
+                source=Source.OPERATOR,
+                reason=Reason.JOB_CREATE_FAILED,
+                message=str(exc),
+            )
             return
         await self._created_jobs.record(bot.meeting_id)
         logger.info("Created the Job.", extra={"action": "job_created", "meeting_id": bot.meeting_id})
@@ -66,16 +72,5 @@ class JobStarter:
         if await self._kube.get_job(bot.request_namespace or "", bot.job_name) is not None:
             return False
         # Another call may have ended it a moment ago: nothing is left to start then either.
-        await self._end_reserved(bot, Status.COMPLETED, reason=Reason.STOPPED_BEFORE_START)
+        await self._ends.unstarted(bot)
         return True
-
-    async def _end_reserved(self, bot: Bot, target: Status, *, reason: str, message: str | None = None) -> None:
-        async with self._database.at_once() as connection:
-            ended = await transitions.move_reserved(
-                connection, bot.connection_id, target=target, source=Source.OPERATOR, reason=reason, message=message
-            )
-        if ended:
-            TRANSITIONS.labels(target=target, source=Source.OPERATOR, reason=reason).inc()
-            logger.info(
-                "Ended a reservation: %s", message or reason, extra={"action": reason, "meeting_id": bot.meeting_id}
-            )

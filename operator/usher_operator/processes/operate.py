@@ -19,13 +19,15 @@ from usher_operator.kube.adapter import KubeAdapter
 from usher_operator.kube.job import JobSettings
 from usher_operator.kube.port import KubePort
 from usher_operator.lifecycle.allowed_spec import AllowedSpec
-from usher_operator.lifecycle.close import Closer
+from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander, RedisPublisher
+from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
 from usher_operator.lifecycle.installation import Installation, check_namespace
 from usher_operator.processes.signals import set_on_signals
 from usher_operator.reconcile.reconciler import Reconciler
+from usher_operator.reconcile.sweep import Acts, Memory
 from usher_operator.redis_acl.users import AclUsers, NoUsers, RedisUsers
 from usher_operator.settings import Settings
 from usher_operator.watch import handlers
@@ -101,18 +103,23 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             allowed=AllowedSpec(settings),
             now=_now,
         )
-        flight = LeaderLock(database, lease_s=settings.leader_lease_s)
-        closer = Closer(database=database, kube=kube, fence=flight)
+        lock = LeaderLock(database, lease_s=settings.leader_lease_s)
+        closer = Closer(ends=Ends(database, fence=lock), kube=kube)
         in_flight = InFlight()
         reconciler = Reconciler(
             settings=settings,
             database=database,
             kube=kube,
-            commander=commander,
-            ensurer=ensurer,
-            closer=closer,
-            flight=flight,
+            acts=Acts(
+                commander=commander,
+                ensurer=ensurer,
+                closer=closer,
+                request_creator=RequestCreator(database=database, kube=kube),
+            ),
+            memory=Memory.empty(settings=settings, kube=kube, clock=time.monotonic),
+            lock=lock,
             in_flight=in_flight,
+            clock=time.monotonic,
         )
         reconcilers.append(reconciler)
         status_writer = StatusWriter(
@@ -121,7 +128,7 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             delay_s=settings.status_write_delay_s,
             installation=installation,
             now=_now,
-            fence=flight,
+            fence=lock,
             has_backlog=lambda: in_flight.has_backlog,
         )
         tasks = await stack.enter_async_context(asyncio.TaskGroup())

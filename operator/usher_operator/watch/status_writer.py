@@ -14,8 +14,9 @@ from usher_models.db import status_writes
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
-from usher_models.errors import KubernetesUnavailable, NotLeading, Unavailable
+from usher_models.errors import KubernetesUnavailable, NotLeading
 from usher_models.states import Status
+from usher_operator.background.loop import Messages, attempt, repeat
 from usher_operator.batching import Batcher
 from usher_operator.kube import botrequest_status, events
 from usher_operator.kube.port import Json, KubePort, WriteRefused
@@ -29,6 +30,9 @@ CONCURRENCY = 24
 CONCURRENCY_WITH_BACKLOG = 4
 # The others of a batch wait for a write without an answer. It is repeated with the next batch, which costs nothing.
 WRITE_TIMEOUT_S = 6.0
+_MESSAGES = Messages(
+    action="status_write", postponed="Statuses are written later", failed="A status could not be written"
+)
 
 
 class StatusWriter:
@@ -56,21 +60,18 @@ class StatusWriter:
 
     async def run(self, interval_s: float) -> None:
         """Write changes for ever; what fails is repeated."""
-        with suppress(Unavailable):
-            async with self._database.at_once() as connection:
-                await status_writes.retry_all(connection)
-        while True:
-            written = 0
-            try:
-                written = await self.write_changes()
-            except NotLeading:
-                pass
-            except Unavailable as exc:
-                logger.warning("Statuses are written later: %s", exc, extra={"action": "status_write_postponed"})
-            except Exception:
-                logger.exception("A status could not be written.", extra={"action": "status_write_failed"})
-            if written < BATCH:  # a full batch means that more rows wait
-                await asyncio.sleep(interval_s)
+        await attempt(self._retry_all, _MESSAGES)
+        await repeat(self._write_if_leading, _MESSAGES, every_s=interval_s)
+
+    async def _retry_all(self) -> None:
+        async with self._database.at_once() as connection:
+            await status_writes.retry_all(connection)
+
+    async def _write_if_leading(self) -> float | None:
+        """Write a batch; 0 if it was full, because more rows wait behind it."""
+        with suppress(NotLeading):
+            return 0 if await self.write_changes() >= BATCH else None
+        return None
 
     async def write_changes(self) -> int:
         """Write every change that is due; returns their number. Raises DatabaseUnavailable, KubernetesUnavailable."""

@@ -5,6 +5,7 @@ comes to its writes in the same order each time. A site that died is closed and 
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -34,16 +35,19 @@ from usher_operator.callbacks.routes import Callbacks
 from usher_operator.kube.adapter import KubeAdapter
 from usher_operator.kube.botrequest import BotRequest
 from usher_operator.lifecycle.allowed_spec import AllowedSpec
-from usher_operator.lifecycle.close import Closer
+from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander, RedisPublisher
+from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
 from usher_operator.processes.operate import job_settings
 from usher_operator.processes.serve import JWKS_PATH, public_api
 from usher_operator.reconcile.reconciler import Reconciler
+from usher_operator.reconcile.sweep import Acts, Memory
 from usher_operator.redis_acl.account import RedisAccount, meeting_of
 from usher_operator.redis_acl.users import AclUsers
 from usher_operator.settings import Settings
+from usher_operator.watch.in_flight import InFlight
 from usher_operator.watch.status_writer import StatusWriter
 from usher_operator.webhooks.guard import Guard
 from usher_operator.webhooks.sender import Sender
@@ -232,17 +236,23 @@ class Site:
             allowed=AllowedSpec(settings),
             now=lambda: datetime.now(UTC),
         )
-        self._flight = LeaderLock(self.database, lease_s=settings.leader_lease_s)
-        closer = Closer(database=self.database, kube=kube, fence=self._flight)
+        self._lock = LeaderLock(self.database, lease_s=settings.leader_lease_s)
+        closer = Closer(ends=Ends(self.database, fence=self._lock), kube=kube)
         self.finished_job = FinishedJob(database=self.database, kube=kube, closer=closer)
         self.reconciler = Reconciler(
             settings=settings,
             database=self.database,
             kube=kube,
-            commander=commander,
-            ensurer=self.ensurer,
-            closer=closer,
-            flight=self._flight,
+            acts=Acts(
+                commander=commander,
+                ensurer=self.ensurer,
+                closer=closer,
+                request_creator=RequestCreator(database=self.database, kube=kube),
+            ),
+            memory=Memory.empty(settings=settings, kube=kube, clock=time.monotonic),
+            lock=self._lock,
+            in_flight=InFlight(),
+            clock=time.monotonic,
         )
         self._stack.push_async_callback(self._cut_lock)
         self.status_writer = StatusWriter(
@@ -251,7 +261,7 @@ class Site:
             delay_s=settings.status_write_delay_s,
             installation=INSTALLATION,
             now=lambda: datetime.now(UTC),
-            fence=self._flight,
+            fence=self._lock,
         )
         transport = FaultyTransport(Guard(["127.0.0.1"]))
         transport.fault_injector = self.fault_injector
@@ -314,8 +324,8 @@ class Site:
         return replying
 
     async def _cut_lock(self) -> None:
-        connection = self._flight._connection
-        self._flight._connection = None
+        connection = self._lock._connection
+        self._lock._connection = None
         if connection is not None:
             with suppress(Exception):
                 await connection.invalidate()
@@ -323,7 +333,7 @@ class Site:
 
     async def look(self) -> None:
         """What the watch would bring, all of it, then one sweep, then the mirror."""
-        await self._flight.acquire()
+        await self._lock.acquire()
         api, namespace = self.installation.api, self.installation.namespace
         bodies = await api.items(REQUESTS.format(namespace))
         requests = {body["metadata"]["uid"]: BotRequest.from_object(body) for body in bodies}

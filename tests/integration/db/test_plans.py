@@ -36,8 +36,6 @@ pytestmark = [pytest.mark.own_database, pytest.mark.timeout(60)]
 
 HISTORY, LIVE = 20_000, 30
 GROWING = ("meetings", "meeting_sessions", "bots", "transitions")
-RULES = (stale_rules.NEVER_STARTED, stale_rules.NEVER_JOINED, stale_rules.HEARTBEAT_LOST, stale_rules.NEVER_EXITED)
-
 Act = Callable[[AsyncConnection], Awaitable[object]]
 
 
@@ -125,7 +123,7 @@ async def test_nothing_that_is_asked_all_the_time_reads_a_whole_table(given: Sce
         "who does not leave": lambda connection: desired_state.bots_ignoring_leave(connection, grace_s=30),
         "who stays too long": desired_state.overdue_bots,
     }
-    for rule in RULES:
+    for rule in stale_rules.RULES:
         acts[f"the rule {rule.reason}"] = partial(stale_rules.stale_bots, rule=rule, limit_s=120, max_credit_s=3600)
     with ExitStack() as stack:
         for module in (engine, reservations, heartbeats):

@@ -13,16 +13,18 @@ from tests.scenario import Scenario, User, a_meeting, pod_of
 from usher_models.db import bots
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
+from usher_models.db.leader_lock import UNFENCED, LeaderLock
 from usher_operator.kube.botrequest import BotRequest
 from usher_operator.kube.job import build_job
 from usher_operator.lifecycle.allowed_spec import AllowedSpec
-from usher_operator.lifecycle.close import Closer
+from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander
+from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
 from usher_operator.processes.operate import job_settings
 from usher_operator.reconcile.reconciler import Reconciler
-from usher_operator.reconcile.silence.brownout import Brownout
+from usher_operator.reconcile.sweep import Acts, Memory
 from usher_operator.redis_acl.users import NoUsers
 from usher_operator.settings import Settings
 from usher_operator.watch.in_flight import InFlight
@@ -51,7 +53,7 @@ class Plane:
         """Wire everything to `database`."""
         self.database = database
         self.commander = Commander(database, self.publisher)
-        self.closer = Closer(database=database, kube=self.kube)
+        self.closer = Closer(ends=Ends(database, fence=UNFENCED), kube=self.kube)
         self.finished_job = FinishedJob(database=database, kube=self.kube, closer=self.closer)
         self.ensurer = Ensurer(
             database=database,
@@ -75,17 +77,23 @@ class Plane:
     def a_reconciler(self, *, clock: Callable[[], float] | None = None) -> Reconciler:
         """One more reconciler, as after a restart and the beat for which a new leader waits."""
         time = clock or self.clock
+        memory = Memory.empty(settings=self.settings, kube=self.kube, clock=time)
+        memory.brownout.leading_since = float("-inf")
         self._reconcilers.append(
             Reconciler(
                 settings=self.settings,
                 database=self.database,
                 kube=self.kube,
-                commander=self.commander,
-                ensurer=self.ensurer,
-                closer=self.closer,
-                clock=time,
+                acts=Acts(
+                    commander=self.commander,
+                    ensurer=self.ensurer,
+                    closer=self.closer,
+                    request_creator=RequestCreator(database=self.database, kube=self.kube),
+                ),
+                memory=memory,
+                lock=LeaderLock(self.database, lease_s=self.settings.leader_lease_s),
                 in_flight=self.in_flight,
-                brownout=Brownout(settings=self.settings, clock=time, leading_since=float("-inf")),
+                clock=time,
             )
         )
         return self._reconcilers[-1]
@@ -93,7 +101,7 @@ class Plane:
     async def close(self) -> None:
         """Let go of the lock, as a process does when it ends."""
         for reconciler in self._reconcilers:
-            await reconciler._flight.release()
+            await reconciler._lock.release()
 
     async def tick(self, *, after: float = 0) -> None:
         """Let `after` seconds pass on the reconciler's clock, then sweep once; the sweep must have been done."""

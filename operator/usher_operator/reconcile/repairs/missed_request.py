@@ -1,4 +1,4 @@
-"""A BotRequest that the watch missed, or whose handling was cut off between two of its steps: it is ensured again."""
+"""A BotRequest that the watch missed, or whose handling was cut off between two of its steps: ensure it again."""
 
 import logging
 
@@ -18,7 +18,7 @@ AT_ONCE = 1000
 async def repair(sweep: Sweep) -> None:
     """Ensure every request that has no row, no Job yet, or a spec that its row has not taken over.
 
-    Those that the watch has in hand are left to it.
+    Those that the watch has in flight are left to it.
     """
     if sweep.snapshot is None:
         return
@@ -37,7 +37,7 @@ async def repair(sweep: Sweep) -> None:
 
 
 async def _not_over(sweep: Sweep, requests: list[BotRequest]) -> list[BotRequest]:
-    """Those without an ended row of their own. When statuses are shown late these are few among thousands."""
+    """Those without an ended row of their own. If statuses are written late these are few among thousands."""
     found: list[BotRequest] = []
     for at in range(0, len(requests), AT_ONCE):
         some = requests[at : at + AT_ONCE]
@@ -60,21 +60,21 @@ def _behind(bot: Bot, request: BotRequest) -> bool:
 
 
 def _settled(request: BotRequest) -> bool:
-    """Whether nothing is left to do for a request without a live row: it was refused, or its end is shown already.
+    """True if nothing is left to do for a request without a live row: it was refused, or it shows its end.
 
-    The shown end only spares a look at the database.
+    The shown end only spares a query.
     """
     return request.refused or request.phase in TERMINAL
 
 
 async def _ensure(sweep: Sweep, request: BotRequest) -> None:
     try:
-        await sweep.ensurer.ensure(request)
+        await sweep.acts.ensurer.ensure(request)
         REPAIRS.labels(mode="missed_request").inc()
     except UsherError as exc:
         logger.warning(
             "A request is ensured later: %s", exc, extra={"action": "ensure_postponed", **request.log_fields()}
         )
     except Exception:
-        # One request that breaks must not keep those behind it in the list waiting for ever.
+        # One request that breaks must not keep those behind it in the list waiting.
         logger.exception("A request could not be ensured.", extra={"action": "ensure_failed", **request.log_fields()})

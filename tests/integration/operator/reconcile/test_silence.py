@@ -11,7 +11,7 @@ from usher_models.db.bots import Bot
 from usher_models.db.heartbeats import record
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import Source, Status
-from usher_operator.reconcile.silence.brownout_events import TOLD_AT_MOST
+from usher_operator.reconcile.silence.brownout_events import EVENTS_AT_MOST
 
 Past = Callable[[Scenario, float], BotInTheMaking]
 
@@ -298,7 +298,7 @@ async def test_silence_during_an_outage_of_ushers_own_is_forgiven(plane: Plane, 
 
 async def test_a_new_leader_fails_nobody_for_silence_before_one_beat_has_passed(plane: Plane, given: Scenario) -> None:
     bot = plane.in_kubernetes(await active(given, 400))
-    plane.reconciler._brownout.follows()
+    plane.reconciler._memory.brownout.follows()
     await plane.tick()
     await plane.tick(after=plane.settings.heartbeat_interval_s - 1)
     assert (await given.fresh(bot)).status is Status.ACTIVE
@@ -331,7 +331,7 @@ async def test_a_hold_is_told_once_when_it_begins_and_once_when_it_is_over(plane
     bots = [plane.in_kubernetes(each) for each in (silent, *await given.copies_of(silent, 29))]
     await plane.tick()
     await plane.tick(after=10)
-    assert len(events_of(plane, "StaleChecksPaused")) == TOLD_AT_MOST
+    assert len(events_of(plane, "StaleChecksPaused")) == EVENTS_AT_MOST
     assert events_of(plane, "StaleChecksResumed") == []
     for bot in bots:
         async with given.database.transaction() as connection:
