@@ -34,6 +34,9 @@ REQUESTS_IN_FLIGHT: Final = Gauge(
 WATCH_RESTARTS: Final = Counter(
     "usher_watch_restarts", "Watches that ended and were started again, by namespace.", ["namespace"]
 )
+DELETED_REQUESTS: Final = Counter(
+    "usher_deleted_requests", "BotRequests that were deleted: erased, or their time is up."
+)
 STATUS_WRITES: Final = Counter("usher_status_writes", "Status writes to BotRequests, by outcome.", ["outcome"])
 REDIS_USERS: Final = Counter("usher_redis_users", "Bots' users of Redis, by what became of them.", ["outcome"])
 WEBHOOKS: Final = Counter("usher_webhooks", "Attempts to deliver a webhook, and pauses, by outcome.", ["outcome"])

@@ -1,5 +1,6 @@
 """From the body of `POST /bots` to the spec of a BotRequest, and from there to a reservation like any other."""
 
+from usher_models import defaults
 from usher_models.db.reservations import Request
 from usher_models.platforms import MeetingRef, Platform, resolve
 from usher_models.states import Source
@@ -31,6 +32,7 @@ def to_spec(body: BotCreate, *, user_id: int, connection_id: str) -> BotRequestS
         "bot_name": body.bot_name or None,
         "language": body.language,
         "task": body.task,
+        "request_ttl_seconds_after_finished": defaults.REST_REQUEST_TTL_S,
     }
     given |= _limits(body.automatic_leave)
     return BotRequestSpec.model_validate({field: value for field, value in given.items() if value is not None})

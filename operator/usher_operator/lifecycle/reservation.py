@@ -55,6 +55,7 @@ def to_reservation(
         request_name=identity.name,
         request_uid=identity.uid,
         request_generation=identity.generation,
+        request_ttl_s=spec.request_ttl_seconds_after_finished,
     )
 
 

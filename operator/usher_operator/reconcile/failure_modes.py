@@ -11,6 +11,7 @@ from typing import NamedTuple
 from usher_models.db.stale_rules import RULES, Rule
 from usher_operator.reconcile.repairs import (
     deleted_request,
+    edited_status,
     finished_job,
     ignored_leave,
     max_duration,
@@ -46,5 +47,6 @@ FAILURE_MODES: tuple[FailureMode, ...] = (
     FailureMode("orphan_job", orphan_job.repair),
     FailureMode("missing_request", missing_request.repair),
     FailureMode("missed_request", missed_request.repair),
+    FailureMode("edited_status", edited_status.repair),
     *(_stale(rule) for rule in RULES if rule.after_repairs),
 )

@@ -5,7 +5,7 @@ import logging
 from usher_models.db import bots
 from usher_models.db.bots import Bot, Requested
 from usher_models.errors import UsherError
-from usher_models.states import TERMINAL, Desired
+from usher_models.states import Desired
 from usher_operator.kube.botrequest import BotRequest
 from usher_operator.reconcile.sweep import Sweep
 from usher_operator.telemetry import REPAIRS
@@ -29,7 +29,7 @@ async def repair(sweep: Sweep) -> None:
         bot = live.get(request.connection_id)
         if bot is not None and _behind(bot, request):
             behind.append(request)
-        elif bot is None and not _settled(request):
+        elif bot is None and not request.over:
             rowless.append(request)
     for request in behind + await _not_over(sweep, rowless):
         if request not in sweep.in_flight:
@@ -57,14 +57,6 @@ def _behind(bot: Bot, request: BotRequest) -> bool:
         or bot.request_generation < request.generation
         or (request.wants_leave and bot.desired is Desired.RUN)
     )
-
-
-def _settled(request: BotRequest) -> bool:
-    """True if nothing is left to do for a request without a live row: it was refused, or it shows its end.
-
-    The shown end only spares a query.
-    """
-    return request.refused or request.phase in TERMINAL
 
 
 async def _ensure(sweep: Sweep, request: BotRequest) -> None:
