@@ -92,7 +92,8 @@ class Ensurer:
             self._allowed.check(spec)
             async with self._database.at_once() as connection:
                 user_id = spec.user_id or await users.user_id_by_email(connection, spec.user_email or "")
-                reservation = await reservations.reserve(connection, of_request(request, user_id=user_id))
+                wanted = of_request(request, user_id=user_id, allowed_private_hosts=self._allowed.private_meeting_hosts)
+                reservation = await reservations.reserve(connection, wanted)
         except (Refused, InvalidMeeting) as exc:
             await self._refuser.refuse(request, exc)
             return

@@ -201,6 +201,7 @@ async def _serve_health(
     stuck_after_s = max(STUCK_AFTER_INTERVALS * settings.reconcile_interval_s, STUCK_AFTER_AT_LEAST_S)
     app = web.Application()
     health = Health(
+        component="operate",
         database=database,
         publisher=publisher,
         # None while the database is away at the start.
