@@ -1,4 +1,4 @@
-"""Reading what is: one bot, its story, and what its mirror still owes."""
+"""Reading bots: one, many, and the transitions of one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -115,28 +115,6 @@ FROM usher.bots WHERE connection_id = ANY(:ids)
 )
 _LIVE = text(SELECT_BOT + "WHERE b.ended_at IS NULL ORDER BY b.meeting_id")
 
-# Reserved is shown together with the Job, active and the end at once; what passes quickly is not worth a write.
-# Postgres takes a third of all bots for unmirrored, whatever it knows, and would read the whole history of meetings to
-# join them. OFFSET 0 keeps it to one look for each that really is.
-_UNWRITTEN = text(
-    f"""
-SELECT {BOT_COLUMNS}
-FROM usher.bots b CROSS JOIN LATERAL (SELECT * FROM meetings WHERE id = b.meeting_id OFFSET 0) m
-"""
-    + """WHERE b.revision > b.written_revision AND b.request_name IS NOT NULL
-    AND (b.status_changed_at < now() - make_interval(secs => :hold_s)
-         OR m.status IS DISTINCT FROM b.written_status
-            AND (m.status IN ('active', 'completed', 'failed')
-                 OR m.status = 'reserved' AND b.job_created_at IS NOT NULL))
-    ORDER BY b.status_changed_at LIMIT :limit"""
-)
-
-_MARK_WRITTEN = text("""
-UPDATE usher.bots b SET written_revision = shown.revision, written_status = shown.status
-FROM unnest(CAST(:ids AS integer[]), CAST(:revisions AS bigint[]), CAST(:statuses AS varchar[]))
-     AS shown (meeting_id, revision, status)
-WHERE b.meeting_id = shown.meeting_id
-""")
 _MARK_JOBS_CREATED = text("""
 UPDATE usher.bots SET job_created_at = now(), revision = revision + 1
 WHERE meeting_id = ANY(:ids) AND job_created_at IS NULL
@@ -182,24 +160,6 @@ async def live_connections(connection: AsyncConnection) -> list[tuple[int, str]]
     """The meeting id and the connection id of every bot that holds a slot."""
     rows = await connection.execute(text("SELECT meeting_id, connection_id FROM usher.bots WHERE ended_at IS NULL"))
     return [(row.meeting_id, row.connection_id) for row in rows]
-
-
-async def unwritten_bots(connection: AsyncConnection, *, hold_s: float, limit: int) -> list[Bot]:
-    """Bots whose BotRequest does not show their newest revision yet, longest waiting first.
-
-    Starting and stopping are left out until they have lasted `hold_s` seconds.
-    """
-    return [to_bot(row) for row in await fetch(connection, _UNWRITTEN, {"hold_s": hold_s, "limit": limit})]
-
-
-async def mark_written(connection: AsyncConnection, bots: Sequence[Bot]) -> None:
-    """Note that BotRequests show these revisions, also one that showed a newer one: then it is shown again."""
-    shown = {
-        "ids": [bot.meeting_id for bot in bots],
-        "revisions": [bot.revision for bot in bots],
-        "statuses": [bot.status for bot in bots],
-    }
-    await fetch(connection, _MARK_WRITTEN, shown)
 
 
 async def mark_jobs_created(connection: AsyncConnection, meeting_ids: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""What the owner of a meeting wants of its bot: stored before it is told, so that no command can be lost.
+"""What the owner of a meeting wants of its bot: stored before it is sent, so that no command can be lost.
 
 Leave is final: a bot that was asked to leave is never asked to stay. A change of configuration counts up
 `config_generation`; the bot acknowledges by `applied_generation`.
@@ -37,7 +37,7 @@ WHERE meeting_id = :meeting_id AND (request_generation < :generation OR request_
 
 
 async def want_leave(connection: AsyncConnection, meeting_ids: Sequence[int], *, reason: str) -> list[int]:
-    """Ask those bots to leave; the ids of those that had not been asked and still live."""
+    """Ask those bots to leave; the ids of the live ones that had not been asked before."""
     rows = await connection.execute(_LEAVE, {"ids": list(meeting_ids), "reason": reason})
     return [row.meeting_id for row in rows]
 
@@ -57,7 +57,7 @@ async def note_request(
     await connection.execute(_SEEN, values | {"meeting_id": meeting_id})
 
 
-_DEAF = text(
+_IGNORING_LEAVE = text(
     SELECT_BOT
     + """JOIN usher.heartbeats h ON h.meeting_id = b.meeting_id
     WHERE b.ended_at IS NULL AND b.desired = 'leave' AND b.job_created_at IS NOT NULL
@@ -67,12 +67,12 @@ _DEAF = text(
 
 
 async def bots_ignoring_leave(connection: AsyncConnection, *, grace_s: float) -> list[Bot]:
-    """Bots that were asked to leave longer than `grace_s` ago and are still here: they have been heard since, or never.
+    """Bots that were asked to leave longer than `grace_s` ago and have reported since, or have never reported.
 
-    One that spoke before and was not heard beyond its grace is silent and not deaf: it may have left long ago, and
-    tries to say so. The rules of silence judge it, which forgive an outage.
+    A bot that reported before and did not report after its grace may have left long ago and be unable to say so. The
+    stale rules judge it, and they credit outages.
     """
-    return [to_bot(row) for row in await connection.execute(_DEAF, {"grace": grace_s})]
+    return [to_bot(row) for row in await connection.execute(_IGNORING_LEAVE, {"grace": grace_s})]
 
 
 _OVERDUE = text(

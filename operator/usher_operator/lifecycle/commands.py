@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from usher_models.db import desired_state
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
-from usher_models.db.heartbeats import Heard
+from usher_models.db.heartbeats import BotState
 from usher_models.states import Desired
 from usher_models.wire import Command, command_channels, leave_command, reconfigure_command
 from usher_operator.telemetry import COMMANDS
@@ -131,7 +131,7 @@ class Commander:
         return True
 
 
-def pending(bot: Bot | Heard) -> list[Command]:
+def pending(bot: Bot | BotState) -> list[Command]:
     """What a bot was told and has not obeyed yet: the commands of a reply."""
     if not bot.live:
         return []

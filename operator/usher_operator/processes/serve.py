@@ -1,6 +1,6 @@
 """`usher serve`: callbacks of bots on one port, the public API on another. Stateless; run as many as you like.
 
-On SIGTERM it turns unready, serves on until nobody sends requests any more, finishes those in flight, and ends.
+On SIGTERM it turns unready, serves on while load balancers still send requests, finishes those in flight, and ends.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from usher_operator.api import disabled
 from usher_operator.api.app import Api
 from usher_operator.api.create_queue import CreateQueue
 from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
-from usher_operator.callbacks.replica_heartbeat import keep_present
+from usher_operator.callbacks.replica_heartbeat import keep_recording
 from usher_operator.callbacks.routes import Callbacks
 from usher_operator.http.health import Health
 from usher_operator.http.server import listening
@@ -71,8 +71,8 @@ async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> Non
         await stack.enter_async_context(sending(database, settings))
         await stack.enter_async_context(listening(callbacks.application(), settings.callback_port, settings=settings))
         await stack.enter_async_context(listening(api, settings.api_port, settings=settings))
-        presence = asyncio.create_task(keep_present(database, socket.gethostname()), name="presence")
-        stack.callback(presence.cancel)
+        heartbeat = asyncio.create_task(keep_recording(database, socket.gethostname()), name="replica-heartbeat")
+        stack.callback(heartbeat.cancel)
         logger.info("Serving callbacks on port %d.", settings.callback_port, extra={"action": "serving"})
         await stop.wait()
         health.draining = True

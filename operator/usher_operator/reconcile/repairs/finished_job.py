@@ -11,4 +11,4 @@ async def repair(sweep: Sweep) -> None:
     for bot in sweep.live:
         job = sweep.job_of(bot)
         if job is not None and finished(job) and connection_id_of(job) == bot.connection_id:
-            await close_finished(sweep.closer, bot, verdict(job, sweep.pod_of(bot)))
+            await close_finished(sweep.acts.closer, bot, verdict(job, sweep.pod_of(bot)))

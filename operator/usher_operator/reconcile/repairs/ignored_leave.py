@@ -1,7 +1,7 @@
-"""A bot that was asked to leave and is still here: its Job is deleted, which sends SIGTERM, then SIGKILL.
+"""A bot that was asked to leave and still reports: its Job is deleted, which sends SIGTERM, then SIGKILL.
 
-Still here means that it is heard. A bot that is not may have left and be trying to say so while nobody can hear it; to
-kill it then would be to say of a bot that obeyed that it did not.
+A bot that does not report may have left and be unable to say so. Its Job stays: to kill it would be to say of a bot
+that obeyed that it did not.
 """
 
 import logging
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 async def repair(sweep: Sweep) -> None:
-    """Delete the Jobs of the deaf. The row stays the bot's: it may still report its exit."""
+    """Delete the Jobs of those bots. Their rows stay live: each may still report its exit."""
     async with sweep.database.reading() as connection:
         bots = await desired_state.bots_ignoring_leave(connection, grace_s=sweep.settings.leave_grace_s)
     for bot in bots:
@@ -25,4 +25,4 @@ async def repair(sweep: Sweep) -> None:
             "The bot does not leave; deleting its Job.", extra={"action": "ignored_leave", "meeting_id": bot.meeting_id}
         )
         REPAIRS.labels(mode="ignored_leave").inc()
-        await sweep.closer.delete_job(bot.request_namespace, bot.job_name)
+        await sweep.acts.closer.delete_job(bot.request_namespace, bot.job_name)

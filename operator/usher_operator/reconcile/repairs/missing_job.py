@@ -9,9 +9,9 @@ MODE = "missing_job"
 
 
 async def repair(sweep: Sweep) -> None:
-    """Fail what has been without Job and pod for longer than one interval: nothing runs that could still report.
+    """Fail meetings that had neither Job nor pod for longer than one interval: nothing runs that could still report.
 
-    The pod outlives its Job until it has reported or its grace is over, so a bot that can speak has spoken.
+    The pod outlives its Job until its bot has reported or its grace is over.
     """
     if sweep.snapshot is None:
         return
@@ -20,14 +20,14 @@ async def repair(sweep: Sweep) -> None:
         for bot in sweep.live
         if bot.job_created_at is not None and sweep.job_of(bot) is None and sweep.pod_of(bot) is None
     }
-    outlasted = sweep.patience.outlasted(set(missing), mode=MODE, grace_s=sweep.settings.reconcile_interval_s)
+    overdue = sweep.memory.grace.over(set(missing), mode=MODE, grace_s=sweep.settings.reconcile_interval_s)
     closings = []
-    for bot in (missing[meeting_id] for meeting_id in missing if meeting_id in outlasted):
+    for bot in (missing[meeting_id] for meeting_id in missing if meeting_id in overdue):
         if bot.status is Status.RESERVED and bot.desired is Desired.LEAVE:
-            await sweep.closer.end_unstarted(bot, message="The bot was asked to leave before it started.")
+            await sweep.acts.closer.ends.unstarted(bot, message="The bot was asked to leave before it started.")
         else:
             closings.append(Closing(meeting_id=bot.meeting_id, reason=_reason(sweep, bot)))
-    await sweep.closer.close(closings, mode=MODE, target=Status.FAILED, source=Source.EVIDENCE)
+    await sweep.acts.closer.close(closings, mode=MODE, target=Status.FAILED, source=Source.EVIDENCE)
 
 
 def _reason(sweep: Sweep, bot: Bot) -> Reason:

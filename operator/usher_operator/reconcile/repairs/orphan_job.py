@@ -1,4 +1,4 @@
-"""A Job that runs without a live row: its meeting was failed while the API server was away, or it is of no database."""
+"""A Job that runs without a live row: its meeting was failed while the API server was away."""
 
 import logging
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ Jobs = dict[tuple[str, str], Json]
 
 
 async def repair(sweep: Sweep) -> None:
-    """Delete every Job that has had no live row for longer than the grace, which a bot that said goodbye may use."""
+    """Delete every Job that has had no live row for longer than the grace, in which a bot may still exit by itself."""
     if sweep.snapshot is None:
         return
     running = {key: job for key, job in sweep.snapshot.jobs.items() if _runs(job)}
@@ -28,12 +28,12 @@ async def repair(sweep: Sweep) -> None:
     async with sweep.database.reading() as connection:
         known = await bots.bots_by_id(connection, ids)
     orphans = _without_one_of([bot for bot in known.values() if bot.live], others)
-    for key in sweep.patience.outlasted(set(orphans), mode=MODE, grace_s=sweep.settings.orphan_grace_s):
+    for key in sweep.memory.grace.over(set(orphans), mode=MODE, grace_s=sweep.settings.orphan_grace_s):
         assert isinstance(key, tuple)  # noqa: S101 - the keys put in
         namespace, name = key
         logger.warning("Deleting a Job without a live meeting.", extra={"action": MODE, "job": name})
         REPAIRS.labels(mode=MODE).inc()
-        await sweep.closer.delete_job(namespace, name)
+        await sweep.acts.closer.delete_job(namespace, name)
 
 
 def _without_one_of(bots: Iterable[Bot], jobs: Jobs) -> Jobs:

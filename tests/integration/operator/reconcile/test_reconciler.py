@@ -14,6 +14,7 @@ from usher_models.db.engine import Database
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import LEGACY_LIVE, Desired, Status
 from usher_operator.reconcile import reconciler
+from usher_operator.reconcile.failure_modes import FAILURE_MODES, FailureMode
 from usher_operator.reconcile.sweep import Sweep
 
 
@@ -66,7 +67,7 @@ async def test_the_healthy_are_left_alone_by_every_restart(plane: Plane, given: 
     await healthy_bots(plane, given)
     before = await given.everything()
     for _ in range(4):
-        await plane.reconciler._flight.release()
+        await plane.reconciler._lock.release()
         plane.reconciler = plane.a_reconciler()
         await plane.tick(after=100)
     assert await given.everything() == before
@@ -191,7 +192,7 @@ async def test_the_second_takes_over_when_the_first_dies(
     )
     assert await plane.reconciler.tick()
     assert not await first.tick()
-    await plane.reconciler._flight.release()
+    await plane.reconciler._lock.release()
     assert await first.tick()
 
 
@@ -211,7 +212,8 @@ async def test_a_broken_failure_mode_does_not_stop_the_others(
     async def broken(_sweep: Sweep) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(reconciler, "REPAIRS_IN_ORDER", (broken, *reconciler.REPAIRS_IN_ORDER, broken))
+    mode = FailureMode("broken", broken)
+    monkeypatch.setattr(reconciler, "FAILURE_MODES", (mode, *FAILURE_MODES, mode))
     bot = plane.in_kubernetes(await given.a_bot().with_job().active().with_last_beat(ago=121))
     await plane.tick()
     assert (await given.fresh(bot)).reason == "heartbeat_lost"
@@ -219,11 +221,11 @@ async def test_a_broken_failure_mode_does_not_stop_the_others(
     assert actions == ["repair_failed", "repair_failed"]
 
 
-@pytest.mark.parametrize("mode", range(len(reconciler.REPAIRS_IN_ORDER)))
+@pytest.mark.parametrize("mode", FAILURE_MODES, ids=[mode.name for mode in FAILURE_MODES])
 async def test_every_failure_mode_does_without_the_api_server(
-    plane: Plane, given: Scenario, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, mode: int
+    plane: Plane, given: Scenario, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, mode: FailureMode
 ) -> None:
-    monkeypatch.setattr(reconciler, "REPAIRS_IN_ORDER", reconciler.REPAIRS_IN_ORDER[mode : mode + 1])
+    monkeypatch.setattr(reconciler, "FAILURE_MODES", (mode,))
     await healthy_bots(plane, given)
     plane.kube.away = True
     await plane.tick()
@@ -238,7 +240,7 @@ async def test_an_end_that_was_cut_off_before_its_job_was_deleted_is_finished_by
     await plane.tick()
     assert (await given.fresh(bot)).status is Status.FAILED
     assert ("bots", bot.job_name) in plane.kube.jobs
-    await plane.reconciler._flight.release()
+    await plane.reconciler._lock.release()
     plane.reconciler = plane.a_reconciler()
     await plane.tick()
     await plane.tick(after=plane.settings.orphan_grace_s)

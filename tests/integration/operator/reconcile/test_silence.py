@@ -6,12 +6,12 @@ import pytest
 
 from tests.fakes.objects import FAILED_BY_POLICY, a_pod, terminated, unschedulable, waiting
 from tests.integration.operator.plane import Plane
-from tests.scenario import BotInTheMaking, Scenario, move
+from tests.scenario import BotInTheMaking, Scenario, heartbeat_of, move
 from usher_models.db.bots import Bot
-from usher_models.db.heartbeats import Beat, beat
+from usher_models.db.heartbeats import record
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import Source, Status
-from usher_operator.reconcile.silence.brownout_events import TOLD_AT_MOST
+from usher_operator.reconcile.silence.brownout_events import EVENTS_AT_MOST
 
 Past = Callable[[Scenario, float], BotInTheMaking]
 
@@ -161,7 +161,7 @@ async def test_a_beat_that_comes_while_last_words_are_read_saves_the_bot(plane: 
 
     async def beats() -> None:
         async with given.database.transaction() as connection:
-            await beat(connection, Beat(connection_id=bot.connection_id, pod_uid=bot.pod_uid))
+            await record(connection, heartbeat_of(bot))
 
     speaks_meanwhile(plane, beats)
     await plane.tick()
@@ -180,7 +180,7 @@ async def test_a_move_that_comes_while_last_words_are_read_has_the_last_word(
 
     async def moves() -> None:
         async with given.database.transaction() as connection:
-            await move(connection, bot, target, source=Source.BOT, reason="in_time", pod_uid=bot.pod_uid or "pod")
+            await move(connection, bot, target, source=Source.BOT, reason="in_time")
 
     speaks_meanwhile(plane, moves)
     await plane.tick()
@@ -194,7 +194,7 @@ async def test_a_start_that_comes_while_an_image_is_given_up_has_the_last_word(p
 
     async def starts() -> None:
         async with given.database.transaction() as connection:
-            await move(connection, bot, Status.STARTING, source=Source.BOT, reason="in_time", pod_uid="pod")
+            await move(connection, bot, Status.STARTING, source=Source.BOT, reason="in_time")
 
     speaks_meanwhile(plane, starts)
     await plane.tick()
@@ -269,7 +269,7 @@ async def test_a_bot_that_is_heard_last_after_an_outage_is_not_failed_for_those_
     for count in (10, 10, 9):
         for bot in bots[:count]:
             async with given.database.transaction() as connection:
-                await beat(connection, Beat(connection_id=bot.connection_id, pod_uid=bot.pod_uid))
+                await record(connection, heartbeat_of(bot))
         bots = bots[count:]
         await plane.tick(after=10)
     (last,) = bots
@@ -298,7 +298,7 @@ async def test_silence_during_an_outage_of_ushers_own_is_forgiven(plane: Plane, 
 
 async def test_a_new_leader_fails_nobody_for_silence_before_one_beat_has_passed(plane: Plane, given: Scenario) -> None:
     bot = plane.in_kubernetes(await active(given, 400))
-    plane.reconciler._brownout.follows()
+    plane.reconciler._memory.brownout.follows()
     await plane.tick()
     await plane.tick(after=plane.settings.heartbeat_interval_s - 1)
     assert (await given.fresh(bot)).status is Status.ACTIVE
@@ -331,11 +331,11 @@ async def test_a_hold_is_told_once_when_it_begins_and_once_when_it_is_over(plane
     bots = [plane.in_kubernetes(each) for each in (silent, *await given.copies_of(silent, 29))]
     await plane.tick()
     await plane.tick(after=10)
-    assert len(events_of(plane, "StaleChecksPaused")) == TOLD_AT_MOST
+    assert len(events_of(plane, "StaleChecksPaused")) == EVENTS_AT_MOST
     assert events_of(plane, "StaleChecksResumed") == []
     for bot in bots:
         async with given.database.transaction() as connection:
-            await beat(connection, Beat(connection_id=bot.connection_id, pod_uid=bot.pod_uid))
+            await record(connection, heartbeat_of(bot))
     await plane.tick(after=plane.settings.heartbeat_interval_s)
     await plane.tick(after=10)
     assert sorted(events_of(plane, "StaleChecksResumed")) == sorted(events_of(plane, "StaleChecksPaused"))

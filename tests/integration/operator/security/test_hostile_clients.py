@@ -250,7 +250,7 @@ async def test_of_a_key_that_comes_twice_the_one_that_counts_is_the_one_that_is_
 
 async def test_a_bot_that_floods_is_slowed_down_and_the_others_are_not(serve: Serve, bot: Bot, given: Scenario) -> None:
     flooding = await given.a_bot().active()
-    async with dialled(serve.ports["callbacks"], count=routes.AT_ONCE + 5) as many:
+    async with dialled(serve.ports["callbacks"], count=routes.MAX_IN_FLIGHT + 5) as many:
         for raw in many:
             await raw.say(serve.head(flooding, length=50) + "{")
         # Those in flight wait for their bodies; the ones too many are answered at once.
