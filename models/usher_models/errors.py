@@ -23,6 +23,7 @@
     ├── Forbidden               forbidden                  a valid token of somebody else
     ├── DatabaseForbids         database_forbids           the database role lacks a privilege
     └── Unavailable                                        worth another try
+        ├── RowUnreadable       row_unreadable             a meeting has a status that Usher does not know
         ├── DatabaseUnavailable database_unavailable
         ├── KubernetesUnavailable kubernetes_unavailable
         └── NotLeading          not_leading                another process leads: this one must not write
@@ -195,6 +196,17 @@ class Unavailable(UsherError):
     """A part that Usher needs is away; try again."""
 
     code = "unavailable"
+
+
+class RowUnreadable(Unavailable):
+    """A meeting has a status that Usher does not know."""
+
+    code = "row_unreadable"
+
+    def __init__(self, *, meeting_id: int, status: object) -> None:
+        super().__init__(
+            f"Meeting {meeting_id} has the status {status!r}, which Usher does not know; it is left alone."
+        )
 
 
 class DatabaseUnavailable(Unavailable):

@@ -19,6 +19,7 @@ Json = dict[str, Any]
 MANAGED_BY = "app.kubernetes.io/managed-by=usher"
 CONNECTION_ANNOTATION = "usher.dev/connection-id"
 MEETING_LABEL = "usher.dev/meeting-id"
+INSTALLATION_LABEL = "usher.dev/installation"
 CONTAINER = "bot"
 TOKEN_DIR = "/var/run/secrets/usher"  # noqa: S105 - a path
 TOKEN_EXPIRATION_S = 3600

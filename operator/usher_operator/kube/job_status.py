@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from usher_operator.kube.job import CONNECTION_ANNOTATION, MEETING_LABEL
+from usher_operator.kube.job import CONNECTION_ANNOTATION, INSTALLATION_LABEL, MEETING_LABEL
 from usher_operator.kube.port import Json
 
 
@@ -34,3 +34,13 @@ def outcome(job: Json) -> Json | None:
         if condition.get("type") in ("Complete", "Failed") and condition.get("status") == "True":
             return dict(condition)
     return None
+
+
+def installation_of(body: Json) -> str | None:
+    """The installation that made a Job or pod; None if it carries none."""
+    return labels_of(body).get(INSTALLATION_LABEL)
+
+
+def is_foreign(body: Json, installation: str) -> bool:
+    """True if another installation made a Job or pod: then it must be neither judged nor touched."""
+    return installation_of(body) not in (None, installation)

@@ -26,6 +26,7 @@ from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
 from usher_operator.reconcile.reconciler import Reconciler
+from usher_operator.reconcile.retention import Retention
 from usher_operator.reconcile.sweep import Acts, Memory
 from usher_operator.redis_acl.users import AclUsers, NoUsers, RedisUsers
 from usher_operator.settings import Settings
@@ -97,6 +98,7 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             database=database,
             kube=kube,
             acts=Acts(
+                kube=kube,
                 commander=commander,
                 ensurer=ensurer,
                 closer=closer,
@@ -121,6 +123,8 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             tasks.create_task(reconciler.run(), name="reconciler"),
             tasks.create_task(status_writer.run(settings.status_write_interval_s), name="status-writer"),
         ]
+        retention = Retention(ends=closer.ends, history_days=settings.history_days)
+        background.append(tasks.create_task(retention.run(), name="retention"))
         if isinstance(users, AclUsers):
             background.append(tasks.create_task(users.run(settings.reconcile_interval_s), name="redis-users"))
         logger.info("Watching %s.", ", ".join(settings.namespaces), extra={"action": "operating"})

@@ -10,12 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from usher_models.db import bots
-from usher_models.db.bots import Bot
+from usher_models.db.bots import BotSummary
 from usher_models.db.engine import Database
+from usher_models.db.installation import installation_id
 from usher_models.db.leader_lock import LeaderLock
 from usher_models.errors import DatabaseUnavailable, NotLeading, Unavailable
 from usher_models.states import LIVE
 from usher_operator.background.loop import Messages, repeat
+from usher_operator.kube.api_budget import ApiBudget
 from usher_operator.kube.port import KubePort
 from usher_operator.reconcile import snapshot
 from usher_operator.reconcile.failure_modes import FAILURE_MODES, FailureMode
@@ -99,30 +101,37 @@ class Reconciler:
 
     async def sweep(self) -> None:
         """Repair every failure mode once. Raises DatabaseUnavailable and NotLeading; anything else is logged."""
+        api = ApiBudget()
         sweep = Sweep(
             settings=self._settings,
             database=self._database,
             acts=self._acts,
             memory=self._memory,
             in_flight=self._in_flight,
-            picture=await self._look(),
+            picture=await self._look(api),
+            api=api,
         )
         for mode in FAILURE_MODES:
             await self._confirm()
             await _repair(mode, sweep)
+            self.ticked_at = self._clock()
 
-    async def _look(self) -> Picture:
+    async def _look(self, api: ApiBudget) -> Picture:
         async with self._database.transaction() as connection:
-            live = await bots.live_bots(connection)
+            installation = str(await installation_id(connection))
+            live = await bots.live_summaries(connection)
             stale = await rules.stale_bots(connection, self._settings)
             reports = await rules.count_reports(connection, self._settings)
+            unreadable = await bots.unreadable_bots(connection)
         _count(live)
+        self._memory.left_out.note(live, unreadable, served=self._settings.namespaces)
         fleet = Fleet(live=len(live), stale=len(stale), reporting=reports.reporting, late=reports.late)
         may_fail = self._memory.brownout.may_fail(fleet)
-        await self._memory.brownout_events.post(stale or live, active=self._memory.brownout.active)
+        await self._memory.brownout_events.post(stale or live, api, active=self._memory.brownout.active)
         return Picture(
+            installation=installation,
             live=live,
-            snapshot=await snapshot.take(self._kube, self._settings.namespaces, live),
+            snapshot=await snapshot.take(self._kube, self._settings.namespaces, live, installation=installation),
             stale_checks=may_fail and self._settings.stale_checks_enabled,
         )
 
@@ -132,7 +141,7 @@ class Reconciler:
             await self._lock.confirm(connection)
 
 
-def _count(live: Sequence[Bot]) -> None:
+def _count(live: Sequence[BotSummary]) -> None:
     counts = Counter(bot.status for bot in live)
     for status in LIVE:
         LIVE_BOTS.labels(status=status).set(counts[status])

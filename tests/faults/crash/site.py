@@ -39,6 +39,7 @@ from usher_operator.lifecycle.commands import Commander, RedisPublisher
 from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
+from usher_operator.lifecycle.termination import Termination
 from usher_operator.processes.operate import job_settings
 from usher_operator.processes.serve import JWKS_PATH, public_api
 from usher_operator.reconcile.reconciler import Reconciler
@@ -242,6 +243,7 @@ class Site:
             database=self.database,
             kube=kube,
             acts=Acts(
+                kube=kube,
                 commander=commander,
                 ensurer=self.ensurer,
                 closer=closer,
@@ -272,7 +274,10 @@ class Site:
             service_account=settings.bot_service_account,
         )
         callbacks = Callbacks(
-            database=self.database, verifier=verifier, heartbeat_interval_s=settings.heartbeat_interval_s
+            database=self.database,
+            verifier=verifier,
+            heartbeat_interval_s=settings.heartbeat_interval_s,
+            termination=Termination(kube),
         )
         self.callbacks_url = await self._listen(callbacks.application())
         self.api_url = await self._listen(public_api(settings, database=self.database, publisher=publisher, kube=kube))

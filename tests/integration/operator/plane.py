@@ -83,6 +83,7 @@ class Plane:
                 database=self.database,
                 kube=self.kube,
                 acts=Acts(
+                    kube=self.kube,
                     commander=self.commander,
                     ensurer=self.ensurer,
                     closer=self.closer,

@@ -13,6 +13,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from tests.fakes.clock import FakeClock
+from tests.fakes.kube import FakeKube
 from tests.fakes.tokens import AUDIENCE, ISSUER, SERVICE_ACCOUNT, TokenIssuer
 from tests.integration.operator.caller import PREFIX, Answer, Caller
 from tests.scenario import BotInTheMaking, Scenario, pod_of
@@ -22,6 +23,7 @@ from usher_models.states import Desired, Source, Status
 from usher_models.wire import BODY_MAX_BYTES
 from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
 from usher_operator.callbacks.routes import Callbacks
+from usher_operator.lifecycle.termination import Termination
 
 Client = TestClient[web.Request, web.Application]
 CallerOf = Callable[[BotInTheMaking], Awaitable[Caller]]
@@ -47,7 +49,9 @@ def an_application(database: Database, issuer: TokenIssuer) -> web.Application:
         namespaces=("bots",),
         service_account=SERVICE_ACCOUNT,
     )
-    return Callbacks(database=database, verifier=verifier, heartbeat_interval_s=BEAT_S).application()
+    return Callbacks(
+        database=database, verifier=verifier, heartbeat_interval_s=BEAT_S, termination=Termination(FakeKube())
+    ).application()
 
 
 @pytest.fixture
@@ -341,7 +345,9 @@ async def test_with_the_keys_away_it_is_503_and_not_401(given: Scenario, databas
     verifier = TokenVerifier(
         KeyRing(fetch), issuer=ISSUER, audience=AUDIENCE, namespaces=("bots",), service_account=SERVICE_ACCOUNT
     )
-    application = Callbacks(database=database, verifier=verifier, heartbeat_interval_s=BEAT_S).application()
+    application = Callbacks(
+        database=database, verifier=verifier, heartbeat_interval_s=BEAT_S, termination=Termination(FakeKube())
+    ).application()
     async with TestClient(TestServer(application)) as client:
         answer = await Caller(client, issuer, await given.a_bot()).say("started")
     assert (answer.code, answer.body["code"]) == (503, "kubernetes_unavailable")
