@@ -30,7 +30,10 @@ LAST_SWEEP: Final = Gauge("usher_last_sweep_timestamp_seconds", "When the last s
 LIVE_BOTS: Final = Gauge("usher_live_bots", "Bots that hold a slot, by status.", ["status"])
 BOTS_LEFT_OUT: Final = Gauge("usher_bots_left_out", "Live bots that a sweep cannot reconcile, by why.", ["why"])
 REQUESTS_IN_FLIGHT: Final = Gauge(
-    "usher_requests_in_flight", "BotRequests that are carried out now or wait for their turn."
+    "usher_requests_in_flight", "BotRequests that the watch handles now or that wait for a slot."
+)
+WATCH_RESTARTS: Final = Counter(
+    "usher_watch_restarts", "Watches that ended and were started again, by namespace.", ["namespace"]
 )
 STATUS_WRITES: Final = Counter("usher_status_writes", "Status writes to BotRequests, by outcome.", ["outcome"])
 REDIS_USERS: Final = Counter("usher_redis_users", "Bots' users of Redis, by what became of them.", ["outcome"])

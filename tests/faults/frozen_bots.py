@@ -22,7 +22,7 @@ from aiohttp import web
 from tests.databases import own_database
 from tests.fakes.kube import FakeKube
 from tests.fakes.publisher import RecordingPublisher
-from tests.fakes.settings import some_settings
+from tests.fakes.settings import INSTALLATION, some_settings
 from tests.fakes.tokens import AUDIENCE, ISSUER, NAMESPACE, SERVICE_ACCOUNT, TokenIssuer
 from tests.faults.figures import Figure, Scale, at_least, at_most, exactly
 from tests.scenario import Scenario
@@ -147,7 +147,7 @@ async def sweeping(database: Database, settings: Settings) -> AsyncIterator[None
         kube=kube,
         commander=commander,
         redis_users=NoUsers(),
-        job_settings=job_settings(settings),
+        job_settings=job_settings(settings, installation=INSTALLATION),
         allowed=AllowedSpec(settings),
         now=lambda: datetime.now(UTC),
     )
@@ -166,6 +166,7 @@ async def sweeping(database: Database, settings: Settings) -> AsyncIterator[None
         memory=Memory.empty(settings=settings, kube=kube, clock=time.monotonic),
         lock=lock,
         in_flight=InFlight(),
+        installation=INSTALLATION,
         clock=time.monotonic,
     )
     sweeping = asyncio.create_task(reconciler.run())

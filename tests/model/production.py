@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 from tests.fakes.bots import RESERVED_AT, a_bot_row
 from tests.fakes.objects import COMPLETE, FAILED_BY_POLICY, a_botrequest, a_job, a_pod, running, terminated
-from tests.fakes.settings import some_settings
+from tests.fakes.settings import INSTALLATION, some_settings
 from tests.model.world import Message, Phase, Pod, Program, Row
 from usher_models.db import bots, desired_state, heartbeats, reservations, stale_rules, transitions
 from usher_models.db.bots import Bot, BotSummary, Requested
@@ -61,7 +61,6 @@ from usher_operator.redis_acl.users import NoUsers
 from usher_operator.watch.in_flight import InFlight
 
 NAMESPACE = "bots"
-INSTALLATION = "installation-1"
 # One look longer than the grace of any failure mode: what was wrong in the last sweep is overdue in this one.
 SETTINGS = some_settings(orphan_grace_s=10)
 REPAIRS = {mode.name: mode.repair for mode in FAILURE_MODES}
@@ -202,7 +201,7 @@ class ModelKube:
         pods = await _kubernetes("pods")
         return [as_pod(number, pod) for number, pod in pods if job_name in (None, f"bot-{number}")]
 
-    async def patch_request_status(self, _namespace: str, name: str, _status: Json) -> bool:
+    async def patch_request_status(self, _namespace: str, name: str, _status: Json, *, uid: str) -> bool:
         return bool(await _kubernetes("refuse", number_of(name)))
 
     async def create_event(self, _namespace: str, _event: Json) -> None:
@@ -477,7 +476,7 @@ _ENSURER = Ensurer(
     kube=_KUBE,
     commander=_COMMANDER,
     redis_users=NoUsers(),
-    job_settings=job_settings(SETTINGS),
+    job_settings=job_settings(SETTINGS, installation=INSTALLATION),
     allowed=AllowedSpec(SETTINGS),
     now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
 )

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db.bots import BOT_COLUMNS, Bot, bot_by_id, to_bot
 from usher_models.db.engine import in_one_exchange
+from usher_models.db.failures import constraint
 from usher_models.db.vexa_tables import ACTIVE_MEETING, ACTIVE_MEETING_INDEX
 from usher_models.db.webhook_outbox import TOLD
 from usher_models.defaults import LOBBY_TIMEOUT_S, MAX_DURATION_S
@@ -153,9 +154,9 @@ async def _lock_and_reserve(connection: AsyncConnection, request: Request) -> di
         return found
     except IntegrityError as exc:
         # A live row of a status that holds no slot (such as `scheduled`) is still one per user and meeting there.
-        if ACTIVE_MEETING_INDEX in str(exc):
+        if constraint(exc) == ACTIVE_MEETING_INDEX:
             raise DuplicateMeeting(meeting_id=None) from exc
         # Another user's reservation with this connection id was committed since it was looked for.
-        if CONNECTION_KEY in str(exc):
+        if constraint(exc) == CONNECTION_KEY:
             raise ConnectionTaken from exc
         raise

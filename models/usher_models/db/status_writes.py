@@ -1,4 +1,4 @@
-"""Which rows have a status that their BotRequest does not show yet, and recording what was written."""
+"""Which rows have a status that their BotRequest does not show yet, and recording what was written or failed."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db.bots import BOT_COLUMNS, Bot, to_bots
 from usher_models.db.engine import fetch
+
+# The first retry comes at once, the following ones after 1, 3, 7 and then 15 s, so that a person who waits sees the
+# status within seconds of the API server's return.
+LONGEST_BACKOFF_S = 15
+# What the API server refused it will refuse again, until a Role or the definition of BotRequest changes.
+REFUSED_BACKOFF_S = 3600
 
 # Reserved is written together with the Job, active and the end at once; what passes quickly is not worth a write.
 # Postgres estimates that a third of all bots is unwritten, whatever its statistics, and would read the whole history of
@@ -22,6 +28,7 @@ FROM usher.bots b CROSS JOIN LATERAL (
 ) m
 """
     + """WHERE b.revision > b.written_revision AND b.request_name IS NOT NULL
+    AND (b.write_after IS NULL OR b.write_after <= now())
     AND (b.status_changed_at < now() - make_interval(secs => :delay_s)
          OR m.status IS DISTINCT FROM b.written_status
             AND (m.status IN ('active', 'completed', 'failed')
@@ -29,18 +36,46 @@ FROM usher.bots b CROSS JOIN LATERAL (
     ORDER BY b.status_changed_at LIMIT :limit"""
 )
 
+# Rows are locked in one order, whatever the caller's: two of these statements never deadlock.
 _MARK_WRITTEN = text("""
-UPDATE usher.bots b SET written_revision = written.revision, written_status = written.status
-FROM unnest(CAST(:ids AS integer[]), CAST(:revisions AS bigint[]), CAST(:statuses AS varchar[]))
-     AS written (meeting_id, revision, status)
-WHERE b.meeting_id = written.meeting_id
+WITH written AS (
+    SELECT b.meeting_id, given.revision, given.status
+    FROM unnest(CAST(:ids AS integer[]), CAST(:revisions AS bigint[]), CAST(:statuses AS varchar[]))
+         AS given (meeting_id, revision, status)
+    JOIN usher.bots b USING (meeting_id) ORDER BY b.meeting_id FOR UPDATE OF b
+)
+UPDATE usher.bots b
+SET written_revision = written.revision, written_status = written.status, write_failures = 0, write_after = NULL
+FROM written WHERE b.meeting_id = written.meeting_id
+""")
+
+_MARK_FAILED = text("""
+WITH failed AS (
+    SELECT b.meeting_id, given.refused
+    FROM unnest(CAST(:ids AS integer[]), CAST(:refused AS boolean[])) AS given (meeting_id, refused)
+    JOIN usher.bots b USING (meeting_id) ORDER BY b.meeting_id FOR UPDATE OF b
+)
+UPDATE usher.bots b
+SET write_failures = b.write_failures + 1,
+    write_after = now() + make_interval(secs => CASE WHEN failed.refused THEN :refused_s
+                                                     ELSE least(:longest_s, power(2, b.write_failures) - 1) END)
+FROM failed WHERE b.meeting_id = failed.meeting_id
+""")
+
+_RETRY_ALL = text("UPDATE usher.bots SET write_after = NULL WHERE write_after IS NOT NULL")
+
+# Only what was written as it is now: a newer revision is written anyway.
+_REWRITE = text("""
+UPDATE usher.bots SET revision = revision + 1
+WHERE (meeting_id, revision) IN (SELECT * FROM unnest(CAST(:ids AS integer[]), CAST(:revisions AS bigint[])))
+  AND revision = written_revision
 """)
 
 
 async def unwritten_bots(connection: AsyncConnection, *, delay_s: float, limit: int) -> list[Bot]:
     """Bots whose BotRequest does not show their newest revision yet, longest waiting first.
 
-    Starting and stopping are left out until they have lasted `delay_s` seconds.
+    Starting and stopping are left out until they have lasted `delay_s` seconds; what failed, until its pause is over.
     """
     return to_bots(await fetch(connection, _UNWRITTEN, {"delay_s": delay_s, "limit": limit}), Bot)
 
@@ -53,3 +88,25 @@ async def mark_written(connection: AsyncConnection, bots: Sequence[Bot]) -> None
         "statuses": [bot.status for bot in bots],
     }
     await fetch(connection, _MARK_WRITTEN, written)
+
+
+async def mark_failed(connection: AsyncConnection, failed: Sequence[tuple[Bot, bool]]) -> None:
+    """Put off the next write of these bots; True beside one if the API server refused it for good."""
+    values = {
+        "ids": [bot.meeting_id for bot, _ in failed],
+        "refused": [refused for _, refused in failed],
+        "refused_s": REFUSED_BACKOFF_S,
+        "longest_s": LONGEST_BACKOFF_S,
+    }
+    await fetch(connection, _MARK_FAILED, values)
+
+
+async def retry_all(connection: AsyncConnection) -> None:
+    """Try again at once what failed: after a restart, rights and definitions may be others."""
+    await fetch(connection, _RETRY_ALL, {})
+
+
+async def rewrite(connection: AsyncConnection, bots: Sequence[Bot]) -> None:
+    """Write the status of these bots once more, because their BotRequests show something else."""
+    values = {"ids": [bot.meeting_id for bot in bots], "revisions": [bot.revision for bot in bots]}
+    await fetch(connection, _REWRITE, values)

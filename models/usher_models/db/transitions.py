@@ -18,7 +18,8 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db.bots import BOT_COLUMNS, Bot, bot_by_connection, last_transition, to_bot
-from usher_models.db.engine import fetch
+from usher_models.db.engine import attempt, fetch
+from usher_models.db.failures import constraint
 from usher_models.db.speaker import Speaker, may_speak
 from usher_models.db.webhook_outbox import TOLD
 from usher_models.errors import AnotherPodSpeaks, IllegalMove, MeetingOver, UnknownConnection
@@ -204,12 +205,12 @@ async def _unless_known(
 ) -> list[dict[str, Any]]:
     """The statement's rows; none when the meeting knows the event already."""
     try:
-        rows = await fetch(connection, statement, values)
+        async with attempt(connection):
+            return await fetch(connection, statement, values)
     except IntegrityError as exc:
-        if EVENT_KEY not in str(exc):
+        if constraint(exc) != EVENT_KEY:
             raise
         return []
-    return rows
 
 
 async def _explain(connection: AsyncConnection, reported: Report, *, bot: Bot) -> None:

@@ -18,8 +18,8 @@ from usher_models.errors import KubernetesUnavailable
 from usher_models.states import TERMINAL
 from usher_operator.kube import list_shapes
 from usher_operator.kube.botrequest import BotRequest
-from usher_operator.kube.job import CONTAINER, MANAGED_BY
-from usher_operator.kube.port import CreateRefused, Json
+from usher_operator.kube.job import CONTAINER, INSTALLATION_LABEL, MANAGED_BY
+from usher_operator.kube.port import CreateForbidden, CreateRefused, Json, WriteRefused
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +43,13 @@ class _NotUnderstood(KubernetesUnavailable):
 
 
 class KubeAdapter:
-    """The API server of the cluster this process runs in, or of the current kubeconfig."""
+    """The API server of the cluster this process runs in, or of the current kubeconfig.
 
-    def __init__(self, api: client.ApiClient) -> None:
+    With an `installation`, lists leave out everything that carries another id.
+    """
+
+    def __init__(self, api: client.ApiClient, *, installation: str | None = None) -> None:
+        self.installation = installation
         self._api = api
         self._selects_phases = True
 
@@ -84,11 +88,11 @@ class KubeAdapter:
         """See KubePort."""
         fields = {} if succeeded else {"fieldSelector": "status.successful=0"}
         path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
-        return await self._list(path, list_shapes.WORKLOADS, labelSelector=MANAGED_BY, **fields)
+        return await self._list(path, list_shapes.WORKLOADS, labelSelector=self._selector, **fields)
 
     async def list_pods(self, namespace: str, *, job_name: str | None = None, succeeded: bool = True) -> list[Json]:
         """See KubePort."""
-        selector = MANAGED_BY + (f",batch.kubernetes.io/job-name={job_name}" if job_name else "")
+        selector = self._selector + (f",batch.kubernetes.io/job-name={job_name}" if job_name else "")
         fields = {} if succeeded else {"fieldSelector": "status.phase!=Succeeded"}
         path = f"/api/v1/namespaces/{namespace}/pods"
         return await self._list(path, list_shapes.WORKLOADS, labelSelector=selector, **fields)
@@ -96,7 +100,8 @@ class KubeAdapter:
     async def get_request(self, namespace: str, name: str) -> BotRequest | None:
         """See KubePort."""
         status, body = await self._read(f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}")
-        return BotRequest.from_object(body) if _found(status, body) else None
+        request = BotRequest.from_object(body) if _found(status, body) else None
+        return request if request is not None and request.is_of(self.installation) else None
 
     async def list_requests(self, namespace: str, *, ended: bool = True) -> list[BotRequest]:
         """See KubePort."""
@@ -111,31 +116,46 @@ class KubeAdapter:
     async def _list_requests(self, namespace: str, **query: str) -> list[BotRequest]:
         path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}"
         pages = self._pages(path, list_shapes.REQUESTS, **query)
-        return [request async for page in pages for request in map(BotRequest.from_object, page)]
+        requests = [request async for page in pages for request in map(BotRequest.from_object, page)]
+        return [request for request in requests if request.is_of(self.installation)]
 
     async def create_request(self, namespace: str, request: Json) -> bool:
         """See KubePort."""
         return await self._create(f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}", request)
 
-    async def withdraw_request(self, namespace: str, name: str) -> bool:
-        """Delete a BotRequest. True if it existed."""
+    async def delete_request(self, namespace: str, name: str, *, uid: str | None) -> bool:
+        """See KubePort."""
         path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}"
-        return _found(*await self._write("DELETE", path))
+        body = {"preconditions": {"uid": uid}} if uid else None
+        status, answer = await self._write("DELETE", path, body=body)
+        return status != 409 and _found(status, answer)
+
+    async def foreign_objects(self, namespace: str, *, installation: str) -> list[str]:
+        """See KubePort."""
+        selector = f"{MANAGED_BY},{INSTALLATION_LABEL},{INSTALLATION_LABEL}!={installation}"
+        path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+        jobs = await self._list(path, list_shapes.WORKLOADS, labelSelector=selector)
+        pages = self._pages(f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}", list_shapes.REQUESTS)
+        requests = [BotRequest.from_object(body) async for page in pages for body in page]
+        foreign = [request.name for request in requests if not request.is_of(installation)]
+        return [job["metadata"]["name"] for job in jobs] + foreign
 
     async def revoke(self, namespace: str, role_binding: str) -> bool:
         """Delete a RoleBinding. True if it existed."""
         path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings/{role_binding}"
         return _found(*await self._write("DELETE", path))
 
-    async def patch_request_status(self, namespace: str, name: str, status: Json) -> bool:
+    async def patch_request_status(self, namespace: str, name: str, status: Json, *, uid: str) -> bool:
         """See KubePort."""
-        answer = await self._write(
+        code, answer = await self._write(
             "PATCH",
             f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}/status",
-            body={"status": status},
+            body={"metadata": {"uid": uid}, "status": status},
             content_type="application/merge-patch+json",
         )
-        return _found(*answer)
+        if code in (403, 422) and not _is_of_another_object(answer):
+            raise WriteRefused(str(answer.get("message", f"the API server answered {code}")))
+        return not _is_of_another_object(answer) and _found(code, answer)
 
     async def create_event(self, namespace: str, event: Json) -> None:
         """See KubePort."""
@@ -169,11 +189,18 @@ class KubeAdapter:
 
     async def _create(self, path: str, body: Json) -> bool:
         status, answer = await self._write("POST", path, query={"fieldValidation": "Strict"}, body=body)
-        if status == 409:
-            return False
-        if status >= 400:
-            raise CreateRefused(str(answer.get("message", f"the API server answered {status}")))
-        return True
+        message = str(answer.get("message", f"the API server answered {status}"))
+        if status == 409 and answer.get("reason") == "Conflict":  # of a quota; one that exists is AlreadyExists
+            raise KubernetesUnavailable(message)
+        if status == 403:
+            raise CreateForbidden(message)
+        if status >= 400 and status != 409:
+            raise CreateRefused(message)
+        return status != 409
+
+    @property
+    def _selector(self) -> str:
+        return MANAGED_BY + (f",{INSTALLATION_LABEL}={self.installation}" if self.installation else "")
 
     async def _list(self, path: str, shape: TypeAdapter[Any], **query: str) -> list[Json]:
         return [item async for page in self._pages(path, shape, **query) for item in page]
@@ -263,6 +290,11 @@ def _shaped(path: str, raw: bytes, shape: TypeAdapter[Any]) -> Json:
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
         raise KubernetesUnavailable(f"GET {path}: not a list of Kubernetes: {first['msg']}.") from exc
+
+
+def _is_of_another_object(answer: Json) -> bool:
+    """True if a write was refused because its UID is not that of the object."""
+    return answer.get("reason") in ("Conflict", "Invalid") and "uid" in str(answer.get("message", "")).lower()
 
 
 def _found(status: int, answer: Json) -> bool:

@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from usher_models import defaults
 from usher_models.errors import Refused
+from usher_models.states import TERMINAL
 from usher_models.wire import ConnectionId
 
 Json = dict[str, Any]
@@ -132,8 +133,11 @@ class BotRequest:
     generation: int
     raw_spec: Json
     phase: str | None
+    reason: str | None
+    observed_generation: int
     refused: bool
     deleting: bool
+    installation: str | None
 
     @classmethod
     def from_object(cls, body: Json) -> "BotRequest":
@@ -147,9 +151,16 @@ class BotRequest:
             generation=generation,
             raw_spec=dict(body.get("spec") or {}),
             phase=status.get("phase"),
+            reason=status.get("reason"),
+            observed_generation=status.get("observedGeneration", 0),
             refused=_refused(status, generation=generation),
             deleting="deletionTimestamp" in metadata,
+            installation=status.get("installation") or (metadata.get("labels") or {}).get("usher.dev/installation"),
         )
+
+    def is_of(self, installation: str | None) -> bool:
+        """True unless it carries the id of another installation."""
+        return installation is None or self.installation in (None, installation)
 
     @property
     def connection_id(self) -> str:
@@ -162,6 +173,12 @@ class BotRequest:
         without reading first; a reservation that exists is found by that as well. The REST API makes the row before
         the request, so its requests are never new."""
         return self.phase is None and self.generation == 1 and not self.raw_spec.get("connectionId")
+
+    @property
+    def over(self) -> bool:
+        """True if this generation was refused, or its status shows the end of the bot: that is final, whoever looks.
+        A request without a row that is over was ended by rows that are lost; its bot must not join again."""
+        return self.refused or (self.phase in TERMINAL and self.observed_generation >= self.generation)
 
     @property
     def wants_leave(self) -> bool:

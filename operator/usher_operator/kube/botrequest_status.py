@@ -20,9 +20,10 @@ def camel(reason: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in reason.split("_"))
 
 
-def status_of(bot: Bot) -> Json:
+def status_of(bot: Bot, *, installation: str) -> Json:
     """The status of a request that has a row."""
     return {
+        "installation": installation,
         "phase": str(bot.status),
         "stage": bot.stage,
         "meetingId": bot.meeting_id,
@@ -40,7 +41,7 @@ def status_of(bot: Bot) -> Json:
     }
 
 
-def refusal_of(error: UsherError, *, spec: Json, generation: int, now: datetime) -> Json:
+def refusal_of(error: UsherError, *, spec: Json, generation: int, now: datetime, installation: str) -> Json:
     """The status of a request that was refused and has no row. User and meeting are those of its spec."""
     reason, message = camel(error.code), str(error)[:MESSAGE_MAX_LENGTH]
 
@@ -55,6 +56,7 @@ def refusal_of(error: UsherError, *, spec: Json, generation: int, now: datetime)
         }
 
     return {
+        "installation": installation,
         "phase": "refused",
         "userId": spec.get("userId"),
         "platform": spec.get("platform"),

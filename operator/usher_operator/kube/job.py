@@ -18,8 +18,8 @@ Json = dict[str, Any]
 
 MANAGED_BY = "app.kubernetes.io/managed-by=usher"
 CONNECTION_ANNOTATION = "usher.dev/connection-id"
-MEETING_LABEL = "usher.dev/meeting-id"
 INSTALLATION_LABEL = "usher.dev/installation"
+MEETING_LABEL = "usher.dev/meeting-id"
 CONTAINER = "bot"
 TOKEN_DIR = "/var/run/secrets/usher"  # noqa: S105 - a path
 TOKEN_EXPIRATION_S = 3600
@@ -40,6 +40,7 @@ DNS_OPTIONS: list[Json] = [
 class JobSettings:
     """The settings that every bot's Job shares. Durations are seconds."""
 
+    installation: str
     image: str
     image_pull_policy: str
     service_account: str
@@ -63,7 +64,7 @@ def build_job(bot: Bot, settings: JobSettings) -> Json:
         "kind": "Job",
         "metadata": {
             "name": bot.job_name,
-            "labels": _labels(bot),
+            "labels": _labels(bot, settings),
             "annotations": {CONNECTION_ANNOTATION: bot.connection_id},
             "ownerReferences": _owners(bot),
         },
@@ -76,19 +77,20 @@ def build_job(bot: Bot, settings: JobSettings) -> Json:
             "activeDeadlineSeconds": _active_deadline_s(bot, settings),
             "ttlSecondsAfterFinished": spec.ttl_seconds_after_finished,
             "template": {
-                "metadata": {"labels": _labels(bot), "annotations": _pod_annotations(bot)},
+                "metadata": {"labels": _labels(bot, settings), "annotations": _pod_annotations(bot)},
                 "spec": _pod(bot, spec, settings),
             },
         },
     }
 
 
-def _labels(bot: Bot) -> Json:
+def _labels(bot: Bot, settings: JobSettings) -> Json:
     return {
         "app.kubernetes.io/name": "usher-bot",
         "app.kubernetes.io/component": "bot",
         "app.kubernetes.io/part-of": "usher",
         "app.kubernetes.io/managed-by": "usher",
+        INSTALLATION_LABEL: settings.installation,
         MEETING_LABEL: str(bot.meeting_id),
         "usher.dev/user-id": str(bot.user_id),
         "usher.dev/platform": bot.platform,

@@ -23,6 +23,11 @@ def connection_id_of(job: Json) -> str | None:
     return annotations.get(CONNECTION_ANNOTATION)
 
 
+def installation_of(job: Json) -> str | None:
+    """The id of the installation that made a Job; None if it carries none."""
+    return labels_of(job).get(INSTALLATION_LABEL)
+
+
 def finished(job: Json) -> bool:
     """True if a Job has ended, completed or failed."""
     return outcome(job) is not None
@@ -34,11 +39,6 @@ def outcome(job: Json) -> Json | None:
         if condition.get("type") in ("Complete", "Failed") and condition.get("status") == "True":
             return dict(condition)
     return None
-
-
-def installation_of(body: Json) -> str | None:
-    """The installation that made a Job or pod; None if it carries none."""
-    return labels_of(body).get(INSTALLATION_LABEL)
 
 
 def is_foreign(body: Json, installation: str) -> bool:

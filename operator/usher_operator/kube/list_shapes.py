@@ -58,6 +58,10 @@ class RequestStatus(TypedDict, total=False):
     """The part of a BotRequest's status that is used."""
 
     phase: str
+    reason: str
+    meetingId: int
+    observedGeneration: int
+    installation: str
     conditions: list[Condition]
 
 

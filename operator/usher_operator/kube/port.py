@@ -6,20 +6,30 @@ answers with an error that may pass; an object that cannot be read is never evid
 
 from typing import Any, Protocol
 
+from usher_models.errors import KubernetesUnavailable
 from usher_operator.kube.botrequest import BotRequest
 
 Json = dict[str, Any]
 
 
-class CreateRefused(Exception):
+class WriteRefused(Exception):
+    """Kubernetes refused a write for good; the message says why."""
+
+
+class CreateRefused(WriteRefused):
     """Kubernetes refused an object for good; the message says why."""
 
 
+class CreateForbidden(KubernetesUnavailable):
+    """Kubernetes forbids to create an object now. Another try may succeed: a Role is being replaced, a quota is full
+    for a minute, an admission webhook is being updated."""
+
+
 class KubePort(Protocol):
-    """The API server, as far as Usher uses it."""
+    """The API server, as far as Usher uses it. Lists leave out what belongs to another installation."""
 
     async def create_job(self, namespace: str, job: Json) -> bool:
-        """Create a Job. False if one of that name exists. Raises CreateRefused."""
+        """Create a Job. False if one of that name exists. Raises CreateRefused, CreateForbidden."""
 
     async def get_job(self, namespace: str, name: str) -> Json | None:
         """One Job, or None."""
@@ -42,13 +52,20 @@ class KubePort(Protocol):
         server can select them."""
 
     async def create_request(self, namespace: str, request: Json) -> bool:
-        """Create a BotRequest. False if one of that name exists. Raises CreateRefused."""
+        """Create a BotRequest. False if one of that name exists. Raises CreateRefused, CreateForbidden."""
 
-    async def patch_request_status(self, namespace: str, name: str, status: Json) -> bool:
-        """Merge `status` into a BotRequest's status. False if the BotRequest is gone."""
+    async def delete_request(self, namespace: str, name: str, *, uid: str | None) -> bool:
+        """Delete a BotRequest; with `uid`, that object only, not a later one of the same name. True if it existed."""
+
+    async def patch_request_status(self, namespace: str, name: str, status: Json, *, uid: str) -> bool:
+        """Merge `status` into the status of the BotRequest with that UID. False if it is gone, although another one may
+        have its name. Raises WriteRefused."""
 
     async def create_event(self, namespace: str, event: Json) -> None:
         """Create a Kubernetes Event. Best effort: it never raises."""
+
+    async def foreign_objects(self, namespace: str, *, installation: str) -> list[str]:
+        """The names of Jobs and BotRequests that carry the id of another installation."""
 
     async def pod_events(self, namespace: str, pod_name: str) -> list[Json]:
         """The Events about one pod, or about the Job of that name."""

@@ -13,8 +13,10 @@ from usher_models.db.leader_lock import UNFENCED
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import Reason, Source, Status
 from usher_operator.kube.adapter import GROUP, VERSION
+from usher_operator.kube.job import INSTALLATION_LABEL, MEETING_LABEL
 from usher_operator.kube.port import CreateRefused, KubePort
 from usher_operator.lifecycle.close import Ends
+from usher_operator.lifecycle.installation import Installation
 
 Json = dict[str, Any]
 
@@ -27,14 +29,18 @@ def name_template(connection_id: str) -> str:
     return f"meeting-{{id}}-{connection_id[:8]}"
 
 
-def build(bot: Bot) -> Json:
+def build(bot: Bot, *, installation: str) -> Json:
     """The BotRequest of a bot, with the spec that was reserved."""
     return {
         "apiVersion": f"{GROUP}/{VERSION}",
         "kind": "BotRequest",
         "metadata": {
             "name": bot.request_name,
-            "labels": {"app.kubernetes.io/managed-by": "usher", "usher.dev/meeting-id": str(bot.meeting_id)},
+            "labels": {
+                "app.kubernetes.io/managed-by": "usher",
+                INSTALLATION_LABEL: installation,
+                MEETING_LABEL: str(bot.meeting_id),
+            },
         },
         "spec": bot.spec,
     }
@@ -46,13 +52,15 @@ class RequestCreator:
     def __init__(self, *, database: Database, kube: KubePort) -> None:
         self._ends = Ends(database, fence=UNFENCED)
         self._kube = kube
+        self._installation = Installation(database)
 
     async def request(self, bot: Bot) -> bool:
         """Create the bot's BotRequest, or find that it exists. False if Kubernetes refused it for good: then the row
         has failed. Raises KubernetesUnavailable, DatabaseUnavailable."""
+        request = build(bot, installation=await self._installation.id())
         try:
             async with asyncio.timeout(CREATE_TIMEOUT_S):
-                await self._kube.create_request(bot.request_namespace or "", build(bot))
+                await self._kube.create_request(bot.request_namespace or "", request)
         except TimeoutError as exc:
             raise KubernetesUnavailable("The API server did not answer in time.") from exc
         except CreateRefused as exc:

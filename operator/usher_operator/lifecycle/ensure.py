@@ -46,7 +46,7 @@ class Ensurer:
         self._database = database
         self._commander = commander
         self._allowed = allowed
-        self._refuser = Refuser(kube=kube, now=now)
+        self._refuser = Refuser(kube=kube, now=now, installation=job_settings.installation)
         self._starter = JobStarter(database=database, kube=kube, redis_users=redis_users, job_settings=job_settings)
 
     async def ensure(self, request: BotRequest) -> None:
@@ -59,10 +59,15 @@ class Ensurer:
             return
         async with self._database.reading() as connection:
             bot = await bots.bot_by_connection(connection, request.connection_id)
-        if bot is None and not request.refused:
-            await self._admit(request)
-        elif bot is not None:
+        if bot is not None:
             await self._apply(request, bot)
+        elif not request.over:
+            await self._admit(request)
+        elif not request.refused:
+            logger.warning(
+                "The BotRequest shows the end of its bot and has no row; it is left alone.",
+                extra={"action": "ended_without_row", **request.log_fields()},
+            )
 
     async def withdraw(self, request: BotRequest) -> None:
         """Ask the bot of a deleted request to leave. Kubernetes collects the Job by itself."""

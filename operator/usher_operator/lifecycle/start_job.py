@@ -8,7 +8,7 @@ from usher_models.db.leader_lock import UNFENCED
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import Desired, Reason, Source, Status
 from usher_operator.kube.job import JobSettings, build_job
-from usher_operator.kube.job_status import connection_id_of
+from usher_operator.kube.job_status import connection_id_of, finished, installation_of
 from usher_operator.kube.port import CreateRefused, KubePort
 from usher_operator.lifecycle.close import Ends
 from usher_operator.lifecycle.created_jobs import CreatedJobs
@@ -50,12 +50,18 @@ class JobStarter:
         logger.info("Created the Job.", extra={"action": "job_created", "meeting_id": bot.meeting_id})
 
     async def _check_ours(self, bot: Bot) -> None:
-        """A Job of that name exists: ours from an earlier call, or a leftover of another database, which must go."""
+        """A Job of that name exists: ours from an earlier call, or one that is in the way. A leftover goes; what runs,
+        or belongs to another installation, is never touched."""
         namespace = bot.request_namespace or ""
         job = await self._kube.get_job(namespace, bot.job_name)
         if job is None:
             raise KubernetesUnavailable(f"The Job {bot.job_name} vanished while it was created; trying again.")
+        installation = installation_of(job)
+        if installation not in (None, self._job_settings.installation):
+            raise KubernetesUnavailable(f"A Job of another Usher installation has the name {bot.job_name}.")
         if connection_id_of(job) != bot.connection_id:
+            if installation is not None and not finished(job):
+                raise KubernetesUnavailable(f"The Job {bot.job_name} runs for a meeting that has no row.")
             await self._kube.delete_job(namespace, bot.job_name)
             raise KubernetesUnavailable(f"A leftover Job {bot.job_name} of another database is being removed.")
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from usher_models.db import bots
 from usher_models.db.bots import BotSummary
 from usher_models.db.engine import Database
-from usher_models.db.installation import installation_id
 from usher_models.db.leader_lock import LeaderLock
 from usher_models.errors import DatabaseUnavailable, NotLeading, Unavailable
 from usher_models.states import LIVE
@@ -50,6 +49,7 @@ class Reconciler:
         memory: Memory,
         lock: LeaderLock,
         in_flight: InFlight,
+        installation: str,
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
@@ -59,6 +59,7 @@ class Reconciler:
         self._memory = memory
         self._lock = lock
         self._in_flight = in_flight
+        self._installation = installation
         self._clock = clock
         self.ticked_at = clock()
 
@@ -118,7 +119,6 @@ class Reconciler:
 
     async def _look(self, api: ApiBudget) -> Picture:
         async with self._database.transaction() as connection:
-            installation = str(await installation_id(connection))
             live = await bots.live_summaries(connection)
             stale = await rules.stale_bots(connection, self._settings)
             reports = await rules.count_reports(connection, self._settings)
@@ -129,9 +129,9 @@ class Reconciler:
         may_fail = self._memory.brownout.may_fail(fleet)
         await self._memory.brownout_events.post(stale or live, api, active=self._memory.brownout.active)
         return Picture(
-            installation=installation,
+            installation=self._installation,
             live=live,
-            snapshot=await snapshot.take(self._kube, self._settings.namespaces, live, installation=installation),
+            snapshot=await snapshot.take(self._kube, self._settings.namespaces, live, installation=self._installation),
             stale_checks=may_fail and self._settings.stale_checks_enabled,
         )
 

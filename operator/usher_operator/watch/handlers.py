@@ -6,8 +6,9 @@ repeats what is missing within one interval, so nothing depends on the watch.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from itertools import chain, repeat
 from typing import Any
 
 import kopf
@@ -15,7 +16,7 @@ import kopf
 from usher_models.errors import Unavailable
 from usher_operator.kube.adapter import GROUP, PAGE, PLURAL, VERSION
 from usher_operator.kube.botrequest import BotRequest
-from usher_operator.kube.job import MANAGED_BY
+from usher_operator.kube.job import INSTALLATION_LABEL, MANAGED_BY
 from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
 from usher_operator.watch.in_flight import InFlight
@@ -29,12 +30,19 @@ HANDLER_TIMEOUT_S = 60
 PREFIX = "usher.dev"
 # While an object's worker idles, kopf keeps its last event: ten thousand of them when a watch starts anew.
 IDLE_S = 0.2
+FIRST_BACKOFFS_S = (1, 1, 2, 4, 8, 15)
+LONGEST_BACKOFF_S = 30
 
 
 def registry(
-    ensurer: Ensurer, finished_job: FinishedJob, *, processed: ProcessedGenerations, in_flight: InFlight
+    ensurer: Ensurer,
+    finished_job: FinishedJob,
+    *,
+    processed: ProcessedGenerations,
+    in_flight: InFlight,
+    installation: str,
 ) -> kopf.OperatorRegistry:
-    """The handlers, bound to their collaborators."""
+    """The handlers, bound to their collaborators. What belongs to another installation is ignored."""
     handlers = kopf.OperatorRegistry()
 
     async def guarded(work: Callable[[], Awaitable[None]], fields: dict[str, Any]) -> bool:
@@ -49,6 +57,9 @@ def registry(
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
     async def request_seen(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
         request = BotRequest.from_object(dict(body))
+        if not request.is_of(installation):
+            logger.debug("Ignored a BotRequest of another installation.", extra=request.log_fields())
+            return
         if event["type"] == "DELETED":
             processed.discard(request)
             await guarded(partial(ensurer.withdraw, request), request.log_fields())
@@ -58,13 +69,17 @@ def registry(
             if not done and await guarded(partial(ensurer.ensure, request), request.log_fields()):
                 processed.add(request)
 
-    @kopf.on.event("batch", "v1", "jobs", labels={"app.kubernetes.io/managed-by": "usher"}, registry=handlers)
+    @kopf.on.event("batch", "v1", "jobs", labels=_job_labels(installation), registry=handlers)
     async def job_seen(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
         if event["type"] != "DELETED":
             job = dict(body)
             await guarded(partial(finished_job.close, job), {"job": job["metadata"]["name"]})
 
     return handlers
+
+
+def _job_labels(installation: str) -> dict[str, str]:
+    return {"app.kubernetes.io/managed-by": "usher", INSTALLATION_LABEL: installation}
 
 
 async def _guarded(work: Callable[[], Awaitable[None]], fields: dict[str, Any]) -> bool:
@@ -100,7 +115,18 @@ class NothingToCompare(kopf.DiffBaseStorage):
         """Stores nothing."""
 
 
-def configure(settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
+class Backoffs:
+    """Pauses between the attempts of a request, in seconds, without an end.
+
+    By default kopf ends its operator after nine attempts: a minute of errors from the API server, or one namespace
+    whose Role is gone, would stop the watch of every namespace.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        return chain(FIRST_BACKOFFS_S, repeat(LONGEST_BACKOFF_S))
+
+
+def configure(settings: kopf.OperatorSettings, *, installation: str) -> kopf.OperatorSettings:
     """kopf's settings: one replica, fixed namespaces, annotations and finalizers under Usher's own prefix."""
     settings.persistence.finalizer = f"{PREFIX}/finalizer"
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=PREFIX)
@@ -109,8 +135,13 @@ def configure(settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
     settings.scanning.disabled = True
     settings.networking.connect_timeout = 10
     settings.networking.request_timeout = 30
+    settings.networking.error_backoffs = Backoffs()
+    # kopf would kill the process ten minutes after one of several operators ended.
+    settings.process.ultimate_exiting_timeout = None
     settings.watching.server_timeout = 300
+    settings.watching.reconnect_backoff = 1
     settings.queueing.idle_timeout = IDLE_S
     settings.watching.chunk_size = PAGE  # ten thousand objects in one answer take a hundred megabytes
-    settings.watching.label_selectors["batch", "v1", "jobs"] = MANAGED_BY  # Jobs of others are not sent
+    # Jobs of others are not sent.
+    settings.watching.label_selectors["batch", "v1", "jobs"] = f"{MANAGED_BY},{INSTALLATION_LABEL}={installation}"
     return settings

@@ -16,10 +16,10 @@ from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
 from usher_models.errors import KubernetesUnavailable, NotLeading
 from usher_models.states import Status
-from usher_operator.background.loop import Messages, repeat
+from usher_operator.background.loop import Messages, attempt, repeat
 from usher_operator.batching import Batcher
 from usher_operator.kube import botrequest_status, events
-from usher_operator.kube.port import Json, KubePort
+from usher_operator.kube.port import Json, KubePort, WriteRefused
 from usher_operator.telemetry import STATUS_WRITES
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class StatusWriter:
         database: Database,
         kube: KubePort,
         delay_s: float,
+        installation: str,
         now: Callable[[], datetime],
         fence: LeaderLock | None = None,
         has_backlog: Callable[[], bool] = lambda: False,
@@ -54,11 +55,17 @@ class StatusWriter:
         self._database = database
         self._kube = kube
         self._delay_s = delay_s
+        self._installation = installation
         self._now = now
 
     async def run(self, interval_s: float) -> None:
         """Write changes for ever; what fails is repeated."""
+        await attempt(self._retry_all, _MESSAGES)
         await repeat(self._write_if_leading, _MESSAGES, every_s=interval_s)
+
+    async def _retry_all(self) -> None:
+        async with self._database.at_once() as connection:
+            await status_writes.retry_all(connection)
 
     async def _write_if_leading(self) -> float | None:
         """Write a batch; 0 if it was full, because more rows wait behind it."""
@@ -77,17 +84,26 @@ class StatusWriter:
                 await self._write_in_time(bot)
 
         outcomes = await asyncio.gather(*(one(bot) for bot in changed), return_exceptions=True)
-        await self._record([bot for bot, outcome in zip(changed, outcomes, strict=True) if outcome is None])
+        await self._record(list(zip(changed, outcomes, strict=True)))
         for outcome in outcomes:
-            if outcome is not None:
+            if outcome is not None and not isinstance(outcome, WriteRefused):
                 raise outcome
         return len(changed)
 
-    async def _record(self, written: list[Bot]) -> None:
-        """One commit for all of them; after a crash before it they are written again, which changes nothing."""
-        if written:
+    async def _record(self, outcomes: list[tuple[Bot, BaseException | None]]) -> None:
+        """One commit for those written and one for those that failed; after a crash before it they are written again,
+        which changes nothing."""
+        written = [bot for bot, outcome in outcomes if outcome is None]
+        failed = [(bot, outcome) for bot, outcome in outcomes if not isinstance(outcome, NotLeading | None)]
+        for bot, outcome in failed:
+            if isinstance(outcome, WriteRefused):
+                _log_refused(bot, outcome)
+        async with self._database.at_once() as connection:
+            await status_writes.mark_written(connection, written)
+        if failed:
             async with self._database.at_once() as connection:
-                await status_writes.mark_written(connection, written)
+                refused = [(bot, isinstance(outcome, WriteRefused)) for bot, outcome in failed]
+                await status_writes.mark_failed(connection, refused)
 
     async def _write_in_time(self, bot: Bot) -> None:
         try:
@@ -102,8 +118,9 @@ class StatusWriter:
         # This process may have been stopped since it read the row, and another process may have written newer ones.
         if not await self._leading.ask(bot.connection_id, bot):
             raise NotLeading
+        status = botrequest_status.status_of(bot, installation=self._installation)
         found = await self._kube.patch_request_status(
-            bot.request_namespace, bot.request_name, botrequest_status.status_of(bot)
+            bot.request_namespace, bot.request_name, status, uid=bot.request_uid or ""
         )
         STATUS_WRITES.labels(outcome="written" if found else "gone").inc()
         event = event_for(bot, now=self._now()) if found else None
@@ -116,6 +133,19 @@ class StatusWriter:
             async with self._database.reading() as connection:
                 await self._fence.confirm(connection)
         return {bot.connection_id: True for bot in bots}
+
+
+def _log_refused(bot: Bot, error: WriteRefused) -> None:
+    STATUS_WRITES.labels(outcome="refused").inc()
+    logger.error(
+        "The API server refuses the status of a BotRequest; it is tried again in an hour: %s",
+        error,
+        extra={
+            "action": "status_write_refused",
+            "meeting_id": bot.meeting_id,
+            "request": f"{bot.request_namespace}/{bot.request_name}",
+        },
+    )
 
 
 def event_for(bot: Bot, *, now: datetime) -> Json | None:

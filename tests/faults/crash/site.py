@@ -22,6 +22,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tests.fakes.settings import INSTALLATION
 from tests.faults.crash.fault_injector import FaultInjector, Mode, caller
 from tests.faults.harness.api import JOBS, REQUESTS, Api, Json
 from tests.load.botswarm import TokenSigner
@@ -121,10 +122,11 @@ class FaultyKube(KubeAdapter):
             "creation of the BotRequest", lambda: KubeAdapter.create_request(self, namespace, request)
         )
 
-    async def patch_request_status(self, namespace: str, name: str, status: Json) -> bool:
+    async def patch_request_status(self, namespace: str, name: str, status: Json, *, uid: str) -> bool:
         """See KubePort."""
         return await self._switched(
-            "patch of the BotRequest's status", lambda: KubeAdapter.patch_request_status(self, namespace, name, status)
+            "patch of the BotRequest's status",
+            lambda: KubeAdapter.patch_request_status(self, namespace, name, status, uid=uid),
         )
 
     async def create_event(self, namespace: str, event: Json) -> None:
@@ -231,7 +233,7 @@ class Site:
             kube=kube,
             commander=commander,
             redis_users=self.users,
-            job_settings=job_settings(settings),
+            job_settings=job_settings(settings, installation=INSTALLATION),
             allowed=AllowedSpec(settings),
             now=lambda: datetime.now(UTC),
         )
@@ -252,6 +254,7 @@ class Site:
             memory=Memory.empty(settings=settings, kube=kube, clock=time.monotonic),
             lock=self._lock,
             in_flight=InFlight(),
+            installation=INSTALLATION,
             clock=time.monotonic,
         )
         self._stack.push_async_callback(self._cut_lock)
@@ -259,6 +262,7 @@ class Site:
             database=self.database,
             kube=kube,
             delay_s=settings.status_write_delay_s,
+            installation=INSTALLATION,
             now=lambda: datetime.now(UTC),
             fence=self._lock,
         )

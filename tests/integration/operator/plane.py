@@ -8,6 +8,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import a_botrequest, running
 from tests.fakes.publisher import RecordingPublisher
+from tests.fakes.settings import INSTALLATION
 from tests.scenario import Scenario, User, a_meeting, pod_of
 from usher_models.db import bots
 from usher_models.db.bots import Bot
@@ -59,7 +60,7 @@ class Plane:
             kube=self.kube,
             commander=self.commander,
             redis_users=NoUsers(),
-            job_settings=job_settings(self.settings),
+            job_settings=job_settings(self.settings, installation=INSTALLATION),
             allowed=AllowedSpec(self.settings),
             now=self.clock.now,
         )
@@ -67,6 +68,7 @@ class Plane:
             database=database,
             kube=self.kube,
             delay_s=self.settings.status_write_delay_s,
+            installation=INSTALLATION,
             now=self.clock.now,
             has_backlog=lambda: self.in_flight.has_backlog,
         )
@@ -92,6 +94,7 @@ class Plane:
                 memory=memory,
                 lock=LeaderLock(self.database, lease_s=self.settings.leader_lease_s),
                 in_flight=self.in_flight,
+                installation=INSTALLATION,
                 clock=time,
             )
         )
@@ -144,7 +147,7 @@ class Plane:
                 nativeMeetingId=bot.native_id,
             )
         )
-        job = build_job(bot, job_settings(self.settings))
+        job = build_job(bot, job_settings(self.settings, installation=INSTALLATION))
         job["metadata"] |= {"namespace": bot.request_namespace, "uid": f"job-uid-of-{bot.job_name}"}
         self.kube.jobs[bot.request_namespace, bot.job_name] = job
         self.kube.run_pod(

@@ -12,7 +12,7 @@ from typing import Any, cast
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import a_pod
 from tests.fakes.publisher import RecordingPublisher
-from tests.fakes.settings import some_settings
+from tests.fakes.settings import INSTALLATION, some_settings
 from usher_models.db import bots
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
@@ -65,9 +65,12 @@ async def main(url: str) -> None:
         memory=memory,
         lock=lock,
         in_flight=InFlight(),
+        installation=INSTALLATION,
         clock=lambda: 0.0,
     )
-    status_writer = StatusWriter(database=database, kube=kube, delay_s=0, now=lambda: datetime.now(UTC), fence=lock)
+    status_writer = StatusWriter(
+        database=database, kube=kube, delay_s=0, installation=INSTALLATION, now=lambda: datetime.now(UTC), fence=lock
+    )
     async with database.transaction() as connection:
         for bot in await bots.live_bots(connection):
             kube.pods[bot.request_namespace or "", bot.job_name] = a_pod(bot.job_name)

@@ -151,10 +151,10 @@ async def test_one_that_gets_no_answer_holds_the_others_up_for_a_moment_only(
     hung, other = [with_request(plane, await reserved(given)) for _ in range(2)]
     really = plane.kube.patch_request_status
 
-    async def patched(namespace: str, name: str, status: dict[str, object]) -> bool:
+    async def patched(namespace: str, name: str, status: dict[str, object], *, uid: str) -> bool:
         if name == hung.request_name:
             await asyncio.Event().wait()
-        return await really(namespace, name, status)
+        return await really(namespace, name, status, uid=uid)
 
     with monkeypatch.context() as silent:
         silent.setattr(plane.kube, "patch_request_status", patched)
@@ -177,7 +177,7 @@ async def test_while_many_bots_wait_for_their_jobs_few_statuses_are_written_at_o
         with_request(plane, bot)
     writing, largest, really, full = 0, 0, plane.kube.patch_request_status, asyncio.Event()
 
-    async def patched(namespace: str, name: str, status: dict[str, object]) -> bool:
+    async def patched(namespace: str, name: str, status: dict[str, object], *, uid: str) -> bool:
         nonlocal writing, largest
         writing, largest = writing + 1, max(largest, writing + 1)
         if writing == most:
@@ -185,7 +185,7 @@ async def test_while_many_bots_wait_for_their_jobs_few_statuses_are_written_at_o
         await full.wait()
         await asyncio.sleep(0)  # whoever else may write comes now
         writing -= 1
-        return await really(namespace, name, status)
+        return await really(namespace, name, status, uid=uid)
 
     plane.kube.patch_request_status = patched  # type: ignore[method-assign]
     with ExitStack() as stack:
@@ -202,11 +202,11 @@ async def test_a_change_while_it_is_shown_is_shown_next(plane: Plane, given: Sce
     bot = with_request(plane, await reserved(given).active())
     patch = plane.kube.patch_request_status
 
-    async def slow(namespace: str, name: str, status: dict[str, object]) -> bool:
+    async def slow(namespace: str, name: str, status: dict[str, object], *, uid: str) -> bool:
         plane.kube.patch_request_status = patch  # type: ignore[method-assign]
         await given.execute("UPDATE usher.bots SET revision = revision + 1, ended_at = now(), reason = 'left'")
         await given.execute("UPDATE meetings SET status = 'completed'")
-        return await patch(namespace, name, status)
+        return await patch(namespace, name, status, uid=uid)
 
     plane.kube.patch_request_status = slow  # type: ignore[method-assign]
     await plane.status_writer.write_changes()

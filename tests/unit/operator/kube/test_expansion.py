@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.bots import a_bot_row
-from tests.fakes.settings import some_settings
+from tests.fakes.settings import INSTALLATION, some_settings
 from usher_models.db.bots import Bot
 from usher_operator.kube.expansion import literal
 from usher_operator.kube.job import build_job
@@ -36,7 +36,7 @@ def expanded(value: str, before: dict[str, str]) -> str:
 
 def environment(bot: Bot, **settings: Any) -> dict[str, str]:
     """The variables as the bot's process gets them."""
-    job = build_job(bot, job_settings(some_settings(**settings)))
+    job = build_job(bot, job_settings(some_settings(**settings), installation=INSTALLATION))
     (container,) = job["spec"]["template"]["spec"]["containers"]
     got: dict[str, str] = {}
     for line in container["env"]:
@@ -71,7 +71,7 @@ def test_addresses_of_the_installation_are_literal_too() -> None:
 
 
 def test_every_string_of_the_pod_that_kubernetes_expands_is_literal() -> None:
-    job = build_job(a_bot_row(), job_settings(some_settings()))
+    job = build_job(a_bot_row(), job_settings(some_settings(), installation=INSTALLATION))
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert "args" not in container
     for value in (*container["command"], *(line["value"] for line in container["env"] if "value" in line)):

@@ -15,7 +15,7 @@ import pytest
 from kubernetes.aio.client.models.v1_job import V1Job
 
 from tests.fakes.bots import a_bot_row
-from tests.fakes.settings import some_settings
+from tests.fakes.settings import INSTALLATION, some_settings
 from usher_bot.drivers.simulated import SimulatedOptions
 from usher_models.db.bots import Bot
 from usher_operator.kube.job import JobSettings, build_job
@@ -26,7 +26,7 @@ SECRET = "swordfish"
 
 
 def settings(**fields: Any) -> JobSettings:
-    return job_settings(some_settings(**fields))
+    return job_settings(some_settings(**fields), installation=INSTALLATION)
 
 
 def built(bot: Bot | None = None, **fields: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from tests.fakes.objects import COMPLETE, a_botrequest, a_job
+from tests.fakes.settings import INSTALLATION
 from usher_models.db.bots import Requested
 from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable
 from usher_operator.kube.botrequest import BotRequest
@@ -91,7 +92,7 @@ def in_flight() -> InFlight:
 
 @pytest.fixture
 def registry(ensurer: Ensurer, finished_job: FinishedJob, rows: Rows, in_flight: InFlight) -> kopf.OperatorRegistry:
-    return handlers.registry(ensurer, finished_job, processed=rows, in_flight=in_flight)  # type: ignore[arg-type]
+    return handlers.registry(ensurer, finished_job, processed=rows, in_flight=in_flight, installation=INSTALLATION)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -257,7 +258,7 @@ def test_only_ushers_own_objects_are_watched(registry: kopf.OperatorRegistry) ->
     selector, labels = watched["job_seen"]
     assert selector is not None
     assert (selector.group, selector.version, selector.any_name) == ("batch", "v1", "jobs")
-    assert labels == {"app.kubernetes.io/managed-by": "usher"}
+    assert labels == {"app.kubernetes.io/managed-by": "usher", "usher.dev/installation": INSTALLATION}
 
 
 def test_nothing_is_registered_that_costs_a_write_per_object(registry: kopf.OperatorRegistry) -> None:
@@ -266,7 +267,7 @@ def test_nothing_is_registered_that_costs_a_write_per_object(registry: kopf.Oper
 
 
 def test_kopf_leaves_no_name_but_ours_and_needs_no_right_on_the_cluster() -> None:
-    settings = handlers.configure(kopf.OperatorSettings())
+    settings = handlers.configure(kopf.OperatorSettings(), installation=INSTALLATION)
     assert settings.persistence.finalizer.startswith("usher.dev/")
     assert (settings.peering.standalone, settings.scanning.disabled) == (True, True)
     assert (settings.networking.request_timeout, settings.watching.server_timeout) == (30, 300)

@@ -158,7 +158,7 @@ async def test_a_job_that_vanished_with_a_bot_that_should_leave_is_no_failure_be
 async def test_a_job_that_ran_into_its_deadline_and_is_gone_is_missing(plane: Plane, given: Scenario) -> None:
     bot = plane.in_kubernetes(await given.a_bot().with_job().active())
     plane.kube.finish(bot.job_name, condition=DEADLINE)
-    plane.kube.delete_request("bots", str(bot.request_name))
+    plane.kube.owner_deletes("bots", str(bot.request_name))
     await plane.tick()
     await plane.tick(after=interval(plane))
     assert (await given.fresh(bot)).reason == "request_deleted"
@@ -191,7 +191,7 @@ async def test_a_status_that_somebody_wrote_by_hand_makes_no_bot_leave(
 async def test_a_request_deleted_with_its_job_closes_the_row(plane: Plane, given: Scenario) -> None:
     user = await given.a_user(cap=1)
     bot = plane.in_kubernetes(await given.a_bot(user).with_job().active())
-    plane.kube.delete_request("bots", str(bot.request_name))
+    plane.kube.owner_deletes("bots", str(bot.request_name))
     plane.kube.pod_gone(bot.job_name)
     await plane.tick()
     await plane.tick(after=interval(plane))
