@@ -204,11 +204,6 @@ class RowUnreadable(Unavailable):
 
     code = "row_unreadable"
 
-    def __init__(self, *, meeting_id: int, status: object) -> None:
-        super().__init__(
-            f"Meeting {meeting_id} has the status {status!r}, which Usher does not know; it is left alone."
-        )
-
 
 class DatabaseUnavailable(Unavailable):
     """The database cannot be reached; try again."""

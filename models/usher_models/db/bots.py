@@ -141,7 +141,9 @@ def _to(kind: type[AnyBot], row: Columns) -> AnyBot:
     try:
         values["status"] = Status(values["status"])
     except ValueError as exc:
-        raise RowUnreadable(meeting_id=values["meeting_id"], status=values["status"]) from exc
+        raise RowUnreadable(
+            f"Meeting {values['meeting_id']} has the status {values['status']!r}, which Usher does not know."
+        ) from exc
     values["desired"] = Desired(values["desired"])
     return kind(**values)
 

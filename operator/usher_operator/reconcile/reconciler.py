@@ -7,7 +7,7 @@ statement that acts, so a restart, a second copy or an old snapshot does no harm
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from usher_models.db import bots
 from usher_models.db.bots import BotSummary
@@ -61,13 +61,15 @@ class Reconciler:
         self._in_flight = in_flight
         self._installation = installation
         self._clock = clock
+        self._pause: Callable[[float], Awaitable[None]] = asyncio.sleep
         self.ticked_at = clock()
 
     async def run(self) -> None:
         """Sweep for ever, an interval from begin to begin: a sweep that takes long does not put off the next."""
         renewing = asyncio.create_task(repeat(self._lock.renew, _LEASE, every_s=self._lock.renew_every_s), name="lease")
         try:
-            await repeat(self._tick_and_count, _SWEEP, every_s=self._settings.reconcile_interval_s)
+            interval_s = self._settings.reconcile_interval_s
+            await repeat(self._tick_and_count, _SWEEP, every_s=interval_s, pause=self._pause)
         finally:
             renewing.cancel()
             await self._lock.release()

@@ -42,6 +42,7 @@ class Plane:
     publisher: RecordingPublisher
     clock: FakeClock
     settings: Settings
+    installation: str = INSTALLATION
     database: Database = field(init=False)
     in_flight: InFlight = field(default_factory=InFlight)
     _reconcilers: list[Reconciler] = field(default_factory=list)
