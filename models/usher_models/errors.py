@@ -22,6 +22,7 @@
     ├── Unauthorized            unauthorized               no valid token
     ├── Forbidden               forbidden                  a valid token of somebody else
     └── Unavailable                                        worth another try
+        ├── RowUnreadable       row_unreadable             a meeting has a status that Usher does not know
         ├── DatabaseUnavailable database_unavailable
         │   ├── DatabaseBusy    database_unavailable       a lock or a connection did not become free in time
         │   ├── DatabaseNotReady database_unavailable      it cannot write, or its schema is missing or too old
@@ -196,6 +197,12 @@ class Unavailable(UsherError):
     """A part that Usher needs is away; try again."""
 
     code = "unavailable"
+
+
+class RowUnreadable(Unavailable):
+    """A meeting has a status that Usher does not know."""
+
+    code = "row_unreadable"
 
 
 class DatabaseUnavailable(Unavailable):

@@ -143,6 +143,9 @@ class SilenceSettings(_Group):
     brownout_limit_s: Seconds = 900
     """Stale checks resume after this long: bots do die together when their nodes do, and every meeting must end."""
 
+    brownout_small_fleet_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 240
+    """A fleet of fewer bots, all of them late, is not judged for this long: it may be the network. 0: at once."""
+
     stale_checks_enabled: bool = True
     """operate: whether stale rules end meetings. If false, only a finished Job ends what its bot did not end."""
 
@@ -164,6 +167,9 @@ class ReconcilerSettings(_Group):
 
     leave_grace_s: Seconds = 60
     """After a leave command is ignored for this long, the bot's Job is deleted, which sends SIGTERM."""
+
+    history_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 90
+    """What Usher keeps of an ended meeting (row, transitions, webhooks) is deleted after this; 0: never."""
 
     status_write_interval_s: Seconds = 1
     """How often changed rows are written to their BotRequests."""

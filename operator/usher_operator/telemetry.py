@@ -32,6 +32,7 @@ STALE_ENDS_POSTPONED: Final = Counter(
 )
 LAST_SWEEP: Final = Gauge("usher_last_sweep_timestamp_seconds", "When the last complete sweep ended.")
 LIVE_BOTS: Final = Gauge("usher_live_bots", "Bots that hold a slot, by status.", ["status"])
+BOTS_LEFT_OUT: Final = Gauge("usher_bots_left_out", "Live bots that a sweep cannot reconcile, by why.", ["why"])
 REQUESTS_IN_FLIGHT: Final = Gauge("usher_requests_in_flight", "BotRequests in flight or waiting in the backlog.")
 WATCH_RESTARTS: Final = Counter(
     "usher_watch_restarts", "Watches that ended and were started again, by namespace.", ["namespace"]

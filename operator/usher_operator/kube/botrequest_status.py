@@ -143,7 +143,7 @@ def _joined(bot: Bot) -> Json:
         message = "The bot joined the meeting."
         return _condition(bot, "Joined", True, reason="Joined", message=message, at=bot.joined_at)
     reason, message = ("NotYet", "The bot has not joined the meeting yet.")
-    if bot.ended_at:
+    if bot.ended_at or (bot.status is Status.RESERVED and bot.reason != Reason.REQUESTED):
         reason, message = camel(bot.reason), bot.message
     return _condition(bot, "Joined", False, reason=reason, message=message, at=bot.reserved_at)
 

@@ -28,6 +28,7 @@ from usher_operator.lifecycle.finished_job import FinishedJob
 from usher_operator.lifecycle.installation import Installation, check_namespace
 from usher_operator.processes.signals import set_on_signals
 from usher_operator.reconcile.reconciler import Reconciler
+from usher_operator.reconcile.retention import Retention
 from usher_operator.reconcile.sweep import Acts, Memory
 from usher_operator.redis_acl.users import AclUsers, NoUsers, RedisUsers
 from usher_operator.settings import Settings
@@ -112,6 +113,7 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             database=database,
             kube=kube,
             acts=Acts(
+                kube=kube,
                 commander=commander,
                 ensurer=ensurer,
                 closer=closer,
@@ -120,6 +122,7 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             memory=Memory.empty(settings=settings, kube=kube, clock=time.monotonic),
             lock=lock,
             in_flight=in_flight,
+            installation=installation,
             clock=time.monotonic,
         )
         reconcilers.append(reconciler)
@@ -139,6 +142,8 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             tasks.create_task(status_writer.run(settings.status_write_interval_s), name="status-writer"),
             tasks.create_task(deleter.run(settings.reconcile_interval_s), name="object-deleter"),
         ]
+        retention = Retention(ends=closer.ends, history_days=settings.history_days)
+        background.append(tasks.create_task(retention.run(), name="retention"))
         if isinstance(users, AclUsers):
             background.append(tasks.create_task(users.run(settings.reconcile_interval_s), name="redis-users"))
         logger.info("Watching %s.", ", ".join(settings.namespaces), extra={"action": "operating"})

@@ -24,6 +24,7 @@ from usher_operator.kube.adapter import KubeAdapter
 from usher_operator.kube.port import KubePort
 from usher_operator.lifecycle.commands import Commander, Publisher, RedisPublisher
 from usher_operator.lifecycle.create_request import RequestCreator
+from usher_operator.lifecycle.termination import Termination
 from usher_operator.settings import Settings
 from usher_operator.webhooks.worker import sending
 
@@ -64,6 +65,7 @@ async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> Non
             database=database,
             verifier=await verifier(kube, settings),
             heartbeat_interval_s=settings.heartbeat_interval_s,
+            termination=Termination(kube),
         )
         health = Health(component="serve", database=database, publisher=publisher)
         api = public_api(settings, database=database, publisher=publisher, kube=kube)
