@@ -40,7 +40,7 @@ from typing import Any, Protocol, Self
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from usher_models.db import bots, desired_state, heartbeats, reservations, transitions, users
+from usher_models.db import bots, desired_state, heartbeats, reservations, status_writes, transitions, users
 from usher_models.db.bots import Bot, Transition
 from usher_models.db.engine import Database
 from usher_models.db.heartbeats import Heartbeat
@@ -332,7 +332,7 @@ class BotInTheMaking:
 
     def written(self) -> Self:
         """Its BotRequest shows what is so far."""
-        return self._then(lambda connection, bot: bots.mark_written(connection, [bot]))
+        return self._then(lambda connection, bot: status_writes.mark_written(connection, [bot]))
 
     def waited(self, seconds: float) -> Self:
         """That many seconds passed: all that happened so far moves into the past."""

@@ -23,6 +23,7 @@
     ├── Forbidden               forbidden                  a valid token of somebody else
     ├── DatabaseUnfit           database_unfit             the database cannot be used as it was created
     └── Unavailable                                        worth another try
+        ├── RowUnreadable       row_unreadable             a meeting has a status that Usher does not know
         ├── DatabaseUnavailable database_unavailable
         │   ├── DatabaseBusy    database_busy              a lock or a connection did not become free in time
         │   ├── DatabaseNotReady database_not_ready        it cannot write, or its schema is missing or too old
@@ -203,6 +204,12 @@ class Unavailable(UsherError):
     """A part that Usher needs is away; try again."""
 
     code = "unavailable"
+
+
+class RowUnreadable(Unavailable):
+    """A meeting has a status that Usher does not know."""
+
+    code = "row_unreadable"
 
 
 class DatabaseUnavailable(Unavailable):

@@ -23,7 +23,7 @@ from usher_models.db.engine import Database
 from usher_models.db.heartbeats import Heartbeat
 from usher_models.db.transitions import Closing
 from usher_models.errors import MeetingOver
-from usher_models.states import Source, Status
+from usher_models.states import Reason, Source, Status
 from usher_operator.callbacks.heartbeat_batch import HeartbeatBatch
 
 LONG = True
@@ -155,7 +155,7 @@ async def _beat(database: Database, batch: HeartbeatBatch, bot: Bot) -> Spoken:
 async def _sweep(database: Database, bots: list[Bot], *, at: datetime) -> tuple[datetime, set[int]]:
     """When the sweep began, and whom it failed."""
     await _until(at)
-    condition, values = stale_rules.guard(stale_rules.HEARTBEAT_LOST, limit_s=LIMIT_S, max_credit_s=0)
+    condition, values = stale_rules.guard(stale_rules.rule_of(Reason.HEARTBEAT_LOST), limit_s=LIMIT_S, max_credit_s=0)
     began = datetime.now(UTC)
     async with database.transaction() as connection:
         moved = await transitions.close_many(

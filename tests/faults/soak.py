@@ -17,9 +17,9 @@ import aiohttp
 from dev.cluster import bare
 from dev.machine.progress import Progress
 from tests.faults.figures import Figure, Scale
-from tests.faults.rig.api import Api
-from tests.faults.rig.ground import Plot, a_ground
-from tests.faults.rig.kubelet import a_node
+from tests.faults.harness.api import Api
+from tests.faults.harness.installation import Plot, a_ground
+from tests.faults.harness.kubelet import a_node
 from tests.faults.soaking import report
 from tests.faults.soaking.kills import Killer
 from tests.faults.soaking.kinds import Once
@@ -46,6 +46,7 @@ LONGEST_WAIT_S, QUICK_LONGEST_WAIT_S = 6.0, 1.5
 CLOCKS = {
     "USHER_HEARTBEAT_INTERVAL_S": "5",
     "USHER_HEARTBEAT_TIMEOUT_S": "20",
+    "USHER_BROWNOUT_SMALL_FLEET_S": "0",
     "USHER_RESERVED_TIMEOUT_S": "60",
     "USHER_STARTING_TIMEOUT_S": "60",
     "USHER_STOPPING_TIMEOUT_S": "60",
@@ -59,6 +60,7 @@ CLOCKS = {
 QUICK_CLOCKS = CLOCKS | {
     "USHER_HEARTBEAT_INTERVAL_S": "2",
     "USHER_HEARTBEAT_TIMEOUT_S": "10",
+    "USHER_BROWNOUT_SMALL_FLEET_S": "0",
     "USHER_RESERVED_TIMEOUT_S": "12",
     "USHER_STOPPING_TIMEOUT_S": "15",
     "USHER_LEAVE_GRACE_S": "6",
@@ -76,15 +78,15 @@ async def run(scale: Scale) -> list[Figure]:
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(Api.connect(bare.load()))
         await stack.enter_async_context(a_node(api))
-        ground = await stack.enter_async_context(a_ground(api, _plot(plan, scale)))
+        installation = await stack.enter_async_context(a_ground(api, _plot(plan, scale)))
         session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
-        people = People(ground, await some_people(ground.truth, USERS, cap=CAP), session)
-        watcher = Watcher(ground)
+        people = People(installation, await some_people(installation.truth, USERS, cap=CAP), session)
+        watcher = Watcher(installation)
         await stack.enter_async_context(watcher.watching())
-        killers = [Killer(ground.serve), Killer(ground.operate)]
+        killers = [Killer(installation.serve), Killer(installation.operate)]
         scale.say(f"{len(plan.lives)} requests and {sum(map(len, plan.kills.values()))} kills in {plan.seconds:.0f} s")
         await _play(plan, people, killers)
-        scale.say(f"all is done to them; {len(ground.swarm.live())} bots live")
+        scale.say(f"all is done to them; {len(installation.swarm.live())} bots live")
         rest_s, unrest = await watcher.rest(within_s=QUICK_REST_S if scale.quick else REST_S, say=scale.say)
         return await report.figures(
             Played(plan=plan, people=people, killers=killers, watcher=watcher, rest_s=rest_s, unrest=unrest),
@@ -107,7 +109,7 @@ def _plan(scale: Scale) -> Plan:
 
 
 def _plot(plan: Plan, scale: Scale) -> Plot:
-    """A ground on which each bot lives as the plan says."""
+    """A installation on which each bot lives as the plan says."""
 
     def script_of(native_id: str) -> Script:
         life = plan.life_of(native_id)

@@ -23,10 +23,12 @@ WITH replicas AS (
     UPDATE usher.heartbeats h SET at = now() FROM ahead WHERE h.meeting_id = ahead.meeting_id RETURNING 1
 ), late AS (
     SELECT meeting_id FROM usher.bots
-    WHERE ended_at IS NULL AND greatest({", ".join(_DEADLINES)}) > clock_timestamp()
+    WHERE (ended_at IS NULL AND greatest({", ".join(_DEADLINES)}) > clock_timestamp())
+       OR write_after > clock_timestamp() + interval '1 hour'
     ORDER BY meeting_id FOR NO KEY UPDATE SKIP LOCKED
 ), bots AS (
-    UPDATE usher.bots b SET {", ".join(f"{column} = least(b.{column}, now())" for column in _DEADLINES)}
+    UPDATE usher.bots b
+    SET {", ".join(f"{column} = least(b.{column}, now())" for column in _DEADLINES)}, write_after = NULL
     FROM late WHERE b.meeting_id = late.meeting_id RETURNING 1
 )
 SELECT (SELECT count(*) FROM replicas) + (SELECT count(*) FROM heartbeats) + (SELECT count(*) FROM bots)

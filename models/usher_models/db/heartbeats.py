@@ -23,6 +23,7 @@ from usher_models.states import LIVE, Desired, Status
 
 # The next number for a heartbeat without one. The largest possible number must not break the batch it is in.
 _NEXT = "least(h.seq, 9223372036854775806) + 1"
+_KNOWN = frozenset(Status)
 
 # Never back behind a heartbeat that was recorded meanwhile, unless the clock stepped back and that is in the future.
 _AT = "least(greatest(h.at, now()), clock_timestamp())"
@@ -106,7 +107,7 @@ class BotState:
 async def record_many(connection: AsyncConnection, sent: Sequence[Heartbeat]) -> dict[str, BotState]:
     """Record heartbeats at once; the bots as they are, by connection id, each named once.
 
-    A heartbeat without an answer was not recorded; try it with `record`, which says why.
+    A heartbeat without an answer was not recorded, or its row cannot be read; try it with `record`, which says why.
     """
     values = {
         "connection_ids": [each.connection_id for each in sent],
@@ -116,7 +117,7 @@ async def record_many(connection: AsyncConnection, sent: Sequence[Heartbeat]) ->
         "job_names": [each.speaker.job_name for each in sent],
     }
     rows = await fetch(connection, _RECORD_MANY, values)
-    return {row["connection_id"]: _state(row) for row in rows}
+    return {row["connection_id"]: _state(row) for row in rows if row["status"] in _KNOWN}
 
 
 def _state(row: dict[str, Any]) -> BotState:

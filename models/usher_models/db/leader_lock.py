@@ -5,7 +5,7 @@ A lock of the session kind ends with its connection, so a process that dies, or 
 
 import asyncio
 import logging
-from typing import NoReturn
+from typing import Protocol
 
 import psycopg
 from sqlalchemy import text
@@ -44,12 +44,29 @@ _HELD = text(
 _FAILURES = (SQLAlchemyError, psycopg.Error, DatabaseUnavailable, OSError)
 
 
+class Fence(Protocol):
+    """What may forbid a write."""
+
+    async def confirm(self, connection: AsyncConnection) -> None:
+        """Raise NotLeading unless this process may write; asked inside the transaction that is to write."""
+
+
+class Unfenced:
+    """Forbids nothing: for writes that any process may do at any time."""
+
+    async def confirm(self, connection: AsyncConnection) -> None:
+        """See Fence."""
+
+
+UNFENCED = Unfenced()
+
+
 class LeaderLock:
     """Holds `lock` on a session of its own for as long as the process and its connection live.
 
-    While the process runs, `keep` uses the session often enough; `lease_s` after it was stopped or hung, the server
-    takes the lock away. What the process writes then is fenced off: `confirm` asks the server, inside the transaction
-    that is to write, whether this process still holds the lock.
+    While the process runs, it calls `renew` every `renew_every_s` seconds; `lease_s` after it was stopped or hung, the
+    server takes the lock away. Its later writes are fenced off: `confirm` asks the server, inside the transaction that
+    is to write, whether this process still holds the lock.
     """
 
     def __init__(self, database: Database, *, lock: int = SWEEP_LOCK, lease_s: float = 60) -> None:
@@ -90,12 +107,15 @@ class LeaderLock:
     async def _is_kept(self, connection: AsyncConnection) -> bool:
         return bool(await connection.scalar(_KEPT, {"pid": self._pid}))
 
-    async def keep(self) -> NoReturn:
-        """Keep a held lock from running out, for ever: a sweep may last longer than the lease."""
-        while True:
-            await asyncio.sleep(self._lease_s / 4)
-            if self._connection is not None:
-                await self.acquire()
+    @property
+    def renew_every_s(self) -> float:
+        """How often a lock that is held must be renewed."""
+        return self._lease_s / 4
+
+    async def renew(self) -> None:
+        """Keep a lock that is held from running out: a sweep may last longer than the lease."""
+        if self._connection is not None:
+            await self.acquire()
 
     async def confirm(self, connection: AsyncConnection) -> None:
         """Raise NotLeading unless this process holds the lock, as the server sees it now."""

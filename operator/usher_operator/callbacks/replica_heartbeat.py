@@ -4,32 +4,31 @@ It runs on the event loop and the connections that callbacks use, so it stops wh
 loses its database. Bots are not blamed for silence in a time without any replica.
 """
 
-import asyncio
+import itertools
 import logging
 
 from usher_models.db import outages
 from usher_models.db.engine import Database
-from usher_models.errors import DatabaseUnavailable
+from usher_operator.background.loop import Messages, repeat
 
 logger = logging.getLogger(__name__)
 
 DELETE_OLD_EVERY = 1800  # heartbeats: about an hour
+_MESSAGES = Messages(
+    action="replica_heartbeat",
+    postponed="Callbacks cannot be taken",
+    failed="The replica heartbeat could not be recorded",
+)
 
 
 async def keep_recording(database: Database, replica: str) -> None:
     """Record it every few seconds, for ever. An outage that this ends is logged."""
-    count = 0
-    while True:
-        try:
-            await _record(database, replica, delete_old=count % DELETE_OLD_EVERY == 0)
-        except DatabaseUnavailable as exc:
-            logger.warning("Callbacks cannot be taken: %s", exc, extra={"action": "not_serving"})
-        except Exception:
-            logger.exception(
-                "The replica heartbeat could not be recorded.", extra={"action": "replica_heartbeat_failed"}
-            )
-        count += 1
-        await asyncio.sleep(outages.REPLICA_HEARTBEAT_INTERVAL_S)
+    numbers = itertools.count()
+
+    async def record() -> None:
+        await _record(database, replica, delete_old=next(numbers) % DELETE_OLD_EVERY == 0)
+
+    await repeat(record, _MESSAGES, every_s=outages.REPLICA_HEARTBEAT_INTERVAL_S)
 
 
 async def _record(database: Database, replica: str, *, delete_old: bool) -> None:

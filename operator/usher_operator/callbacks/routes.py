@@ -19,22 +19,26 @@ from aiohttp import web
 from prometheus_client import Counter as Metric
 from prometheus_client import Histogram
 
-from usher_models.db import bots, heartbeats, transitions
+from usher_models.db import bots, heartbeats
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.db.heartbeats import BotState
+from usher_models.db.leader_lock import UNFENCED
 from usher_models.db.shares import on_behalf_of
 from usher_models.db.speaker import Speaker
 from usher_models.db.transitions import Applied, Report
 from usher_models.errors import UnknownConnection
-from usher_models.states import Desired, Reason, Source, Stage, Status, exit_code_reason, is_behind
+from usher_models.states import Reason, Stage, Status, is_behind
 from usher_models.wire import BODY_MAX_BYTES, Exited, Heartbeat, Joined, Processed, Reply, Started, StatusUpdate
 from usher_operator.callbacks.heartbeat_batch import HeartbeatBatch
 from usher_operator.callbacks.pod_token import TokenVerifier
 from usher_operator.http.errors import BadBody, Handler, problems
 from usher_operator.http.server import whole_body
+from usher_operator.lifecycle.close import Ends
 from usher_operator.lifecycle.commands import pending
-from usher_operator.telemetry import CALLBACK_SECONDS, CALLBACKS, TRANSITIONS
+from usher_operator.lifecycle.end_of_bot import End, end_of, needs_evidence
+from usher_operator.lifecycle.termination import Termination
+from usher_operator.telemetry import CALLBACK_SECONDS, CALLBACKS
 
 # More than a bot ever sends at once; one that floods must not keep the database from the others.
 MAX_IN_FLIGHT = 8
@@ -57,14 +61,17 @@ class Callbacks:
     database: Database
     verifier: TokenVerifier
     heartbeat_interval_s: float
+    termination: Termination
     heartbeat_database: Database | None = None
     """Connections that only heartbeats take; None to share those of the other callbacks."""
     _in_flight: Counter[str] = field(default_factory=Counter)
     _heartbeats: HeartbeatBatch = field(init=False)
+    _ends: Ends = field(init=False)
     _users: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_heartbeats", HeartbeatBatch(self.heartbeat_database or self.database))
+        object.__setattr__(self, "_ends", Ends(self.database, fence=UNFENCED))
 
     def application(self) -> web.Application:
         """The aiohttp application of port 8081."""
@@ -112,19 +119,19 @@ class Callbacks:
         return self._reply("status update processed", bot, applied=changed)
 
     async def exited(self, request: web.Request) -> web.Response:
-        """The bot ends: its meeting is completed or failed."""
+        """The bot's last report: the meeting is completed or failed."""
         speaker, body = await self._read(request, Exited)
-        target = Status.COMPLETED if body.exit_code == 0 else Status.FAILED
+        end = await self._end(speaker, body)
         detail: dict[str, object] = {"exit_code": body.exit_code}
         if body.detail:
             detail["detail"] = body.detail
         report = Report(
             connection_id=body.connection_id,
-            target=target,
-            reason=body.reason or await self._exit_reason(speaker, body),
-            speaker=speaker,
+            target=end.target,
+            reason=end.reason,
             event_id=body.event_id,
             detail=detail,
+            speaker=speaker,
         )
         return self._applied("callback processed", await self._apply(report))
 
@@ -174,21 +181,19 @@ class Callbacks:
         return speaker, understood
 
     async def _apply(self, report: Report) -> Applied:
-        async with self.database.at_once() as connection:
-            applied = await transitions.report(connection, report)
+        applied = await self._ends.report(report)
         self._remember_user(report.connection_id, applied.bot.user_id)
-        _count(applied, report)
         return applied
 
-    async def _exit_reason(self, speaker: Speaker, body: Exited) -> str:
-        if body.exit_code != 0:
-            return exit_code_reason(body.exit_code) if body.exit_code > 0 else Reason.JOB_FAILED
+    async def _end(self, speaker: Speaker, body: Exited) -> End:
         async with self.database.reading() as connection:
             bot = await bots.bot_by_connection(connection, body.connection_id)
         if bot is None:
             raise UnknownConnection(f"No meeting has the connection id {body.connection_id!r}.")
         speaker.require_job_of(bot)
-        return (bot.leave_reason or Reason.STOPPED) if bot.desired is Desired.LEAVE else Reason.LEFT
+        asks = bot.live and needs_evidence(bot, exit_code=body.exit_code, reason=body.reason)
+        evidence = await self.termination.reason(bot) if asks else None
+        return end_of(bot, exit_code=body.exit_code, reason=body.reason, evidence=evidence)
 
     async def _repair(self, speaker: Speaker, body: Heartbeat) -> Applied:
         assert body.status is not None  # noqa: S101 - only a status that is ahead of the row is repaired
@@ -264,11 +269,6 @@ def _has_new_details(body: Heartbeat, bot: Bot | BotState) -> bool:
         or (body.applied_generation or 0) > bot.applied_generation
         or (body.participants is not None and body.participants != bot.participants)
     )
-
-
-def _count(applied: Applied, report: Report) -> None:
-    if applied.applied:
-        TRANSITIONS.labels(target=report.target, source=Source.BOT, reason=report.reason).inc()
 
 
 @web.middleware

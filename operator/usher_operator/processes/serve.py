@@ -28,6 +28,7 @@ from usher_operator.kube.adapter import KubeAdapter
 from usher_operator.kube.port import KubePort
 from usher_operator.lifecycle.commands import Commander, Publisher, RedisPublisher
 from usher_operator.lifecycle.create_request import RequestCreator
+from usher_operator.lifecycle.termination import Termination
 from usher_operator.processes.database import ServePools, open_database
 from usher_operator.settings import Settings
 from usher_operator.webhooks.worker import sending
@@ -94,9 +95,13 @@ async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> Non
             heartbeat_database=pools.heartbeats,
             verifier=verifier(keys, settings),
             heartbeat_interval_s=settings.heartbeat_interval_s,
+            termination=Termination(kube),
         )
         health = Health(
-            database=pools.callbacks, publisher=publisher, waits_for=lambda: None if keys.fetched else NO_KEYS
+            component="serve",
+            database=pools.callbacks,
+            publisher=publisher,
+            waits_for=lambda: None if keys.fetched else NO_KEYS,
         )
         api = public_api(settings, database=database, publisher=publisher, kube=kube)
         health.add_routes(api)
@@ -125,6 +130,7 @@ def api_of(settings: Settings, *, database: Database, publisher: Publisher, kube
         namespace=settings.namespaces[0],
         admin_key=settings.admin_api_key,
         legacy_statuses=settings.legacy_statuses,
+        allowed_private_hosts=settings.allowed_private_meeting_hosts,
     )
 
 

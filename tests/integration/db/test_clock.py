@@ -6,11 +6,13 @@ from sqlalchemy import text
 from tests.scenario import Scenario, heartbeat_of
 from usher_models.db import clock, heartbeats, outages, stale_rules
 from usher_models.db.bots import Bot
-from usher_models.states import Status
+from usher_models.db.stale_rules import Rule, rule_of
+from usher_models.states import Reason, Status
 
 LIMIT_S = 120.0
 CREDIT_S = 3600.0
 STEP_S = 3600.0
+HEARTBEAT_LOST = rule_of(Reason.HEARTBEAT_LOST)
 
 
 async def stepped_back(given: Scenario, seconds: float = STEP_S) -> None:
@@ -32,7 +34,7 @@ async def set_back(given: Scenario) -> int:
         return await clock.set_back_future_rows(connection)
 
 
-async def is_stale(given: Scenario, bot: Bot, rule: stale_rules.Rule = stale_rules.HEARTBEAT_LOST) -> bool:
+async def is_stale(given: Scenario, bot: Bot, rule: Rule = HEARTBEAT_LOST) -> bool:
     async with given.database.transaction() as connection:
         found = await stale_rules.stale_bots(connection, rule, limit_s=LIMIT_S, max_credit_s=CREDIT_S)
     return bot.meeting_id in {each.meeting_id for each in found}
@@ -118,14 +120,12 @@ async def test_an_outage_on_record_in_the_future_gives_no_credit_for_time_that_h
 @pytest.mark.parametrize(
     ("rule", "past"),
     [
-        (stale_rules.NEVER_STARTED, None),
-        (stale_rules.NEVER_JOINED, Status.STARTING),
-        (stale_rules.NEVER_EXITED, Status.STOPPING),
+        (rule_of(Reason.NEVER_STARTED), None),
+        (rule_of(Reason.NEVER_JOINED), Status.STARTING),
+        (rule_of(Reason.NEVER_EXITED), Status.STOPPING),
     ],
 )
-async def test_every_deadline_comes_a_limit_after_the_step(
-    given: Scenario, rule: stale_rules.Rule, past: Status | None
-) -> None:
+async def test_every_deadline_comes_a_limit_after_the_step(given: Scenario, rule: Rule, past: Status | None) -> None:
     making = given.a_bot(lobby_timeout_s=30)
     bot = await (making.moved(past) if past else making)
     await stepped_back(given, 86_400 * 3650)

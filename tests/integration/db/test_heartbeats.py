@@ -16,7 +16,7 @@ from usher_models.db.engine import Database
 from usher_models.db.heartbeats import Heartbeat
 from usher_models.db.transitions import Closing
 from usher_models.errors import AnotherPodSpeaks, CallbackRejected, Forbidden, MeetingOver, UnknownConnection
-from usher_models.states import LIVE, TERMINAL, Source, Stage, Status
+from usher_models.states import LIVE, TERMINAL, Reason, Source, Stage, Status
 
 CLIENTS = 24
 RACES = 2_400
@@ -162,7 +162,7 @@ async def crowd(database_url: str) -> AsyncIterator[Database]:
 
 async def swept(database: Database, bots: list[Bot]) -> set[int]:
     """The ids of those that one sweep by the heartbeat rule ended."""
-    condition, values = stale_rules.guard(stale_rules.HEARTBEAT_LOST, limit_s=LIMIT_S, max_credit_s=0)
+    condition, values = stale_rules.guard(stale_rules.rule_of(Reason.HEARTBEAT_LOST), limit_s=LIMIT_S, max_credit_s=0)
     async with database.transaction() as connection:
         moved = await transitions.close_many(
             connection,

@@ -208,14 +208,6 @@ async def test_the_end_of_a_reservation(given: Scenario, target: Status, source:
     await both_agree(given, act, model)
 
 
-RULES = [
-    stale_rules.NEVER_STARTED,
-    stale_rules.NEVER_JOINED,
-    stale_rules.HEARTBEAT_LOST,
-    stale_rules.NEVER_EXITED,
-]
-
-
 async def _closed(given: Scenario, bot: Bot, target: Status, source: Source, rule: stale_rules.Rule | None) -> bool:
     guard, values = stale_rules.guard(rule, limit_s=LIMIT_S, max_credit_s=0) if rule else ("true", {})
     closing = Closing(meeting_id=bot.meeting_id, reason="why")
@@ -227,7 +219,7 @@ async def _closed(given: Scenario, bot: Bot, target: Status, source: Source, rul
         )
 
 
-@pytest.mark.parametrize("rule", RULES, ids=[rule.reason for rule in RULES])
+@pytest.mark.parametrize("rule", stale_rules.RULES, ids=[rule.reason for rule in stale_rules.RULES])
 async def test_an_end_by_silence(given: Scenario, rule: stale_rules.Rule) -> None:
     def model(row: Row) -> tuple[object, Row]:
         ended = store.close(row, Status.FAILED, Source.RECONCILER, "why", status=rule.status, stale=True)

@@ -16,7 +16,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.load import rows
 from tests.load.botswarm.bot import Identity
 from tests.scenario import Scenario, a_request
-from usher_models.db import bots, desired_state, engine, heartbeats, reservations, stale_rules, transitions
+from usher_models.db import (
+    bots,
+    desired_state,
+    engine,
+    external_ends,
+    heartbeats,
+    reservations,
+    stale_rules,
+    status_writes,
+    transitions,
+)
 from usher_models.db.engine import Database
 from usher_models.db.heartbeats import Heartbeat
 from usher_models.db.speaker import Speaker
@@ -27,8 +37,6 @@ pytestmark = [pytest.mark.own_database, pytest.mark.timeout(60)]
 
 HISTORY, LIVE = 20_000, 30
 GROWING = ("meetings", "meeting_sessions", "bots", "transitions")
-RULES = (stale_rules.NEVER_STARTED, stale_rules.NEVER_JOINED, stale_rules.HEARTBEAT_LOST, stale_rules.NEVER_EXITED)
-
 Act = Callable[[AsyncConnection], Awaitable[object]]
 
 
@@ -113,11 +121,15 @@ async def test_nothing_that_is_asked_all_the_time_reads_a_whole_table(given: Sce
         "a bot by its connection": lambda connection: bots.bot_by_connection(connection, who),
         "whose requests connections are": lambda connection: bots.requests_of(connection, [who]),
         "the live bots": bots.live_bots,
-        "what is not shown yet": lambda connection: bots.unwritten_bots(connection, hold_s=5, limit=200),
+        "the live bots, in short": bots.live_summaries,
+        "the rows that cannot be read": bots.unreadable_bots,
+        "what others ended": partial(external_ends.follow, limit=1000),
+        "what is late": partial(stale_rules.count_reports, after_s=90, max_credit_s=3600),
+        "what is not shown yet": lambda connection: status_writes.unwritten_bots(connection, delay_s=5, limit=200),
         "who does not leave": lambda connection: desired_state.bots_ignoring_leave(connection, grace_s=30),
         "who stays too long": desired_state.overdue_bots,
     }
-    for rule in RULES:
+    for rule in stale_rules.RULES:
         acts[f"the rule {rule.reason}"] = partial(stale_rules.stale_bots, rule=rule, limit_s=120, max_credit_s=3600)
     with ExitStack() as stack:
         for module in (engine, reservations, heartbeats):

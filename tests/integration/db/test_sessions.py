@@ -104,7 +104,7 @@ async def test_a_time_is_told_in_utc_wherever_the_server_stands(given: Scenario,
     async with opened(database_url) as database:
         bot = await Scenario(database).a_bot().starting()
     told = "to_char(started_at AT TIME ZONE 'utc', 'YYYY-MM-DD\"T\"HH24\\:MI\\:SS\"Z\"')"
-    assert status_of(bot)["startTime"] == await given.scalar(f"SELECT {told} FROM usher.bots")
+    assert status_of(bot, installation="")["startTime"] == await given.scalar(f"SELECT {told} FROM usher.bots")
 
 
 @pytest.mark.own_database

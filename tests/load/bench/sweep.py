@@ -8,25 +8,21 @@ from sqlalchemy import text
 
 from tests.load import plane, rows
 from tests.load.bench.figures import Figure
-from tests.load.bench.rig import Rig
+from tests.load.bench.harness import Harness
 from usher_models.db import stale_rules
 from usher_models.db.bots import SELECT_BOT
 from usher_models.db.engine import Database
+from usher_operator.settings import Settings
 
-RULES = {
-    stale_rules.NEVER_STARTED: 300.0,
-    stale_rules.NEVER_JOINED: 600.0,
-    stale_rules.HEARTBEAT_LOST: 120.0,
-    stale_rules.NEVER_EXITED: 300.0,
-}
+RULES = {rule: float(Settings.model_fields[rule.setting].default) for rule in stale_rules.RULES}
 # The heartbeats are the live bots themselves and nothing else; the other tables hold all that ever was.
 HISTORY = ("meetings", "bots", "transitions")
 
 
-async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
+async def run(harness: Harness, load: dict[str, Any]) -> list[Figure]:
     """Milliseconds for all rules together, the growth with the number of live bots, and scans of the history."""
     async with plane.fresh_database() as (_, database):
-        rig.say(f"writing {load['history']:,} ended bots")
+        harness.say(f"writing {load['history']:,} ended bots")
         await rows.past_bots(database, load["history"], namespace=plane.NAMESPACE)
         await rows.live_bots(database, load["few"], namespace=plane.NAMESPACE, name="few-")
         few = await _rules_ms(database, load["repeats"])

@@ -31,6 +31,7 @@ from usher_operator.callbacks.pod_token import TokenVerifier
 from usher_operator.callbacks.routes import Callbacks
 from usher_operator.http import server
 from usher_operator.http.server import listening
+from usher_operator.lifecycle.termination import Termination
 from usher_operator.processes.serve import public_api
 
 PREFIX = "/bots/internal/callback"
@@ -105,7 +106,9 @@ async def serving(given: Scenario, **fields: Any) -> AsyncIterator[Serve]:
     settings = some_settings(
         bind_host="127.0.0.1", shutdown_timeout_s=0.1, admin_api_key=SecretStr(ADMIN_KEY), **fields
     )
-    callbacks = Callbacks(database=given.database, verifier=verifier, heartbeat_interval_s=30).application()
+    callbacks = Callbacks(
+        database=given.database, verifier=verifier, heartbeat_interval_s=30, termination=Termination(FakeKube())
+    ).application()
     api = public_api(settings, database=given.database, publisher=RecordingPublisher(), kube=FakeKube())
     key = await key_of(given, await given.a_user())
     async with listening(callbacks, 0, settings=settings) as one, listening(api, 0, settings=settings) as other:

@@ -9,12 +9,18 @@ from aiohttp import web
 from usher_models.db.engine import Database
 from usher_operator.callbacks.pod_token import TokenVerifier
 from usher_operator.callbacks.routes import MAX_IN_FLIGHT, Callbacks
+from usher_operator.lifecycle.termination import Termination
 
 
 @pytest.fixture
 def callbacks() -> Callbacks:
     """Callbacks that are asked nothing which needs a database."""
-    return Callbacks(database=cast("Database", None), verifier=cast("TokenVerifier", None), heartbeat_interval_s=30)
+    return Callbacks(
+        database=cast("Database", None),
+        verifier=cast("TokenVerifier", None),
+        heartbeat_interval_s=30,
+        termination=cast("Termination", None),
+    )
 
 
 def test_the_limit_holds_after_an_answer(callbacks: Callbacks) -> None:
