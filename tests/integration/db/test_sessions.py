@@ -145,7 +145,7 @@ async def test_a_server_that_turns_read_only_counts_as_away_until_it_writes_agai
     own_server.sql("ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
     await _until_read_only(served)
     with pytest.raises(DatabaseNotReady, match="does not accept writes"):
-        await given.a_bot(user)
+        await given.a_user()
     # A session from before would still read; it was closed with the others.
     with pytest.raises(DatabaseNotReady):
         async with served.reading() as connection:
