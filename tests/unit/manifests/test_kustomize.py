@@ -86,11 +86,12 @@ def test_operate_has_the_least_rights_in_the_namespace_of_the_bots_only() -> Non
         resource: rule["verbs"] for rule in named("Role", "usher-operate")["rules"] for resource in rule["resources"]
     }
     assert rights == {
-        "botrequests": ["create", "get", "list", "watch"],
+        "botrequests": ["create", "delete", "get", "list", "watch"],
         "botrequests/status": ["patch"],
         "events": ["create", "list"],
         "jobs": ["create", "delete", "get", "list", "watch"],
         "pods": ["get", "list"],
+        "pods/log": ["get"],
     }
     assert named("Role", "usher-operate")["metadata"]["namespace"] == "usher-bots"
     assert [item["kind"] for item in WRITTEN if item["kind"].startswith("ClusterRole")] == []
