@@ -156,6 +156,8 @@ class Reason(StrEnum):
     STOPPED_BEFORE_START = "stopped_before_start"
     EXITED_ZERO = "exited_zero"
     JOB_CREATE_FAILED = "job_create_failed"
+    # Of a reservation that waits for its Job; it ends no meeting.
+    JOB_CREATE_FORBIDDEN = "job_create_forbidden"
     REQUEST_REFUSED = "request_refused"
     NEVER_STARTED = "never_started"
     NEVER_JOINED = "never_joined"
@@ -199,6 +201,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.STOPPED_BEFORE_START: "The request was withdrawn before the bot started.",
     Reason.EXITED_ZERO: "The bot's process ended with exit code 0 without saying goodbye.",
     Reason.JOB_CREATE_FAILED: "Kubernetes refused the bot's Job.",
+    Reason.JOB_CREATE_FORBIDDEN: "Kubernetes forbids to create the bot's Job now; Usher tries again.",
     Reason.REQUEST_REFUSED: "Kubernetes refused the BotRequest.",
     Reason.NEVER_STARTED: "The bot's pod never reported that it started.",
     Reason.NEVER_JOINED: "The bot did not get into the meeting in time.",

@@ -11,32 +11,38 @@ from typing import Final, Literal
 from prometheus_client import Counter, Gauge, Histogram
 from pythonjsonlogger.json import JsonFormatter
 
-RESERVATIONS: Final = Counter("usher_reservations", "Requests judged, by outcome.", ["outcome"])
+RESERVATIONS: Final = Counter(
+    "usher_reservations", "Requests for a slot, by outcome: admitted, or the code of the refusal.", ["outcome"]
+)
 CALLBACKS: Final = Counter("usher_callbacks", "Callbacks answered, by kind and HTTP code.", ["kind", "code"])
-CALLBACK_SECONDS: Final = Histogram("usher_callback_seconds", "Time to answer a callback.", ["kind"])
-TRANSITIONS: Final = Counter("usher_transitions", "Changes of status.", ["target", "source", "reason"])
+CALLBACK_SECONDS: Final = Histogram("usher_callback_seconds", "Time to answer a callback, by kind.", ["kind"])
+TRANSITIONS: Final = Counter(
+    "usher_transitions", "Changes of status, by new status, source and reason.", ["target", "source", "reason"]
+)
 COMMANDS: Final = Counter("usher_commands", "Commands published, by action and outcome.", ["action", "outcome"])
 SWEEPS: Final = Counter("usher_sweeps", "Sweeps of the reconciler, by outcome.", ["outcome"])
-SWEEP_SECONDS: Final = Histogram("usher_sweep_seconds", "Time of one sweep.")
-REPAIRS: Final = Counter("usher_repairs", "What the reconciler had to repair, by failure mode.", ["mode"])
+SWEEP_SECONDS: Final = Histogram("usher_sweep_seconds", "Duration of a sweep.")
+REPAIRS: Final = Counter("usher_repairs", "Repairs by the reconciler, by failure mode.", ["mode"])
 BROWNOUT_ACTIVE: Final = Gauge(
-    "usher_brownout_active", "1 while no stale bot is failed: a brownout, or a leader that has just begun."
+    "usher_brownout_active", "1 while stale checks are paused because most bots are silent at once."
 )
-BROWNOUTS: Final = Counter("usher_brownouts", "Brownouts that began and that ended.", ["event"])
+BROWNOUTS: Final = Counter("usher_brownouts", "Brownouts, by event: begun or released.", ["event"])
 STALE_ENDS_POSTPONED: Final = Counter(
     "usher_stale_ends_postponed", "Stale bots that the rate limit left to a later sweep."
 )
-LAST_SWEEP: Final = Gauge("usher_last_sweep_timestamp_seconds", "When the last sweep ended.")
+LAST_SWEEP: Final = Gauge("usher_last_sweep_timestamp_seconds", "When the last complete sweep ended.")
 LIVE_BOTS: Final = Gauge("usher_live_bots", "Bots that hold a slot, by status.", ["status"])
 BOTS_LEFT_OUT: Final = Gauge("usher_bots_left_out", "Live bots that a sweep cannot reconcile, by why.", ["why"])
-REQUESTS_IN_FLIGHT: Final = Gauge(
-    "usher_requests_in_flight", "BotRequests that the watch handles now or that wait for a slot."
-)
+REQUESTS_IN_FLIGHT: Final = Gauge("usher_requests_in_flight", "BotRequests in flight or waiting in the backlog.")
 WATCH_RESTARTS: Final = Counter(
     "usher_watch_restarts", "Watches that ended and were started again, by namespace.", ["namespace"]
 )
+DELETED_REQUESTS: Final = Counter(
+    "usher_deleted_requests", "BotRequests that were deleted: erased, or their time is up."
+)
 STATUS_WRITES: Final = Counter("usher_status_writes", "Status writes to BotRequests, by outcome.", ["outcome"])
-REDIS_USERS: Final = Counter("usher_redis_users", "Bots' users of Redis, by what became of them.", ["outcome"])
+REDIS_USERS: Final = Counter("usher_redis_users", "Redis users of bots, by outcome.", ["outcome"])
+READY: Final = Gauge("usher_ready", "1 while this process is ready, by its readiness probe.", ["component"])
 WEBHOOKS: Final = Counter("usher_webhooks", "Attempts to deliver a webhook, and pauses, by outcome.", ["outcome"])
 
 _TEXT = "%(asctime)s %(levelname)-7s %(message)s"

@@ -20,7 +20,7 @@ from usher_operator.reconcile.silence import brownout, rate_limit, rules
 
 @dataclass(frozen=True, kw_only=True)
 class Guard:
-    """A guard: how it is taken out, and the tests that must notice."""
+    """A guard: how it is taken out, and the tests that must catch it."""
 
     name: str
     does: str
@@ -88,7 +88,7 @@ GUARDS = [
     ),
     Guard(
         name="where_recheck",
-        does="the statement that ends the silent looks at the row again",
+        does="the statement that fails stale meetings checks the row again",
         test=_OP + "reconcile/test_silence.py",
         only="",
         take_out=_close_without_guard,
@@ -140,56 +140,56 @@ GUARDS = [
     ),
     Guard(
         name="heartbeat_row_lock",
-        does="a sweep takes the heartbeat's row, and leaves what a beat holds",
+        does="a sweep locks the heartbeat's row, and skips one that a heartbeat holds",
         test=_DB + "test_heartbeats.py",
         only="no_bot_has_its_beat_accepted or sweep_does_not_wait",
         take_out=_replace(transitions, "_PICK_MANY", "OF m, b, h SKIP LOCKED", "OF m, b SKIP LOCKED"),
     ),
     Guard(
         name="event_id",
-        does="an event that was heard is not noted again",
+        does="an event that was recorded is not recorded again",
         test=_DB + "test_transitions.py",
         only="late_started",
         take_out=_replace(transitions, "_RECORD_LATE", "started', :event_id", "started', :event_id || random()"),
     ),
     Guard(
         name="outage_credit",
-        does="time in which nobody could be heard is not counted",
+        does="time in which no replica could take a heartbeat is not counted",
         test=_DB + "test_stale_rules.py",
         only="credit",
         take_out=_set(stale_rules.Rule, "condition", property(_no_credit)),
     ),
     Guard(
         name="brownout",
-        does="no stale bot is failed while most of the fleet is late at once",
+        does="when most of the fleet is silent at once, no bot is failed for silence",
         test=_OP + "reconcile/test_silence.py",
         only="most_of_the_fleet or hold",
         take_out=_set(brownout.Brownout, "_is_active", lambda *_, **__: False),
     ),
     Guard(
         name="brownout_begins_in_time",
-        does="a late majority is seen before the first of it reaches its limit",
+        does="a silent majority is seen before its first bot reaches its limit",
         test=_OP + "reconcile/test_silence.py",
         only="one_after_another",
         take_out=_set(rules, "count_reports", _no_bot_is_late),
     ),
     Guard(
         name="brownout_lasts",
-        does="a brownout lasts until every bot had the time to report once more",
+        does="a brownout lasts until every bot had the time for one more heartbeat",
         test=_OP + "reconcile/test_silence.py",
         only="heard_last",
         take_out=_set(brownout.Brownout, "_all_had_time_to_report", lambda _: True),
     ),
     Guard(
         name="new_leader_waits",
-        does="a new leader fails no stale bot before one heartbeat interval has passed",
+        does="a new leader fails no bot for silence before one heartbeat interval has passed",
         test=_OP + "reconcile/test_silence.py",
         only="new_leader",
         take_out=_set(brownout.Brownout, "_settled", lambda _: True),
     ),
     Guard(
-        name="end_rate",
-        does="no more stale bots are failed than the rate allows",
+        name="end_rate_limit",
+        does="no more meetings are ended by stale rules than the rate allows",
         test=_OP + "reconcile/test_silence.py",
         only="rate or long_pause",
         take_out=_set(rate_limit.EndRateLimit, "allowed", lambda _: 1_000_000),
@@ -203,7 +203,7 @@ GUARDS = [
     ),
     Guard(
         name="leader_fence",
-        does="who has lost the lead writes nothing",
+        does="a process that lost its leadership writes nothing",
         test=_OP + "reconcile/test_fencing.py",
         only="confirmed_only or was_cut",
         take_out=_set(leader_lock.LeaderLock, "confirm", _nothing),

@@ -109,7 +109,7 @@ async def run(scale: Scale) -> list[Figure]:
         scale.say(f"{len(points)} places that write, {len(cases)} cases to play")
         results = await _play(lanes, cases, scale)
     if not scale.quick:
-        page.write("invariants.md", TABLE, table(results))
+        page.write("evidence/crash-points.md", TABLE, table(results))
     return _figures(calm, results, points=len(points))
 
 

@@ -1,6 +1,6 @@
 """Each guard is taken out of production code, one at a time, and a test must fail for it.
 
-A test that passes without the guard it is there for proves nothing. `docs/invariants.md` holds the table this writes.
+A test that passes without its guard proves nothing. This run writes the table in `docs/evidence/guards.md`.
 """
 
 import asyncio
@@ -9,28 +9,28 @@ import re
 import sys
 from pathlib import Path
 
+from tests.faults import page
 from tests.faults._guard_removal import GUARDS, Guard
 from tests.faults.figures import Figure, Scale, exactly
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "invariants.md"
-BEGIN, END = "<!-- broken guards: begin -->", "<!-- broken guards: end -->"
+PAGE, TABLE = "evidence/guards.md", "removed guards"
 QUICK = ("pod_fence", "outage_credit")
 TESTS_FAILED = 1
 
 
 async def run(scale: Scale) -> list[Figure]:
-    """Break one guard after another; those that no test noticed are named."""
+    """Break one guard after another; those that no test caught are named."""
     guards = [guard for guard in GUARDS if not scale.quick or guard.name in QUICK]
     caught: dict[str, str] = {}
     for guard in guards:
         failed = await _first_failure(guard)
-        scale.say(f"{guard.name}: {failed or 'NO TEST NOTICED'}")
+        scale.say(f"{guard.name}: {failed or 'NO TEST CAUGHT IT'}")
         if failed:
             caught[guard.name] = failed
     if len(caught) == len(GUARDS):
         _write(caught)
-    return [exactly("guards whose absence no test noticed", len(guards) - len(caught), 0)]
+    return [exactly("guards whose absence no test caught", len(guards) - len(caught), 0)]
 
 
 async def _first_failure(guard: Guard) -> str:
@@ -62,9 +62,6 @@ async def _first_failure(guard: Guard) -> str:
 
 
 def _write(caught: dict[str, str]) -> None:
-    lines = ["| guard taken out | what it does | the test that notices |", "|---|---|---|"]
+    lines = ["| guard taken out | what it does | the test that catches it |", "|---|---|---|"]
     lines += [f"| `{guard.name}` | {guard.does} | `{caught[guard.name]}` |" for guard in GUARDS]
-    page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(BEGIN)
-    after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{BEGIN}\n{chr(10).join(lines)}\n{END}{after}", encoding="utf-8")
+    page.write(PAGE, TABLE, "\n".join(lines))

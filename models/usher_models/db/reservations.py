@@ -45,6 +45,7 @@ class Request:
     request_name: str | None = None
     request_uid: str | None = None
     request_generation: int = 0
+    request_ttl_s: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,10 +84,11 @@ WITH known AS (
     SELECT id, :connection_id, now() FROM meeting
 ), bot AS (
     INSERT INTO usher.bots (meeting_id, connection_id, user_id, job_name, request_namespace, request_name, request_uid,
-                            request_generation, spec, config, stage, lobby_timeout_s, max_duration_s, reason, message)
+                            request_generation, request_ttl_s, spec, config, stage, lobby_timeout_s, max_duration_s,
+                            reason, message)
     SELECT id, :connection_id, :user_id, bot_container_id, :request_namespace,
            replace(:request_name, '{{id}}', CAST(id AS varchar)), :request_uid,
-           :request_generation, CAST(:spec AS jsonb), CAST(:config AS jsonb), :stage, :lobby_timeout_s,
+           :request_generation, :request_ttl_s, CAST(:spec AS jsonb), CAST(:config AS jsonb), :stage, :lobby_timeout_s,
            :max_duration_s, :reason, :message
     FROM meeting
     RETURNING *
@@ -140,6 +142,7 @@ async def _lock_and_reserve(connection: AsyncConnection, request: Request) -> di
         "request_name": request.request_name,
         "request_uid": request.request_uid,
         "request_generation": request.request_generation,
+        "request_ttl_s": request.request_ttl_s,
         "spec": json.dumps(request.spec),
         "config": json.dumps(request.config),
         "stage": Stage.SCHEDULING,

@@ -1,6 +1,7 @@
 """Which rows have a status that their BotRequest does not show yet, and recording what was written or failed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -64,12 +65,37 @@ FROM failed WHERE b.meeting_id = failed.meeting_id
 
 _RETRY_ALL = text("UPDATE usher.bots SET write_after = NULL WHERE write_after IS NOT NULL")
 
-# Only what was written as it is now: a newer revision is written anyway.
-_REWRITE = text("""
-UPDATE usher.bots SET revision = revision + 1
-WHERE (meeting_id, revision) IN (SELECT * FROM unnest(CAST(:ids AS integer[]), CAST(:revisions AS bigint[])))
-  AND revision = written_revision
+# Only rows whose newest revision was written: any other is written anyway. The reason is compared as it is written, in
+# CamelCase.
+_REWRITE_EDITED = text("""
+WITH edited AS (
+    SELECT b.meeting_id
+    FROM unnest(CAST(:connections AS varchar[]), CAST(:uids AS varchar[]), CAST(:phases AS varchar[]),
+                CAST(:reasons AS varchar[])) AS shown (connection_id, uid, phase, reason)
+    JOIN usher.bots b ON b.connection_id = shown.connection_id AND b.request_uid = shown.uid
+    WHERE b.revision = b.written_revision
+      AND (b.written_status <> shown.phase OR replace(initcap(replace(b.reason, '_', ' ')), ' ', '') <> shown.reason)
+    ORDER BY b.meeting_id FOR UPDATE OF b
+)
+UPDATE usher.bots b SET revision = b.revision + 1
+FROM edited WHERE b.meeting_id = edited.meeting_id
+RETURNING b.meeting_id
 """)
+_NOTE_REASON = text("""
+UPDATE usher.bots b SET reason = :reason, message = :message, revision = b.revision + 1
+FROM meetings m WHERE m.id = b.meeting_id AND b.meeting_id = :id AND m.status = 'reserved'
+  AND (b.reason, b.message) IS DISTINCT FROM (:reason, :message)
+""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownStatus:
+    """What a BotRequest shows."""
+
+    connection_id: str
+    uid: str
+    phase: str
+    reason: str
 
 
 async def unwritten_bots(connection: AsyncConnection, *, delay_s: float, limit: int) -> list[Bot]:
@@ -106,7 +132,17 @@ async def retry_all(connection: AsyncConnection) -> None:
     await fetch(connection, _RETRY_ALL, {})
 
 
-async def rewrite(connection: AsyncConnection, bots: Sequence[Bot]) -> None:
-    """Write the status of these bots once more, because their BotRequests show something else."""
-    values = {"ids": [bot.meeting_id for bot in bots], "revisions": [bot.revision for bot in bots]}
-    await fetch(connection, _REWRITE, values)
+async def rewrite_edited(connection: AsyncConnection, shown: Sequence[ShownStatus]) -> list[int]:
+    """Have the statuses written once more that show something else than what was written; their meetings."""
+    values = {
+        "connections": [each.connection_id for each in shown],
+        "uids": [each.uid for each in shown],
+        "phases": [each.phase for each in shown],
+        "reasons": [each.reason for each in shown],
+    }
+    return [row["meeting_id"] for row in await fetch(connection, _REWRITE_EDITED, values)]
+
+
+async def note_reason(connection: AsyncConnection, meeting_id: int, *, reason: str, message: str) -> None:
+    """Note why a reservation does not get its Job yet, which its BotRequest shows then."""
+    await fetch(connection, _NOTE_REASON, {"id": meeting_id, "reason": reason, "message": message})

@@ -8,6 +8,7 @@ The queue lives with the application. What it cannot do, or loses by a death, th
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -46,6 +47,8 @@ class CreateQueue:
     async def working(self, _: web.Application) -> AsyncIterator[None]:
         """Create what is put in for as long as the application runs, and at its end what is still in it."""
         async with asyncio.TaskGroup() as tasks:
+            with suppress(Unavailable):
+                await self._requester.prepare()
             workers = [
                 tasks.create_task(
                     repeat(self._create_next, _MESSAGES, every_s=self._pause_s), name=f"requests-{number}"

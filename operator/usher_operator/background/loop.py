@@ -4,13 +4,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from usher_models.errors import Unavailable
 
 logger = logging.getLogger(__name__)
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +19,7 @@ class Messages:
     failed: str
 
 
-async def attempt(work: Callable[[], Awaitable[Result]], messages: Messages) -> Result | None:
+async def attempt[Result](work: Callable[[], Awaitable[Result]], messages: Messages) -> Result | None:
     """The result of one try; None if it failed, which is logged."""
     try:
         return await work()

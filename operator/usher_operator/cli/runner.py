@@ -5,7 +5,7 @@ Exit codes: 0 done, 1 it failed, 2 wrong usage or settings.
 
 import gc
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn
 
 import typer
 import uvloop
@@ -20,12 +20,11 @@ from usher_operator.telemetry import configure_logging
 # everything only when a fourth of it is new, however often it comes to the question.
 COLLECT_AFTER = (50_000, 20, 10)
 
-Result = TypeVar("Result")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
-async def with_database(work: Callable[[Database], Awaitable[Result]]) -> Result:
+async def with_database[Result](work: Callable[[Database], Awaitable[Result]]) -> Result:
     """Do `work` on the database of the settings."""
     database = Database.connect(
         settings_or_exit().database_url.get_secret_value(), pool_size=2, application_name="usher-cli"
@@ -54,7 +53,7 @@ def settings_or_exit() -> Settings:
     return settings
 
 
-def execute(work: Coroutine[Any, Any, Result]) -> Result:
+def execute[Result](work: Coroutine[Any, Any, Result]) -> Result:
     """Do `work`; what goes wrong ends the command with a sentence."""
     try:
         _collect_seldom()

@@ -97,6 +97,7 @@ class BotRequestSpec(_Spec):
     lobby_timeout_seconds: Seconds = defaults.LOBBY_TIMEOUT_S
     max_duration_seconds: Seconds = defaults.MAX_DURATION_S
     ttl_seconds_after_finished: int = Field(default=defaults.TTL_AFTER_FINISHED_S, ge=0, lt=2**31)
+    request_ttl_seconds_after_finished: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     driver: Literal["simulated", "exec"] | None = None
     image: str | None = None
     command: Annotated[list[str], AfterValidator(_bounded)] = []

@@ -37,7 +37,7 @@ def status_of(bot: Bot, *, installation: str) -> Json:
         "startTime": _time(bot.started_at),
         "endTime": _time(bot.ended_at),
         "observedGeneration": bot.request_generation,
-        "conditions": [_accepted(bot), _slot_reserved(bot), _job_created(bot), _joined(bot), _finished(bot)],
+        "conditions": [step(bot) for step in (_accepted, _slot_reserved, _job_created, _started, _joined, _finished)],
     }
 
 
@@ -66,6 +66,25 @@ def refusal_of(error: UsherError, *, spec: Json, generation: int, now: datetime,
         "observedGeneration": generation,
         "conditions": [condition("Accepted"), condition("SlotReserved")],
     }
+
+
+def error_of(error: Exception, *, generation: int, now: datetime, installation: str) -> Json:
+    """The status of a request that could not be handled, and is tried again: neither accepted nor refused."""
+    message = f"Usher could not handle this request and tries again: {_sentence(error)}"[:MESSAGE_MAX_LENGTH]
+    accepted = {
+        "type": "Accepted",
+        "status": "Unknown",
+        "reason": "InternalError",
+        "message": message,
+        "lastTransitionTime": _time(now),
+        "observedGeneration": generation,
+    }
+    return {"installation": installation, "reason": "InternalError", "message": message, "conditions": [accepted]}
+
+
+def _sentence(error: Exception) -> str:
+    """Usher's own errors say what is wrong; the text of any other may hold a secret, and is in the log."""
+    return str(error) if isinstance(error, UsherError) else f"{type(error).__name__}; see the operator's log."
 
 
 def _time(at: datetime | None) -> str | None:
@@ -100,10 +119,23 @@ def _job_created(bot: Bot) -> Json:
     if bot.job_created_at:
         message = f"The Job {bot.job_name} was created."
         return _condition(bot, "JobCreated", True, reason="Created", message=message, at=bot.job_created_at)
-    reason, message = ("Pending", "The Job is not created yet.")
-    if bot.ended_at:
-        reason, message = camel(bot.reason), bot.message
+    reason, message = _obstacle(bot) or ("Pending", "The Job is not created yet.")
     return _condition(bot, "JobCreated", False, reason=reason, message=message, at=bot.reserved_at)
+
+
+def _started(bot: Bot) -> Json:
+    if bot.started_at:
+        message = "The bot's process runs."
+        return _condition(bot, "Started", True, reason="Started", message=message, at=bot.started_at)
+    reason, message = _obstacle(bot) or ("Pending", "The bot's pod does not run yet.")
+    return _condition(bot, "Started", False, reason=reason, message=message, at=bot.reserved_at)
+
+
+def _obstacle(bot: Bot) -> tuple[str, str] | None:
+    """Why a bot did not start: what ended it, or what keeps its pod from running now; None if nothing is known."""
+    if bot.ended_at or bot.reason != Reason.REQUESTED:
+        return camel(bot.reason), bot.message
+    return None
 
 
 def _joined(bot: Bot) -> Json:

@@ -21,6 +21,11 @@ class AllowedSpec:
             "ephemeral-storage": settings.bot_max_ephemeral_storage,
         }
 
+    @property
+    def private_meeting_hosts(self) -> tuple[str, ...]:
+        """Globs of private hosts whose meetings bots may join."""
+        return self._settings.allowed_private_meeting_hosts
+
     def check(self, spec: BotRequestSpec) -> None:
         """Raises ImageNotAllowed, NotAllowed."""
         self._check_image(spec)

@@ -54,6 +54,10 @@ class RequestCreator:
         self._kube = kube
         self._installation = Installation(database)
 
+    async def prepare(self) -> None:
+        """Read beforehand what every BotRequest carries. Raises DatabaseUnavailable: then the first one reads it."""
+        await self._installation.id()
+
     async def request(self, bot: Bot) -> bool:
         """Create the bot's BotRequest, or find that it exists. False if Kubernetes refused it for good: then the row
         has failed. Raises KubernetesUnavailable, DatabaseUnavailable."""

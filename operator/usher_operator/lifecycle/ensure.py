@@ -13,7 +13,7 @@ from datetime import datetime
 from usher_models.db import bots, desired_state, reservations, users
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
-from usher_models.errors import ConnectionTaken, DuplicateMeeting, InvalidMeeting, Refused
+from usher_models.errors import ConnectionTaken, DatabaseForbids, DuplicateMeeting, InvalidMeeting, Refused, Unavailable
 from usher_models.states import Desired, Reason
 from usher_operator.kube.botrequest import BotRequest
 from usher_operator.kube.job import JobSettings
@@ -51,6 +51,15 @@ class Ensurer:
 
     async def ensure(self, request: BotRequest) -> None:
         """Do what a request asks for. Raises DatabaseUnavailable or KubernetesUnavailable: then call again later."""
+        try:
+            await self._ensure(request)
+        except Exception as exc:
+            # What passes by itself is not worth a status; a missing privilege does not pass.
+            if not isinstance(exc, Unavailable) or isinstance(exc, DatabaseForbids):
+                await self._refuser.show_error(request, exc)
+            raise
+
+    async def _ensure(self, request: BotRequest) -> None:
         if request.deleting:
             await self.withdraw(request)
             return
@@ -83,7 +92,8 @@ class Ensurer:
             self._allowed.check(spec)
             async with self._database.at_once() as connection:
                 user_id = spec.user_id or await users.user_id_by_email(connection, spec.user_email or "")
-                reservation = await reservations.reserve(connection, of_request(request, user_id=user_id))
+                wanted = of_request(request, user_id=user_id, allowed_private_hosts=self._allowed.private_meeting_hosts)
+                reservation = await reservations.reserve(connection, wanted)
         except (Refused, InvalidMeeting) as exc:
             await self._refuser.refuse(request, exc)
             return

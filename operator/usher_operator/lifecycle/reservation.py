@@ -1,5 +1,6 @@
 """From the spec of a BotRequest to a reservation: the one way in for `kubectl apply` and for the REST API."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ class RequestIdentity:
     generation: int = 0
 
 
-def of_request(request: BotRequest, *, user_id: int) -> Request:
+def of_request(request: BotRequest, *, user_id: int, allowed_private_hosts: Sequence[str] = ()) -> Request:
     """What to reserve for a BotRequest that exists. Raises InvalidRequest, InvalidMeeting."""
     identity = RequestIdentity(
         connection_id=request.connection_id,
@@ -32,15 +33,32 @@ def of_request(request: BotRequest, *, user_id: int) -> Request:
         uid=request.uid,
         generation=request.generation,
     )
-    return to_reservation(request.spec(), identity, raw_spec=request.raw_spec, user_id=user_id, source=Source.OPERATOR)
+    return to_reservation(
+        request.spec(),
+        identity,
+        raw_spec=request.raw_spec,
+        user_id=user_id,
+        source=Source.OPERATOR,
+        allowed_private_hosts=allowed_private_hosts,
+    )
 
 
 def to_reservation(
-    spec: BotRequestSpec, identity: RequestIdentity, *, raw_spec: Json, user_id: int, source: Source
+    spec: BotRequestSpec,
+    identity: RequestIdentity,
+    *,
+    raw_spec: Json,
+    user_id: int,
+    source: Source,
+    allowed_private_hosts: Sequence[str] = (),
 ) -> Request:
     """What to reserve for a spec; `raw_spec` is kept with the row. Raises InvalidMeeting."""
     meeting = resolve(
-        platform=spec.platform, native_id=spec.native_meeting_id, url=spec.meeting_url, passcode=spec.passcode
+        platform=spec.platform,
+        native_id=spec.native_meeting_id,
+        url=spec.meeting_url,
+        passcode=spec.passcode,
+        allowed_private_hosts=allowed_private_hosts,
     )
     return Request(
         connection_id=identity.connection_id,
@@ -55,6 +73,7 @@ def to_reservation(
         request_name=identity.name,
         request_uid=identity.uid,
         request_generation=identity.generation,
+        request_ttl_s=spec.request_ttl_seconds_after_finished,
     )
 
 

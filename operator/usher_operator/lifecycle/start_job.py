@@ -2,6 +2,7 @@
 
 import logging
 
+from usher_models.db import status_writes
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import UNFENCED
@@ -9,7 +10,7 @@ from usher_models.errors import KubernetesUnavailable
 from usher_models.states import Desired, Reason, Source, Status
 from usher_operator.kube.job import JobSettings, build_job
 from usher_operator.kube.job_status import connection_id_of, finished, installation_of
-from usher_operator.kube.port import CreateRefused, KubePort
+from usher_operator.kube.port import CreateForbidden, CreateRefused, KubePort
 from usher_operator.lifecycle.close import Ends
 from usher_operator.lifecycle.created_jobs import CreatedJobs
 from usher_operator.redis_acl.users import RedisUsers
@@ -23,6 +24,7 @@ class JobStarter:
     def __init__(
         self, *, database: Database, kube: KubePort, redis_users: RedisUsers, job_settings: JobSettings
     ) -> None:
+        self._database = database
         self._ends = Ends(database, fence=UNFENCED)
         self._kube = kube
         self._redis_users = redis_users
@@ -37,6 +39,9 @@ class JobStarter:
         try:
             if not await self._kube.create_job(bot.request_namespace or "", build_job(bot, self._job_settings)):
                 await self._check_ours(bot)
+        except CreateForbidden as exc:
+            await self._note_forbidden(bot, str(exc))
+            raise
         except CreateRefused as exc:
             await self._ends.reservation(
                 bot,
@@ -48,6 +53,13 @@ class JobStarter:
             return
         await self._created_jobs.record(bot.meeting_id)
         logger.info("Created the Job.", extra={"action": "job_created", "meeting_id": bot.meeting_id})
+
+    async def _note_forbidden(self, bot: Bot, message: str) -> None:
+        """The reserved deadline ends what is still forbidden then; until then its BotRequest says why it waits."""
+        async with self._database.at_once() as connection:
+            await status_writes.note_reason(
+                connection, bot.meeting_id, reason=Reason.JOB_CREATE_FORBIDDEN, message=message
+            )
 
     async def _check_ours(self, bot: Bot) -> None:
         """A Job of that name exists: ours from an earlier call, or one that is in the way. A leftover goes; what runs,

@@ -22,6 +22,7 @@ from usher_operator.lifecycle.allowed_spec import AllowedSpec
 from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander, RedisPublisher
 from usher_operator.lifecycle.create_request import RequestCreator
+from usher_operator.lifecycle.delete_objects import ObjectDeleter
 from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
 from usher_operator.lifecycle.installation import Installation, check_namespace
@@ -134,10 +135,12 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             fence=lock,
             has_backlog=lambda: in_flight.has_backlog,
         )
+        deleter = ObjectDeleter(database=database, kube=kube, fence=lock)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         background: list[asyncio.Task[Any]] = [
             tasks.create_task(reconciler.run(), name="reconciler"),
             tasks.create_task(status_writer.run(settings.status_write_interval_s), name="status-writer"),
+            tasks.create_task(deleter.run(settings.reconcile_interval_s), name="object-deleter"),
         ]
         retention = Retention(ends=closer.ends, history_days=settings.history_days)
         background.append(tasks.create_task(retention.run(), name="retention"))
@@ -203,6 +206,7 @@ async def _serve_health(
     stuck_after_s = max(STUCK_AFTER_INTERVALS * settings.reconcile_interval_s, STUCK_AFTER_AT_LEAST_S)
     app = web.Application()
     health = Health(
+        component="operate",
         database=database,
         publisher=publisher,
         # None while the database is away at the start.

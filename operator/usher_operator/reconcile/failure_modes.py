@@ -12,6 +12,7 @@ from usher_models.db.stale_rules import RULES, Rule
 from usher_operator.reconcile.repairs import (
     blocked_start,
     deleted_request,
+    edited_status,
     external_end,
     finished_job,
     ignored_leave,
@@ -50,5 +51,6 @@ FAILURE_MODES: tuple[FailureMode, ...] = (
     FailureMode("orphan_job", orphan_job.repair),
     FailureMode("missing_request", missing_request.repair),
     FailureMode("missed_request", missed_request.repair),
+    FailureMode("edited_status", edited_status.repair),
     *(_stale(rule) for rule in RULES if rule.after_repairs),
 )

@@ -15,7 +15,7 @@ from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
 from usher_models.errors import KubernetesUnavailable, NotLeading
-from usher_models.states import Status
+from usher_models.states import Reason, Status
 from usher_operator.background.loop import Messages, attempt, repeat
 from usher_operator.batching import Batcher
 from usher_operator.kube import botrequest_status, events
@@ -150,18 +150,24 @@ def _log_refused(bot: Bot, error: WriteRefused) -> None:
 
 def event_for(bot: Bot, *, now: datetime) -> Json | None:
     """The Event that accompanies this status, or None."""
-    if bot.written_status == bot.status:
-        return None
-    joined = bot.status is Status.ACTIVE and bot.written_status != Status.STARTING
-    ended = bot.ended_at and bot.written_status != Status.STOPPING
-    if not (joined or ended):
+    waits = bot.status is Status.RESERVED and bot.reason != Reason.REQUESTED
+    if not (waits or _is_awaited(bot)):
         return None
     return events.event(
         namespace=bot.request_namespace or "",
         name=bot.request_name or "",
         uid=bot.request_uid or "",
-        kind="Warning" if bot.status is Status.FAILED else "Normal",
+        kind="Warning" if waits or bot.status is Status.FAILED else "Normal",
         reason=botrequest_status.camel(bot.reason),
         message=f"Meeting {bot.meeting_id} is {bot.status}: {bot.message}",
         now=now,
+        once=f"waits/{bot.reason}" if waits else "",
     )
+
+
+def _is_awaited(bot: Bot) -> bool:
+    """True if a person waits for this status: the arrival and the end, unless the status before it was written."""
+    if bot.written_status == bot.status:
+        return False
+    joined = bot.status is Status.ACTIVE and bot.written_status != Status.STARTING
+    return joined or (bot.ended_at is not None and bot.written_status != Status.STOPPING)

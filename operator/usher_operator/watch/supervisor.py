@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 import kopf
+from kopf._cogs.structs.credentials import Vault
 from kopf._cogs.structs.references import Insights
 from kopf._core.engines.peering import Identity
 
@@ -84,11 +85,12 @@ class Supervisor:
         """Watch until kopf gives up; raises why. Raises ForeignNamespace."""
         with suppress(KubernetesUnavailable):
             await check_namespace(self._kube, namespace, installation=self._installation)
-        insights = Insights()
+        insights, vault = Insights(), Vault()
         tasks = await kopf.spawn_tasks(
             registry=self._registry,
             settings=configure(kopf.OperatorSettings(), installation=self._installation),
             insights=insights,
+            vault=vault,
             namespaces=[namespace],
             standalone=True,
             # kopf would ask for the user's name, which an unprivileged uid of a container does not have.
@@ -100,6 +102,7 @@ class Supervisor:
             done = await _first_of(served, *tasks)
         finally:
             await _end([served, *tasks])
+            await vault.close()  # kopf closes it only if all its tasks ended well
         for task in done:
             task.result()
         raise WatchEnded

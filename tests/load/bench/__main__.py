@@ -1,6 +1,6 @@
 """`python -m tests.load.bench`: run the benchmarks and print the table, or with --profile what the time goes into.
 
-With --write into docs/performance.md or docs/profiles.md, between the marks there.
+With --write into docs/evidence/performance.md or docs/evidence/profiles.md, between the marks there.
 """
 
 import argparse
@@ -50,7 +50,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "sweep": sweep.run,
     "reservations": reservations.run,
 }
-DOCS = Path(__file__).resolve().parents[3] / "docs"
+EVIDENCE = Path(__file__).resolve().parents[3] / "docs" / "evidence"
 SAMPLES = Path("build") / "profiles"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 LIBRARIES = ("aiohttp", "kopf", "kubernetes", "psycopg", "pydantic", "redis", "sqlalchemy")
@@ -75,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
     lines.append(f"\nMeasured in {time.monotonic() - began:.0f} s.")
     print("\n".join(lines))
     if options.write:
-        _write(DOCS / ("profiles.md" if options.profile else "performance.md"), lines)
+        _write(EVIDENCE / ("profiles.md" if options.profile else "performance.md"), lines)
         return 0
     if options.profile:
         return 0

@@ -6,7 +6,7 @@ from functools import partial
 from usher_models.db import bots
 from usher_models.db.bots import BotSummary, Requested
 from usher_models.errors import UsherError
-from usher_models.states import TERMINAL, Desired
+from usher_models.states import Desired
 from usher_operator.kube.botrequest import BotRequest
 from usher_operator.reconcile.each import each
 from usher_operator.reconcile.sweep import Sweep
@@ -31,7 +31,7 @@ async def repair(sweep: Sweep) -> None:
         bot = live.get(request.connection_id)
         if bot is not None and _behind(bot, request):
             behind.append(request)
-        elif bot is None and not _settled(request):
+        elif bot is None and not request.over:
             rowless.append(request)
     waiting = [request for request in behind + await _not_over(sweep, rowless) if request not in sweep.in_flight]
     await each(waiting, partial(_ensure, sweep), mode=MODE)
@@ -58,14 +58,6 @@ def _behind(bot: BotSummary, request: BotRequest) -> bool:
         or bot.request_generation < request.generation
         or (request.wants_leave and bot.desired is Desired.RUN)
     )
-
-
-def _settled(request: BotRequest) -> bool:
-    """True if nothing is left to do for a request without a live row: it was refused, or it shows its end.
-
-    The shown end only spares a query.
-    """
-    return request.refused or request.phase in TERMINAL
 
 
 async def _ensure(sweep: Sweep, request: BotRequest) -> None:

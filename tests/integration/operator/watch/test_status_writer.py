@@ -7,8 +7,10 @@ from contextlib import ExitStack
 import pytest
 
 from tests.fakes.objects import a_botrequest
+from tests.fakes.settings import INSTALLATION
 from tests.integration.operator.plane import Plane
 from tests.scenario import BotInTheMaking, Scenario, speaker_of
+from usher_models.db import status_writes
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.db.transitions import Report, report
@@ -103,7 +105,7 @@ async def test_a_stage_is_no_reason_to_write(plane: Plane, given: Scenario) -> N
 
 
 async def test_a_row_without_a_request_is_shown_nowhere(plane: Plane, given: Scenario) -> None:
-    await given.a_bot(request_name=None, request_namespace=None, request_uid=None).active()
+    await given.a_bot(request_name=None, request_uid=None).active()
     assert await plane.status_writer.write_changes() == 0
     assert plane.kube.writes == []
 
@@ -267,3 +269,130 @@ async def test_a_whole_life_through_the_real_parts_costs_six_writes(plane: Plane
         ("create", "Event"),
     ]
     assert plane.kube.status("standup")["phase"] == "completed"
+
+
+async def test_a_request_that_was_made_again_does_not_show_the_end_of_its_predecessor(
+    plane: Plane, given: Scenario
+) -> None:
+    """`kubectl replace --force`: deleted and created under the same name within a second."""
+    bot = await reserved(given).active().failed(by=Source.RECONCILER)
+    refusal = {"phase": "refused"}
+    plane.kube.apply(a_botrequest(str(bot.request_name), uid="its-successor", status=refusal))
+    assert await plane.status_writer.write_changes() == 1
+    assert plane.kube.status(str(bot.request_name)) == refusal
+    assert plane.kube.events == []
+    assert await plane.status_writer.write_changes() == 0
+
+
+async def refused_ones(plane: Plane, given: Scenario, count: int) -> None:
+    """Bots in a namespace whose Role is gone."""
+    first = await reserved(given).active()
+    await given.execute("UPDATE usher.bots SET request_namespace = 'gone' WHERE meeting_id = :id", id=first.meeting_id)
+    await given.copies_of(first, count - 1)
+    plane.kube.refused_statuses["gone"] = "botrequests.usher.dev is forbidden"
+
+
+async def test_statuses_that_are_refused_for_good_starve_no_others(
+    plane: Plane, given: Scenario, caplog: pytest.LogCaptureFixture
+) -> None:
+    await refused_ones(plane, given, status_writer.BATCH)
+    good = with_request(plane, await reserved(given).active())
+    for _ in range(3):
+        await plane.status_writer.write_changes()
+    assert shown_in(plane, good) == "active"
+    patches = [write for write in plane.kube.writes if write.verb == "patch"]
+    assert len(patches) == status_writer.BATCH + 1, "each was tried once"
+    refused = [one for one in caplog.records if one.__dict__.get("action") == "status_write_refused"]
+    assert len(refused) == status_writer.BATCH
+
+
+async def test_a_status_that_was_refused_is_tried_again_after_an_hour_or_a_restart(
+    plane: Plane, given: Scenario
+) -> None:
+    await refused_ones(plane, given, 1)
+    assert [await plane.status_writer.write_changes() for _ in range(2)] == [1, 0]
+    await given.execute("UPDATE usher.bots SET write_after = write_after - interval '1 hour'")
+    assert [await plane.status_writer.write_changes() for _ in range(2)] == [1, 0]
+    plane.kube.refused_statuses.clear()
+    async with plane.database.at_once() as connection:
+        await status_writes.retry_all(connection)
+    assert [await plane.status_writer.write_changes() for _ in range(2)] == [1, 0]
+
+
+async def pauses_of(given: Scenario, bot: Bot) -> float:
+    """Seconds until its status is tried again."""
+    query = "SELECT extract(epoch FROM write_after - now()) FROM usher.bots WHERE meeting_id = :id"
+    return round(float(await given.scalar(query, id=bot.meeting_id)))
+
+
+async def test_a_status_that_fails_again_and_again_is_tried_ever_more_seldom(plane: Plane, given: Scenario) -> None:
+    bot = with_request(plane, await reserved(given).active())
+    pauses = []
+    for _ in range(6):
+        plane.kube.fail("patch_request_status", KubernetesUnavailable())
+        with pytest.raises(KubernetesUnavailable):
+            await plane.status_writer.write_changes()
+        pauses.append(await pauses_of(given, bot))
+        await given.execute("UPDATE usher.bots SET write_after = now()")
+    assert pauses == [0, 1, 3, 7, 15, 15]
+    await plane.status_writer.write_changes()
+    assert shown_in(plane, bot) == "active"
+    assert await given.scalar("SELECT write_failures FROM usher.bots") == 0
+
+
+async def test_what_keeps_a_bot_from_starting_is_shown_and_told_once(plane: Plane, given: Scenario) -> None:
+    bot = with_request(plane, await reserved(given).written())
+    for message in ("0/3 nodes are available.", "0/4 nodes are available."):
+        async with plane.database.at_once() as connection:
+            await status_writes.note_reason(connection, bot.meeting_id, reason="unschedulable", message=message)
+        await given.execute("UPDATE usher.bots SET status_changed_at = now() - interval '1 minute'")
+        assert await plane.status_writer.write_changes() == 1
+        started = plane.kube.condition("Started", str(bot.request_name))
+        assert (started["status"], started["reason"], started["message"]) == ("False", "Unschedulable", message)
+    assert {(event["type"], event["reason"]) for event in plane.kube.events} == {("Warning", "Unschedulable")}
+    assert len({event["metadata"]["name"] for event in plane.kube.events}) == 1
+
+
+async def edited(plane: Plane, given: Scenario, **status: str) -> Bot:
+    """A bot whose written status somebody changed."""
+    bot = plane.in_kubernetes(await reserved(given).active().waited(60).beating())
+    await plane.status_writer.write_changes()
+    plane.kube.status(str(bot.request_name)).update(status)
+    return bot
+
+
+@pytest.mark.parametrize("status", [{"phase": "failed"}, {"phase": "reserved"}, {"reason": "HeartbeatLost"}])
+async def test_a_status_that_was_edited_by_hand_is_written_again(
+    plane: Plane, given: Scenario, status: dict[str, str]
+) -> None:
+    bot = await edited(plane, given, **status)
+    for _ in range(3):
+        await plane.tick(after=10)
+        await plane.status_writer.write_changes()
+    shown = plane.kube.status(str(bot.request_name))
+    assert (shown["phase"], shown["reason"]) == ("active", "Joined")
+
+
+async def test_an_ended_request_that_was_edited_to_look_alive_is_corrected(plane: Plane, given: Scenario) -> None:
+    bot = with_request(plane, await reserved(given).active().completed().waited(60))
+    await plane.status_writer.write_changes()
+    plane.kube.status(str(bot.request_name))["phase"] = "active"
+    for _ in range(3):
+        await plane.tick(after=10)
+        await plane.status_writer.write_changes()
+    assert shown_in(plane, bot) == "completed"
+
+
+async def test_a_status_that_is_as_it_was_written_costs_no_write(plane: Plane, given: Scenario) -> None:
+    await edited(plane, given)
+    writes = list(plane.kube.writes)
+    for _ in range(3):
+        await plane.tick(after=10)
+        await plane.status_writer.write_changes()
+    assert plane.kube.writes == writes
+
+
+async def test_a_status_that_carries_the_installation_says_whose_it_is(plane: Plane, given: Scenario) -> None:
+    bot = with_request(plane, await reserved(given).active())
+    await plane.status_writer.write_changes()
+    assert plane.kube.status(str(bot.request_name))["installation"] == INSTALLATION

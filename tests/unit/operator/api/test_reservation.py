@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes.objects import a_botrequest
 from usher_models.db.reservations import Request
-from usher_models.defaults import BOT_NAME, LOBBY_TIMEOUT_S, MAX_DURATION_S
+from usher_models.defaults import BOT_NAME, LOBBY_TIMEOUT_S, MAX_DURATION_S, REST_REQUEST_TTL_S
 from usher_models.errors import InvalidMeeting
 from usher_models.states import Source
 from usher_operator.api.reservation import to_reservation
@@ -53,6 +53,7 @@ def test_a_bare_body_leaves_the_defaults_to_the_schema() -> None:
         "connectionId": "12345678-9",
         "platform": "jitsi",
         "nativeMeetingId": "standup",
+        "requestTtlSecondsAfterFinished": REST_REQUEST_TTL_S,
     }
     assert (wanted.lobby_timeout_s, wanted.max_duration_s) == (LOBBY_TIMEOUT_S, MAX_DURATION_S)
     assert wanted.config["bot_name"] == BOT_NAME

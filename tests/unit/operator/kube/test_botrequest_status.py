@@ -19,7 +19,7 @@ from usher_operator.kube.botrequest_status import camel, refusal_of, status_of
 
 NOW = datetime(2026, 1, 1, 13, 0, tzinfo=UTC)
 SPEC = {"userId": 7, "platform": "zoom", "nativeMeetingId": "85123456789"}
-KINDS = ["Accepted", "SlotReserved", "JobCreated", "Joined", "Finished"]
+KINDS = ["Accepted", "SlotReserved", "JobCreated", "Started", "Joined", "Finished"]
 
 
 def at(minute: int) -> datetime:
@@ -103,13 +103,13 @@ def test_every_condition_has_a_reason_and_a_sentence(bot: Bot) -> None:
 def test_a_reservation_holds_a_slot_and_waits_for_its_job() -> None:
     bot = a_bot_row()
     assert list(conditions(bot)) == KINDS
-    assert values(bot) == dict(zip(KINDS, ["True", "True", "False", "False", "False"], strict=True))
+    assert values(bot) == dict(zip(KINDS, ["True", "True", "False", "False", "False", "False"], strict=True))
     assert conditions(bot)["JobCreated"]["reason"] == "Pending"
 
 
 def test_a_bot_in_its_meeting_has_a_job_and_has_joined() -> None:
     bot = in_meeting()
-    assert values(bot) == dict(zip(KINDS, ["True", "True", "True", "True", "False"], strict=True))
+    assert values(bot) == dict(zip(KINDS, ["True", "True", "True", "True", "True", "False"], strict=True))
     assert conditions(bot)["Joined"]["lastTransitionTime"] == "2026-01-01T12:03:00Z"
 
 

@@ -272,3 +272,11 @@ def test_kopf_leaves_no_name_but_ours_and_needs_no_right_on_the_cluster() -> Non
     assert (settings.peering.standalone, settings.scanning.disabled) == (True, True)
     assert (settings.networking.request_timeout, settings.watching.server_timeout) == (30, 300)
     assert settings.queueing.worker_limit is None
+
+
+@pytest.mark.parametrize("kind", [None, "ADDED", "MODIFIED", "DELETED"])
+async def test_a_request_of_another_installation_is_left_alone(
+    registered: dict[str, Handler], ensurer: Ensurer, kind: str | None
+) -> None:
+    await registered["request_seen"](**event(kind, a_botrequest("standup", status={"installation": "another"})))
+    assert ensurer.asked == []
