@@ -46,7 +46,7 @@ class NotApplied(BotError):
 class Dismissed(BotError):
     """The control plane does not want this bot."""
 
-    patience_s: ClassVar[float] = 0.0
+    final_after_s: ClassVar[float] = 0.0
 
 
 class MeetingOver(Dismissed):
@@ -60,10 +60,10 @@ class AnotherPodSpeaks(Dismissed):
 class TokenRefused(Dismissed):
     """The control plane refuses the bot's token."""
 
-    patience_s = 120.0
+    final_after_s = 120.0
 
 
 class ConnectionUnknown(Dismissed):
     """The control plane knows no meeting with this connection id."""
 
-    patience_s = 60.0
+    final_after_s = 60.0

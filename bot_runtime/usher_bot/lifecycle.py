@@ -16,13 +16,13 @@ from typing import Any
 from usher_bot.clock import Clock, first_of, never, within
 from usher_bot.commands import Inbox
 from usher_bot.control_plane import ControlPlane
-from usher_bot.driver_session import Visit
+from usher_bot.driver_session import DriverSession
 from usher_bot.drivers.base import Faults
 from usher_bot.errors import Dismissed, Unreachable
 from usher_bot.exit_codes import ADMISSION_TIMEOUT, MAX_DURATION, STOPPED, Outcome, dismissed, unreachable
-from usher_bot.heartbeat import Heart
-from usher_bot.milestones import Outbox
-from usher_bot.shutdown_deadline import Grace
+from usher_bot.heartbeat import HeartbeatLoop
+from usher_bot.milestones import Milestones
+from usher_bot.shutdown_deadline import ShutdownDeadline
 from usher_bot.subscriber import Subscriber
 from usher_bot.tasks import Tasks
 from usher_bot.transport import Answer
@@ -42,30 +42,30 @@ class Limits:
     max_duration_s: float
 
 
-class Life:
+class Lifecycle:
     """Lives once."""
 
     def __init__(
         self,
         *,
         control_plane: ControlPlane,
-        visit: Visit,
-        heart: Heart,
-        outbox: Outbox,
+        driver_session: DriverSession,
+        heartbeats: HeartbeatLoop,
+        milestones: Milestones,
         inbox: Inbox,
         subscriber: Subscriber | None,
-        grace: Grace,
+        deadline: ShutdownDeadline,
         limits: Limits,
         faults: Faults,
         clock: Clock,
     ) -> None:
         self._control_plane = control_plane
-        self._visit = visit
-        self._heart = heart
-        self._outbox = outbox
+        self._driver_session = driver_session
+        self._heartbeats = heartbeats
+        self._milestones = milestones
         self._inbox = inbox
         self._subscriber = subscriber
-        self._grace = grace
+        self._deadline = deadline
         self._limits = limits
         self._faults = faults
         self._clock = clock
@@ -74,23 +74,23 @@ class Life:
         self._delivery: asyncio.Task[Outcome] | None = None
         self._first_beat_s: float | None = None
 
-    async def live(self) -> Outcome:
+    async def run(self) -> Outcome:
         """Live, report everything that can be reported, and say how it ended."""
         try:
             outcome = await self._decide()
             logger.info(outcome.sentence, extra={"action": "ending", "reason": outcome.reason})
             await self._leave(outcome)
             if outcome.reported:
-                await self._say_goodbye(outcome)
+                await self._report_end(outcome)
             return outcome
         finally:
             await self._tasks.abandon(within_s=CLEAN_UP_S)
 
     def terminate(self) -> bool:
         """SIGTERM: leave, in a hurry; whether that was heard."""
-        if self._faults.deaf:
+        if self._faults.ignores_leave:
             return False
-        self._grace.terminate()
+        self._deadline.terminate()
         self._inbox.leave_asked.set()
         return True
 
@@ -98,26 +98,26 @@ class Life:
         """The first outcome; when two come together, the earlier in this list."""
         self._delivery = self._spawn(self._deliver)
         ways = [
-            self._tasks.spawn(self._follow_course()),
-            self._spawn(self._listen),
+            self._tasks.spawn(self._run_driver()),
+            self._spawn(self._await_leave),
             self._spawn(self._beat),
             self._delivery,
-            self._spawn(self._wait_in_vain),
-            self._spawn(self._grow_old),
+            self._spawn(self._end_lobby),
+            self._spawn(self._end_at_max_duration),
         ]
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         return next(way for way in ways if way.done()).result()
 
     def _spawn(self, way: Callable[[], Coroutine[Any, Any, Outcome]]) -> asyncio.Task[Outcome]:
-        async def unless_deaf() -> Outcome:
+        async def unless_ignored() -> Outcome:
             outcome = await way()
-            if self._faults.deaf:
+            if self._faults.ignores_leave:
                 await never()
             return outcome
 
-        return self._tasks.spawn(unless_deaf())
+        return self._tasks.spawn(unless_ignored())
 
-    async def _follow_course(self) -> Outcome:
+    async def _run_driver(self) -> Outcome:
         """What happens when nobody interferes."""
         try:
             answer = await self._start()
@@ -128,10 +128,10 @@ class Life:
         logger.info("The control plane knows that the bot started.", extra={"action": "started"})
         self._first_beat_s = answer.next_beat_s
         self._accepted.set()
-        if self._inbox.leave_asked.is_set() and not self._faults.deaf:
+        if self._inbox.leave_asked.is_set() and not self._faults.ignores_leave:
             return STOPPED
-        self._tasks.spawn(self._visit.obey())
-        return await self._visit.make()
+        self._tasks.spawn(self._driver_session.apply_reconfigurations())
+        return await self._driver_session.run()
 
     async def _start(self) -> Answer:
         """Say `started` first and listen to Redis next, because its client takes a while to load."""
@@ -141,52 +141,52 @@ class Life:
             self._tasks.spawn(self._subscriber.listen())
         return await starting
 
-    async def _listen(self) -> Outcome:
+    async def _await_leave(self) -> Outcome:
         await self._inbox.leave_asked.wait()
         return STOPPED
 
     async def _beat(self) -> Outcome:
         await self._accepted.wait()
         try:
-            await self._heart.beat(first_after_s=self._first_beat_s)
+            await self._heartbeats.run(first_after_s=self._first_beat_s)
         except Dismissed as exc:
             return dismissed(str(exc))
 
     async def _deliver(self) -> Outcome:
         try:
-            await self._outbox.deliver()
+            await self._milestones.deliver()
         except Dismissed as exc:
             return dismissed(str(exc))
 
-    async def _wait_in_vain(self) -> Outcome:
+    async def _end_lobby(self) -> Outcome:
         await self._accepted.wait()
         await self._clock.sleep(self._limits.lobby_timeout_s)
-        if self._visit.in_meeting.is_set():
+        if self._driver_session.in_meeting.is_set():
             await never()
         return ADMISSION_TIMEOUT
 
-    async def _grow_old(self) -> Outcome:
+    async def _end_at_max_duration(self) -> Outcome:
         await self._accepted.wait()
         await self._clock.sleep(self._limits.max_duration_s)
         return MAX_DURATION
 
     async def _leave(self, outcome: Outcome) -> None:
         if outcome.leaves:
-            self._visit.announce_leaving()
-        leaving = self._tasks.spawn(self._visit.leave())
-        if not await self._grace.for_leaving(leaving):
+            self._driver_session.announce_leaving()
+        leaving = self._tasks.spawn(self._driver_session.leave())
+        if not await self._deadline.for_leaving(leaving):
             leaving.cancel()
             logger.error("The driver did not leave in time and is abandoned.", extra={"action": "driver_abandoned"})
 
-    async def _say_goodbye(self, outcome: Outcome) -> None:
+    async def _report_end(self, outcome: Outcome) -> None:
         """Say `exited`, after the last milestones if they are heard soon: it overtakes none of them."""
-        await first_of(self._outbox.delivered(), self._clock.sleep(LAST_DELIVERIES_S))
+        await first_of(self._milestones.delivered(), self._clock.sleep(LAST_DELIVERIES_S))
         if self._delivery:
             self._delivery.cancel()
-        await self._grace.for_reporting(self._tasks.spawn(self._report_exit(outcome)))
+        await self._deadline.for_reporting(self._tasks.spawn(self._report_exit(outcome)))
 
     async def _report_exit(self, outcome: Outcome) -> None:
         try:
-            await self._control_plane.exited(outcome, within_s=self._grace.left_s)
+            await self._control_plane.exited(outcome, within_s=self._deadline.left_s)
         except Dismissed as exc:
             logger.info("The last word was not needed: %s", exc, extra={"action": "exited_refused"})

@@ -20,7 +20,7 @@ class _Milestone:
     may_be_skipped: bool
 
 
-class Outbox:
+class Milestones:
     """Delivers what was put in. Lives and dies with one life; what is undelivered then is said by `exited`."""
 
     def __init__(self, control_plane: ControlPlane) -> None:

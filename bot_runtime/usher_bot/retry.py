@@ -25,7 +25,7 @@ Jitter = Callable[[float, float], float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Horizon:
+class RetryPolicy:
     """The limits of one call: all of it, one wait between tries, and one Retry-After."""
 
     total_s: float
@@ -38,21 +38,21 @@ class Horizon:
         return min(LONGEST_TRY_S, max(self.total_s / 2, 1.0))
 
 
-class Persistence:
-    """Tries again until the horizon. One per process, because the patience with dismissals outlives a call."""
+class Retrier:
+    """Tries again until the policy. One per process, because the patience with dismissals outlives a call."""
 
     def __init__(self, *, clock: Clock, jitter: Jitter = random.uniform) -> None:
         self._clock = clock
         self._jitter = jitter
         self._refused_since: dict[type[Dismissed], float] = {}
 
-    async def insist(self, send: Callable[[], Awaitable[Answer]], *, horizon: Horizon) -> Answer:
+    async def call(self, send: Callable[[], Awaitable[Answer]], *, policy: RetryPolicy) -> Answer:
         """The first answer of `send`. Raises the last error when it is final or the horizon is reached."""
-        deadline = self._clock.now() + horizon.total_s
+        deadline = self._clock.now() + policy.total_s
         retrying = tenacity.AsyncRetrying(
             sleep=self._clock.sleep,
             retry=tenacity.retry_if_exception(lambda error: not self.is_final(error)),
-            wait=lambda state: self._wait(state, horizon=horizon),
+            wait=lambda state: self._wait(state, policy=policy),
             stop=lambda state: self._clock.now() + state.upcoming_sleep >= deadline,
             before_sleep=_log,
             reraise=True,
@@ -66,11 +66,11 @@ class Persistence:
         if not isinstance(error, Dismissed):
             return not isinstance(error, Unreachable)
         since = self._refused_since.setdefault(type(error), self._clock.now())
-        return self._clock.now() - since >= error.patience_s
+        return self._clock.now() - since >= error.final_after_s
 
-    def _wait(self, state: tenacity.RetryCallState, *, horizon: Horizon) -> float:
-        highest = min(FIRST_WAIT_S * 2 ** (state.attempt_number - 1), horizon.longest_wait_s)
-        return self._jitter(0, highest) + min(_retry_after(state), horizon.longest_retry_after_s)
+    def _wait(self, state: tenacity.RetryCallState, *, policy: RetryPolicy) -> float:
+        highest = min(FIRST_WAIT_S * 2 ** (state.attempt_number - 1), policy.longest_wait_s)
+        return self._jitter(0, highest) + min(_retry_after(state), policy.longest_retry_after_s)
 
 
 def _error(state: tenacity.RetryCallState) -> BaseException | None:

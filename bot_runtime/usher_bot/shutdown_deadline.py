@@ -14,7 +14,7 @@ LONGEST_REPORT_RESERVE_S = 10.0
 USEFUL_REPORT_S = 5.0
 
 
-class Grace:
+class ShutdownDeadline:
     """Holds waits to their time, which SIGTERM may shorten while they run."""
 
     def __init__(self, *, total_s: float, clock: Clock) -> None:

@@ -29,9 +29,9 @@ class NotJoined(Exception):
 class Faults:
     """Deliberate misbehaviour, for tests of everything around the bot. Only the simulated driver raises a flag."""
 
-    mute: bool = False
+    sends_no_heartbeats: bool = False
     """Heartbeats stop."""
-    deaf: bool = False
+    ignores_leave: bool = False
     """Neither commands nor signals, limits or dismissals end the life."""
 
 

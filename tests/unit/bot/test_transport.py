@@ -176,7 +176,7 @@ async def test_a_connection_that_breaks_is_unreachable(say: Say) -> None:
         await say(handler)
 
 
-async def test_nobody_listening_is_unreachable(session: aiohttp.ClientSession, token_file: Path) -> None:
+async def test_a_closed_port_is_unreachable(session: aiohttp.ClientSession, token_file: Path) -> None:
     transport = Transport(session=session, base_url=f"http://127.0.0.1:{unused_port()}", token_file=token_file)
     with pytest.raises(Unreachable):
         await transport.send("POST", "joined", body={}, timeout_s=1)

@@ -28,7 +28,7 @@ class Child:
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     @property
-    def lives(self) -> bool:
+    def is_running(self) -> bool:
         """Whether it was started and has not ended."""
         return self._pid is not None and not self._ended.done()
 
@@ -44,7 +44,7 @@ class Child:
 
     def terminate(self) -> None:
         """Ask the program itself to end: a wrapper may forward that, and a browser must outlive its bot."""
-        if self._pid is not None and self.lives:
+        if self._pid is not None and self.is_running:
             os.kill(self._pid, signal.SIGTERM)
 
     async def terminate_rest(self) -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from usher_bot.clock import Clock, first_of, never
 from usher_bot.drivers.base import NotJoined, ReportStage
-from usher_bot.drivers.exec.callbacks import ChildWords
+from usher_bot.drivers.exec.callbacks import ChildCallbacks
 from usher_bot.drivers.exec.child import Child
 from usher_bot.drivers.exec.config import child_environment
 from usher_bot.drivers.exec.server import LocalServer
@@ -51,24 +51,24 @@ class ExecDriver:
         self._settings = settings
         self._clock = clock
         self._environment = environment
-        self._words = ChildWords(clock=clock)
-        self._server = LocalServer(meeting_id=settings.meeting_id, words=self._words)
+        self._callbacks = ChildCallbacks(clock=clock)
+        self._server = LocalServer(meeting_id=settings.meeting_id, callbacks=self._callbacks)
         self._child = Child(options.command, clock=clock, is_init=is_init)
 
     @property
     def participants(self) -> int | None:
-        return self._words.participants
+        return self._callbacks.participants
 
     async def join(self, report_stage: ReportStage) -> None:
-        self._words.on_stage = report_stage
+        self._callbacks.on_stage = report_stage
         url = await self._server.open()
         self._child.start(
             environment=child_environment(
                 self._settings, own=self._environment, options=self._options.env, local_url=url
             )
         )
-        await first_of(self._words.joined.wait(), self._child.ended(), self._fall_silent())
-        if not self._words.joined.is_set():
+        await first_of(self._callbacks.joined.wait(), self._child.ended(), self._fall_silent())
+        if not self._callbacks.joined.is_set():
             raise NotJoined(await self._outcome())
 
     async def run(self) -> Outcome:
@@ -76,7 +76,7 @@ class ExecDriver:
         return await self._outcome()
 
     async def leave(self) -> None:
-        was_told = self._child.lives
+        was_told = self._child.is_running
         try:
             self._child.terminate()
             if was_told:
@@ -90,16 +90,16 @@ class ExecDriver:
         await self._server.hand_over(command)
 
     async def _outcome(self) -> Outcome:
-        if self._child.lives:
+        if self._child.is_running:
             return program_silent(self._options.silence_s)
-        code = await self._child.ended() or self._words.exit_code or 0
-        return program_ended(code, reason=self._words.reason, detail=self._words.detail)
+        code = await self._child.ended() or self._callbacks.exit_code or 0
+        return program_ended(code, reason=self._callbacks.reason, detail=self._callbacks.detail)
 
     async def _fall_silent(self) -> None:
         """Return when the program sent heartbeats and stopped."""
         silence_s = self._options.silence_s or await never()
         while True:
-            last = self._words.last_beat_at
+            last = self._callbacks.last_beat_at
             await self._clock.sleep(silence_s if last is None else last + silence_s - self._clock.now())
-            if last is not None and last == self._words.last_beat_at:
+            if last is not None and last == self._callbacks.last_beat_at:
                 return

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from usher_bot.drivers.exec.callbacks import ChildWords
+from usher_bot.drivers.exec.callbacks import ChildCallbacks
 from usher_bot.drivers.exec.config import CALLBACK_PATH
 from usher_models.states import Status
 from usher_models.wire import Command, Reply
@@ -24,9 +24,9 @@ _CLOSE_S = 0.5
 class LocalServer:
     """Hears the child and hands it its commands."""
 
-    def __init__(self, *, meeting_id: int, words: ChildWords) -> None:
+    def __init__(self, *, meeting_id: int, callbacks: ChildCallbacks) -> None:
         self._meeting_id = meeting_id
-        self._words = words
+        self._callbacks = callbacks
         self._pending: list[Command] = []
         self._handed_over = asyncio.Condition()
         self._runner: web.AppRunner | None = None
@@ -55,11 +55,11 @@ class LocalServer:
 
     async def _answer(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        self._words.hear(name, _object(await request.read()))
+        self._callbacks.receive(name, _object(await request.read()))
         reply = Reply(
             status=_status(name),
             meeting_id=self._meeting_id,
-            new_status=Status.ACTIVE if self._words.joined.is_set() else Status.STARTING,
+            new_status=Status.ACTIVE if self._callbacks.joined.is_set() else Status.STARTING,
             applied=True,
             commands=list(self._pending),
             next_beat_s=NEXT_BEAT_S,

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.unit.bot.world import PASSCODE, some_settings
+from tests.unit.bot.harness import PASSCODE, some_settings
 from usher_bot.drivers.exec.config import bot_config, child_environment
 
 URL = "http://127.0.0.1:4711"

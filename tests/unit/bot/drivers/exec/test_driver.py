@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.bot.world import some_settings
+from tests.unit.bot.harness import some_settings
 from usher_bot.clock import SystemClock
 from usher_bot.drivers.base import NotJoined
 from usher_bot.drivers.exec.driver import ExecDriver, ExecOptions
@@ -62,7 +62,7 @@ async def _cut_short(leaving: Awaitable[None]) -> None:
 
 
 def _ignore(_stage: Stage) -> None:
-    """Nobody wants to know."""
+    """Ignore the stage."""
 
 
 async def test_a_childs_callbacks_become_stages_and_joined(make: Make) -> None:
@@ -150,7 +150,7 @@ async def test_participants_are_what_the_child_said_last(make: Make) -> None:
     assert driver.participants == 4
 
 
-async def test_a_child_that_stops_beating_is_given_up(make: Make) -> None:
+async def test_a_child_that_stops_heartbeats_is_given_up(make: Make) -> None:
     beat_once = "import vexa_bot as v, time; v.say('joined'); v.say('heartbeat'); time.sleep(60)"
     driver = make(sys.executable, "-S", "-c", beat_once, "stay", env=_here(), silence_s=0.1)
     await driver.join(_ignore)
@@ -158,7 +158,7 @@ async def test_a_child_that_stops_beating_is_given_up(make: Make) -> None:
     assert (outcome.exit_code, outcome.reason) == (1, "bot_silent")
 
 
-async def test_a_child_that_never_beats_is_not_expected_to(make: Make) -> None:
+async def test_a_child_without_heartbeats_is_not_expected_to_send_any(make: Make) -> None:
     never_beats = "import vexa_bot as v, time; v.say('joined'); time.sleep(0.3)"
     driver = make(sys.executable, "-S", "-c", never_beats, env=_here(), silence_s=0.05)
     await driver.join(_ignore)
