@@ -12,12 +12,13 @@ import time
 from typing import Any
 from uuid import uuid4
 
+from usher_bot.answers import Answer
 from usher_bot.commands import Inbox
 from usher_bot.errors import Dismissed, NotApplied, Unreachable
 from usher_bot.exit_codes import Outcome
 from usher_bot.retry import Retrier, RetryPolicy
 from usher_bot.state import BotState
-from usher_bot.transport import Answer, Transport
+from usher_bot.transport import Transport
 from usher_models import wire
 from usher_models.states import Stage, Status
 

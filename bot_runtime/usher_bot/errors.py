@@ -5,10 +5,13 @@
     ├── Unreachable                no answer, or one that asks for another try
     ├── NotApplied                 understood and declined; the bot logs it and goes on
     └── Dismissed                  the control plane does not want this bot; exit code 4, nothing more is reported
-        ├── MeetingOver            410
+        ├── MeetingOver            410 meeting_over
         ├── AnotherPodSpeaks       409 another_pod_speaks
-        ├── TokenRefused           401, 403; final after two minutes, because tokens rotate
-        └── ConnectionUnknown      404; final after a minute, because a replica may lag
+        ├── TokenRefused           401 unauthorized, 403 forbidden; final after two minutes, because tokens rotate
+        └── ConnectionUnknown      404 unknown_connection; final after a minute, because a replica may lag
+
+Only a problem of Usher's own dismisses a bot. The same status from anything else, such as the page of an ingress, is
+Unreachable: it says nothing about the meeting.
 
 The docstring of a class is its message for a person.
 """

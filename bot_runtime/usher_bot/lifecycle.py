@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from usher_bot.answers import Answer
 from usher_bot.clock import Clock, first_of, never, within
 from usher_bot.commands import Inbox
 from usher_bot.control_plane import ControlPlane
@@ -25,7 +26,6 @@ from usher_bot.milestones import Milestones
 from usher_bot.shutdown_deadline import ShutdownDeadline
 from usher_bot.subscriber import Subscriber
 from usher_bot.tasks import Tasks
-from usher_bot.transport import Answer
 
 CLEAN_UP_S = 1.0
 HEAD_START_S = 1.0

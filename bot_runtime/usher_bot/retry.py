@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import tenacity
 
+from usher_bot.answers import Answer
 from usher_bot.clock import Clock
 from usher_bot.errors import Dismissed, Unreachable
-from usher_bot.transport import Answer
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
-"""What bots and the callback server say to each other, and what commands look like on Redis.
+"""The messages between bots and the callback server, and the commands on Redis.
 
-Bodies are strict about what Usher reads and tolerant of more: an existing bot may send fields of its own.
+Bodies are strict about the fields that Usher reads and tolerant of others: an existing bot may send fields of its own.
 """
 
 from typing import Annotated, Any, Literal
@@ -11,6 +11,9 @@ from usher_models.states import REASON_PATTERN, Stage, Status
 
 BODY_MAX_BYTES = 64 * 1024
 DETAIL_MAX_LENGTH = 4096
+# What a bot takes as its interval; the operator's setting has the same bounds, or bots would refuse to start.
+HEARTBEAT_INTERVAL_S_MIN = 0.1
+HEARTBEAT_INTERVAL_S_MAX = 600.0
 
 ConnectionId = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
 EventId = Annotated[str, Field(min_length=1, max_length=255)]
@@ -34,7 +37,7 @@ class Joined(_Callback):
 
 
 class Heartbeat(_Callback):
-    """The bot lives. It carries the bot's own view, so that a lost callback costs one beat."""
+    """The bot is alive. It carries the bot's own view, so that a lost callback costs one heartbeat."""
 
     status: Literal[Status.STARTING, Status.ACTIVE, Status.STOPPING] | None = None
     stage: Stage | None = None
@@ -50,7 +53,7 @@ class StatusUpdate(_Callback):
 
 
 class Exited(_Callback):
-    """The bot's last word. Exit code 0 completes the meeting, any other fails it."""
+    """The bot's last callback. Exit code 0 completes the meeting, any other fails it."""
 
     exit_code: Annotated[int, Field(ge=-1, le=255)]
     reason: Annotated[str, Field(pattern=REASON_PATTERN)] | None = None

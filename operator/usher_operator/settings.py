@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from usher_models.wire import HEARTBEAT_INTERVAL_S_MAX, HEARTBEAT_INTERVAL_S_MIN
+
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 ENV_PREFIX = "USHER_"
@@ -100,7 +102,7 @@ class TokenSettings(_Group):
 class SilenceSettings(_Group):
     """When silence ends a meeting, and when it must not."""
 
-    heartbeat_interval_s: Seconds = 30
+    heartbeat_interval_s: Annotated[float, Field(ge=HEARTBEAT_INTERVAL_S_MIN, le=HEARTBEAT_INTERVAL_S_MAX)] = 30
     """The time between two heartbeats of a bot. The default timeout is four of them."""
 
     heartbeat_timeout_s: Seconds = 120

@@ -27,7 +27,7 @@ async def test_a_dismissed_bot_exits_with_4_and_reports_nothing_more(
 
 
 async def test_a_refused_exited_does_not_change_the_outcome(harness: Harness, settings: Settings) -> None:
-    harness.control_plane.refuse("exited", 410)
+    harness.control_plane.refuse("exited", 410, code="meeting_over")
     harness.driver.ends.set()
     await harness.begin_in_meeting(settings)
     outcome = await harness.end()

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tests.unit.bot.fake_time import InstantClock
+from usher_bot.answers import Answer
 from usher_bot.errors import BotError, ConnectionUnknown, MeetingOver, NotApplied, TokenRefused, Unreachable
 from usher_bot.retry import Retrier, RetryPolicy
-from usher_bot.transport import Answer
 
 Send = Callable[[], Awaitable[Answer]]
 
