@@ -1,7 +1,7 @@
-"""The driver's side of a life: into the meeting, configured while there, and out again.
+"""The driver's side of a run: into the meeting, configured while there, and out again.
 
-The visit translates what the driver does into the bot's state and its milestones, and what the driver raises into an
-outcome whose detail is bounded and free of secrets. Made with the life; `make` runs once.
+The session translates what the driver does into the bot's state and its milestones, and what the driver raises into an
+outcome whose detail is bounded and free of secrets. `run` is called once.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from usher_bot.commands import Inbox
 from usher_bot.drivers.base import Driver, NotJoined
-from usher_bot.exit_codes import Outcome, driver_error
+from usher_bot.exit_codes import Outcome, driver_error, outside
 from usher_bot.heartbeat import HeartbeatLoop
 from usher_bot.milestones import Milestones
 from usher_bot.redaction import Redactor
@@ -45,7 +45,7 @@ class DriverSession:
         self.in_meeting = asyncio.Event()
 
     async def run(self) -> Outcome:
-        """Join and stay; how it ended when nobody interfered."""
+        """Join and stay; the driver's own outcome."""
         outcome = await self._run()
         if outcome.detail is None:
             return outcome
@@ -57,13 +57,17 @@ class DriverSession:
             self._report_joined()
             return await self._driver.run()
         except NotJoined as exc:
-            return exc.outcome
+            return outside(exc.outcome)
         except Exception as exc:
             logger.exception("The driver failed.", extra={"action": "driver_failed"})
             return driver_error(f"{type(exc).__name__}: {exc}")
 
+    def explain(self) -> str | None:
+        """What the driver waits for, if that takes long."""
+        return self._state.explain()
+
     def announce_leaving(self) -> None:
-        """From here on the bot is on its way out, and nothing the driver reports brings it back."""
+        """The bot leaves; from now on no report of the driver changes its status."""
         self._state.status = Status.STOPPING
         self._state.stage = Stage.LEAVING
         self._milestones.stopping()
@@ -76,7 +80,7 @@ class DriverSession:
             logger.exception("The driver failed to leave.", extra={"action": "leave_failed"})
 
     async def apply_reconfigurations(self) -> None:
-        """Carry out reconfigurations for ever, one after another."""
+        """Apply reconfigurations for ever, one after another."""
         while True:
             command = await self._inbox.next_reconfiguration()
             if self._state.is_newer(command.generation):

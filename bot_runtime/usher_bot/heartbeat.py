@@ -1,7 +1,7 @@
-"""The heartbeats: heartbeats from the moment `started` was accepted until the end.
+"""Heartbeats from the moment `started` was accepted until the end.
 
-A beat carries the newest state and is tried until the next one is due, never longer, and never queued. The control
-plane sets the pace with `next_beat_s`. Whatever goes wrong in one beat, the next one follows.
+A heartbeat carries the newest state and is tried until the next one is due, never longer, and never queued. The control
+plane sets the interval with `next_beat_s`. Whatever goes wrong in one heartbeat, the next one follows.
 """
 
 import asyncio
@@ -40,11 +40,11 @@ class HeartbeatLoop:
         self._wanted_now = asyncio.Event()
 
     def send_now(self) -> None:
-        """There is news: the next beat follows at once."""
+        """The state changed: send the next heartbeat at once."""
         self._wanted_now.set()
 
     async def run(self, *, first_after_s: float | None) -> NoReturn:
-        """Beat for ever. Raises Dismissed when the bot must exit."""
+        """Send heartbeats for ever. Raises Dismissed when the bot must exit."""
         delay = first_after_s or self._interval_s
         due = self._clock.now() + delay
         while True:

@@ -1,4 +1,4 @@
-"""What `usher-bot` does: check the settings, or run one life on an event loop and make an exit code of its outcome."""
+"""`usher-bot`: check the settings, or run one bot on an event loop and make an exit code of its outcome."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 def check() -> int:
-    """Say what is wrong with the settings, all at once."""
+    """Print all errors of the settings at once."""
     return ExitCode.DONE if _settings() else ExitCode.FAILED
 
 
@@ -51,14 +51,14 @@ def _settings() -> Settings | None:
 
 
 async def run_bot(settings: Settings, *, signals: Signals, redactor: Redactor) -> int:
-    """One life. From its end on nothing holds the process up for long."""
+    """Run one bot to its end. After it nothing delays the exit for long."""
     code, sentence = int(ExitCode.FAILED), "The bot failed unexpectedly."
     try:
         async with aiohttp.ClientSession() as session:
             lifecycle = assemble(settings, session=session, redactor=redactor, clock=SystemClock())
             signals.hand_to(_terminator(lifecycle, grace_s=settings.leave_grace_s))
             outcome = await lifecycle.run()
-            code, sentence = outcome.exit_code, outcome.sentence
+            code, sentence = outcome.exit_code, redactor.clean(outcome.message)
     except Exception:
         logger.exception("The bot failed unexpectedly.", extra={"action": "failed"})
     signals.ignore()
@@ -70,7 +70,7 @@ async def run_bot(settings: Settings, *, signals: Signals, redactor: Redactor) -
 
 
 def _terminator(lifecycle: Lifecycle, *, grace_s: float) -> Callable[[], None]:
-    """What a signal does: wake the loop, because a Python signal handler alone does not."""
+    """The handler of a signal: it wakes the event loop, because a Python signal handler alone does not."""
     loop = asyncio.get_running_loop()
 
     def terminate() -> None:

@@ -1,4 +1,4 @@
-"""Puts one bot together. Everything here is made once, shares one clock, and is gone when the process is."""
+"""Puts one bot together. Everything here is made once per process and shares one clock."""
 
 import aiohttp
 
@@ -7,7 +7,7 @@ from usher_bot.commands import Inbox
 from usher_bot.control_plane import ControlPlane
 from usher_bot.driver_session import DriverSession
 from usher_bot.drivers import build_driver
-from usher_bot.drivers.base import Driver, Faults
+from usher_bot.drivers.base import Driver, Explains, Faults
 from usher_bot.heartbeat import HeartbeatLoop
 from usher_bot.lifecycle import Lifecycle, Limits
 from usher_bot.milestones import Milestones
@@ -30,10 +30,11 @@ def assemble(
     driver: Driver | None = None,
     faults: Faults | None = None,
 ) -> Lifecycle:
-    """The life that the settings describe. Tests bring a driver of their own."""
+    """The bot that the settings describe. Tests bring a driver of their own."""
     faults = faults or Faults()
     driver = driver or build_driver(settings, clock=clock, faults=faults)
-    inbox, state = Inbox(), BotState()
+    inbox = Inbox()
+    state = BotState(explain=lambda: driver.explain() if isinstance(driver, Explains) else None)
     control_plane = _control_plane(settings, session=session, inbox=inbox, clock=clock)
     milestones = Milestones(control_plane)
     heartbeats = HeartbeatLoop(

@@ -168,6 +168,7 @@ class Reason(StrEnum):
     EXITED_SILENTLY = "exited_silently"
     JOB_FAILED = "job_failed"
     LEAVE_IGNORED = "leave_ignored"
+    TERMINATED = "terminated"
 
 
 REASON_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
@@ -198,6 +199,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.EXITED_SILENTLY: "The bot's process ended before it joined and without a report.",
     Reason.JOB_FAILED: "The bot's Job failed.",
     Reason.LEAVE_IGNORED: "The bot ignored the request to leave and was killed.",
+    Reason.TERMINATED: "The bot's process was told to terminate, and it is not known by whom.",
 }
 
 

@@ -43,6 +43,7 @@ class Heartbeat(_Callback):
     stage: Stage | None = None
     applied_generation: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     participants: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    detail: Annotated[str, Field(max_length=DETAIL_MAX_LENGTH)] | None = None
 
 
 class StatusUpdate(_Callback):

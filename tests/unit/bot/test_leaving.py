@@ -48,11 +48,47 @@ async def test_a_repeated_leave_command_is_carried_out_once(harness: Harness, se
     assert len(harness.control_plane.of("exited")) == 1
 
 
+@pytest.mark.parametrize("first", ["leave", "sigterm"])
+async def test_the_first_of_leave_and_sigterm_gives_the_reason(
+    harness: Harness, settings: Settings, first: str
+) -> None:
+    harness.driver.leaves = False
+    await harness.begin_in_meeting(settings)
+    if first == "sigterm":
+        harness.lifecycle.terminate()
+        await harness.clock.settle()
+    harness.control_plane.commands = [leave_command(42)]
+    await harness.clock.advance(29.9 if first == "sigterm" else 31)
+    harness.lifecycle.terminate()
+    outcome = await harness.end()
+    assert outcome.reason == {"leave": "stopped", "sigterm": "terminated"}[first]
+
+
+@pytest.mark.parametrize("name", ["started", "joined"])
+async def test_a_bot_that_is_terminated_outside_its_meeting_never_exits_with_0(
+    harness: Harness, settings: Settings, name: str
+) -> None:
+    harness.control_plane.refuse("started", 503, times=10 if name == "started" else 0)
+    await harness.begin(settings)
+    harness.lifecycle.terminate()
+    outcome = await harness.end()
+    assert (outcome.exit_code, outcome.reason) == (2, "terminated")
+
+
+async def test_a_terminated_bot_says_which_callback_was_not_delivered(harness: Harness, settings: Settings) -> None:
+    harness.control_plane.refuse("started", 503)
+    await harness.begin(settings)
+    await harness.clock.advance(5)
+    harness.lifecycle.terminate()
+    outcome = await harness.end()
+    assert "/bots/internal/callback/started answered HTTP 503 with" in outcome.message
+
+
 async def test_sigterm_makes_the_bot_leave_and_report(harness: Harness, settings: Settings) -> None:
     await harness.begin_in_meeting(settings)
     assert harness.lifecycle.terminate()
     outcome = await harness.end()
-    assert (outcome.exit_code, outcome.reason) == (0, "stopped")
+    assert (outcome.exit_code, outcome.reason) == (0, "terminated")
     assert harness.control_plane.names()[-2:] == ["status", "exited"]
 
 
@@ -63,7 +99,7 @@ async def test_sigterm_before_started_was_accepted_ends_the_run_in_time(harness:
     await harness.clock.advance(5)
     harness.lifecycle.terminate()
     outcome = await harness.end()
-    assert outcome.reason == "stopped"
+    assert outcome.reason == "terminated"
     assert harness.clock.now() <= 5 + settings.leave_grace_s
 
 
@@ -74,7 +110,7 @@ async def test_a_driver_that_does_not_leave_is_abandoned_in_time(harness: Harnes
     await harness.until(lambda: "exited" in harness.control_plane.names())
     assert harness.clock.now() == settings.leave_grace_s - 10
     outcome = await harness.end()
-    assert outcome.reason == "stopped"
+    assert outcome.reason == "terminated"
     assert harness.clock.now() <= settings.leave_grace_s
 
 
@@ -115,7 +151,20 @@ async def test_sigterm_while_reporting_limits_the_report_to_the_grace(harness: H
     harness.lifecycle.terminate()
     outcome = await harness.end()
     assert outcome.reason == "meeting_ended"
-    assert harness.clock.now() == 60 + settings.leave_grace_s
+    assert harness.clock.now() <= 60 + settings.leave_grace_s
+    assert harness.control_plane.of("exited")[-1].at > 60 + settings.leave_grace_s - 5
+
+
+async def test_sigterm_cuts_the_back_off_of_exited_short(harness: Harness, settings: Settings) -> None:
+    harness.control_plane.refuse("exited", 503, headers={"Retry-After": "110"})
+    harness.driver.ends.set()
+    await harness.begin_in_meeting(settings)
+    await harness.clock.advance(60)
+    harness.control_plane.recover()
+    harness.lifecycle.terminate()
+    await harness.end()
+    assert harness.control_plane.of("exited")[-1].at == 60
+    assert len({call.body["event_id"] for call in harness.control_plane.of("exited")}) == 1
 
 
 async def test_a_short_grace_still_leaves_a_useful_time_to_report(harness: Harness, token_file: Path) -> None:

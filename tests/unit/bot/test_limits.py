@@ -39,3 +39,9 @@ async def test_the_limits_begin_when_started_was_accepted(harness: Harness, sett
     began = harness.clock.now()
     await harness.end()
     assert harness.control_plane.of("exited")[0].at == began + settings.lobby_timeout_s
+
+
+async def test_the_maximum_duration_outside_the_meeting_never_exits_with_0(harness: Harness, token_file: Path) -> None:
+    await harness.begin(some_settings(token_file, max_duration_s=60, lobby_timeout_s=900))
+    outcome = await harness.end()
+    assert (outcome.exit_code, outcome.reason) == (2, "max_duration_exceeded")

@@ -95,11 +95,11 @@ async def test_a_signal_ends_a_run(
     settings = some_settings(
         token_file, callback_url=control_plane.url, driver_options=QUICK | {"meeting_s": 99}, leave_grace_s=3
     )
-    assert await main.run_bot(settings, signals=signals, redactor=Redactor([])) == 0
-    assert control_plane.of("exited")[0].body["reason"] == "stopped"
+    assert await main.run_bot(settings, signals=signals, redactor=Redactor([])) == 2
+    assert control_plane.of("exited")[0].body["reason"] == "terminated"
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.sleep(0)
-    assert exits == [(1, 3 + main.TERMINATION_SLACK_S), (0, main.SHUTDOWN_S)]
+    assert exits == [(1, 3 + main.TERMINATION_SLACK_S), (2, main.SHUTDOWN_S)]
 
 
 async def test_a_defect_of_our_own_exits_with_1_and_is_logged(

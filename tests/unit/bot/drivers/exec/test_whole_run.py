@@ -76,4 +76,4 @@ async def test_a_program_that_refuses_to_leave_is_killed_and_the_end_reported(
     os.kill(os.getpid(), signal.SIGTERM)
     assert await living == 0
     assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL, "The killed program may still end while the loop closes."
-    assert control_plane.of("exited")[0].body["reason"] == "stopped"
+    assert control_plane.of("exited")[0].body["reason"] == "terminated"
