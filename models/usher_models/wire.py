@@ -3,6 +3,7 @@
 Bodies are strict about the fields that Usher reads and tolerant of others: an existing bot may send fields of its own.
 """
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,6 +15,8 @@ DETAIL_MAX_LENGTH = 4096
 # What a bot takes as its interval; the operator's setting has the same bounds, or bots would refuse to start.
 HEARTBEAT_INTERVAL_S_MIN = 0.1
 HEARTBEAT_INTERVAL_S_MAX = 600.0
+# The command of driver exec travels as JSON in one environment variable, which Linux limits to 128 KiB.
+COMMAND_MAX_BYTES = 64 * 1024
 
 ConnectionId = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
 EventId = Annotated[str, Field(min_length=1, max_length=255)]
@@ -115,3 +118,10 @@ def reconfigure_command(meeting_id: int, *, generation: int, config: dict[str, A
 def command_channels(*, meeting_id: int, connection_id: str) -> tuple[str, str]:
     """The two Redis channels of one bot: by meeting, and by connection for bots of an older kind."""
     return f"bot_commands:meeting:{meeting_id}", f"bot_commands:{connection_id}"
+
+
+def short_command(command: list[str]) -> list[str]:
+    """The command of driver exec. Raises ValueError if no bot could be started with it."""
+    if len(json.dumps(command)) > COMMAND_MAX_BYTES:
+        raise ValueError(f"Must have at most {COMMAND_MAX_BYTES} bytes as JSON; put a longer script into the image.")
+    return command

@@ -16,7 +16,7 @@ from usher_models.db.reservations import Request
 from usher_models.errors import Refused
 from usher_models.platforms import resolve
 from usher_models.states import Source
-from usher_models.wire import ConnectionId
+from usher_models.wire import ConnectionId, short_command
 
 Json = dict[str, Any]
 
@@ -86,7 +86,7 @@ class BotRequestSpec(_Spec):
     ttl_seconds_after_finished: int = Field(default=600, ge=0, lt=2**31)
     driver: Literal["simulated", "exec"] | None = None
     image: str | None = None
-    command: list[str] = []
+    command: Annotated[list[str], AfterValidator(short_command)] = []
     simulation: SimulationSpec | None = None
     resources: Json | None = None
     node_selector: dict[str, str] = {}

@@ -1,13 +1,23 @@
 """Leaving by command or by signal, in every phase."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from tests.unit.bot.fake_redis import FakeRedis
 from tests.unit.bot.harness import Harness, some_settings
 from usher_bot.drivers.base import Faults
 from usher_bot.settings import Settings
 from usher_models.wire import leave_command
+
+
+@pytest.fixture
+async def redis() -> AsyncIterator[FakeRedis]:
+    redis = FakeRedis()
+    yield redis
+    await redis.close()
 
 
 async def test_a_leave_command_in_the_meeting_says_stopping_then_exited(harness: Harness, settings: Settings) -> None:
@@ -38,6 +48,19 @@ async def test_a_bot_that_learns_to_leave_from_the_reply_to_started_never_joins(
     assert outcome.reason == "stopped"
     assert harness.driver.done == ["leave"]
     assert harness.control_plane.names() == ["started", "status", "exited"]
+
+
+async def test_a_leave_command_on_redis_ends_the_bot_without_a_reply(
+    harness: Harness, token_file: Path, redis: FakeRedis
+) -> None:
+    await harness.begin_in_meeting(some_settings(token_file, redis_url=await redis.open()))
+    async with asyncio.timeout(1.5):
+        while len(redis.subscribed) < 2:  # noqa: ASYNC110 -- the subscription is made over a socket
+            await asyncio.sleep(0.001)
+        redis.publish("bot_commands:meeting:42", leave_command(42).model_dump_json().encode())
+        while "leave" not in harness.driver.done:  # noqa: ASYNC110 -- the command arrives over a socket
+            await asyncio.sleep(0.001)
+    assert (await harness.end()).reason == "stopped"
 
 
 async def test_a_repeated_leave_command_is_carried_out_once(harness: Harness, settings: Settings) -> None:

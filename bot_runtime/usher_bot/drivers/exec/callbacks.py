@@ -1,6 +1,6 @@
-"""What the program under the exec driver says, in any dialect of Vexa's callbacks, as one small vocabulary.
+"""The callbacks of the program under the exec driver, in any dialect of Vexa's, as one small vocabulary.
 
-Its life: the child posts to the local server, the server calls `receive`, and the driver waits for what changed.
+The child posts to the local server, the server calls `receive`, and the driver waits for what changed.
 `started` comes from older bots when their process runs and from later ones when they are in the meeting; the later
 ones say `joining` first, and that tells them apart.
 """
@@ -24,7 +24,7 @@ _MEANINGS = {
 
 
 class ChildCallbacks:
-    """Everything the child said that matters."""
+    """The state that the child's callbacks describe."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
@@ -35,12 +35,15 @@ class ChildCallbacks:
         self.detail: str | None = None
         self.last_beat_at: float | None = None
         self.on_stage: Callable[[Stage], None] = lambda _stage: None
+        self.last: str | None = None
+        self.last_at = clock.now()
         self._said_joining = False
 
     def receive(self, name: str, body: dict[str, Any]) -> None:
         """Take in one callback. `name` is the last part of its path."""
         if name in ("status", "status_change", "lifecycle"):
             name = str(body.get("status"))
+        self.last, self.last_at = name, self._clock.now()
         if name == "heartbeat":
             self._receive_heartbeat(body)
         elif name in ("exited", "completed", "failed"):
