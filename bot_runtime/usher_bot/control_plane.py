@@ -9,7 +9,7 @@ heartbeat carries the state anyway.
 import itertools
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 from uuid import uuid4
 
@@ -25,7 +25,7 @@ from usher_models.states import Stage, Status
 
 TEN_MINUTES = RetryPolicy(total_s=600.0)
 
-ExitReport = Callable[[float | None], Awaitable[bool]]
+ExitReport = Callable[[float | None], Coroutine[Any, Any, bool]]
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,9 @@
 """The environment and configuration of the program under the exec driver."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -25,7 +27,13 @@ NEWEST = (
 )
 
 
-def config_of(settings: Settings, name: str = "BOT_CONFIG", *, options: ExecOptions = OPTIONS, **own: str) -> Any:
+def config_of(
+    settings: Settings,
+    name: str = "BOT_CONFIG",
+    *,
+    options: ExecOptions = OPTIONS,
+    own: Mapping[str, str] = MappingProxyType({}),
+) -> Any:
     return json.loads(child_environment(settings, own=own, options=options, local_url=URL)[name])
 
 
@@ -52,7 +60,7 @@ def test_the_configuration_has_the_shape_that_vexas_bots_read(token_file: Path) 
 
 def test_the_newest_bots_get_only_fields_that_they_allow(token_file: Path) -> None:
     own = dict.fromkeys(PASSED_ON.values(), "x")
-    config = config_of(some_settings(token_file, language="de", task="transcribe"), "VEXA_BOT_CONFIG", **own)
+    config = config_of(some_settings(token_file, language="de", task="transcribe"), "VEXA_BOT_CONFIG", own=own)
     assert set(config) <= NEWEST
     assert config["meetingApiCallbackUrl"] == f"{URL}/bots/internal/callback/lifecycle"
     assert {"platform", "meetingUrl", "botName", "redisUrl"} <= set(config)
@@ -61,7 +69,7 @@ def test_the_newest_bots_get_only_fields_that_they_allow(token_file: Path) -> No
 @pytest.mark.parametrize("name", ["BOT_CONFIG", "VEXA_BOT_CONFIG"])
 def test_keys_and_addresses_of_the_container_reach_the_configuration(token_file: Path, name: str) -> None:
     own = {variable: f"the {field}" for field, variable in PASSED_ON.items()}
-    config = config_of(some_settings(token_file, redis_url="redis://usher:6379"), name, **own)
+    config = config_of(some_settings(token_file, redis_url="redis://usher:6379"), name, own=own)
     assert {field: config[field] for field in PASSED_ON} == {field: f"the {field}" for field in PASSED_ON}
 
 
@@ -99,3 +107,8 @@ def test_a_command_that_no_environment_variable_can_hold_is_refused() -> None:
     ExecOptions(command=["sh", "-c", "x" * (COMMAND_MAX_BYTES - around)])
     with pytest.raises(ValidationError, match="at most 65536 bytes as JSON"):
         ExecOptions(command=["sh", "-c", "x" * (COMMAND_MAX_BYTES - around + 1)])
+
+
+def test_the_definition_has_the_same_limit_of_a_command() -> None:
+    definition = Path(__file__).parents[5] / "crds" / "botrequests.yaml"
+    assert f"self.map(part, size(part)).sum() <= {COMMAND_MAX_BYTES}" in definition.read_text()
