@@ -1,10 +1,10 @@
-"""How a bot's life can end: the exit code, the reason for machines and the sentence for people.
+"""How a bot can end: the exit code, the reason for machines and the sentence for people.
 
 An `Outcome` is made once, where the end is decided, and travels unchanged to the last callback, the termination log
 and the process's exit code.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
 from usher_models.states import Reason, exit_code_reason
@@ -48,7 +48,7 @@ class BotReason(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How the life ended. `leaves` says that the bot walks out of the meeting rather than the meeting from it."""
+    """How the bot ended. `leaves` says that the bot walks out of the meeting rather than the meeting from it."""
 
     exit_code: int
     reason: str
@@ -56,6 +56,11 @@ class Outcome:
     detail: str | None = None
     leaves: bool = False
     reported: bool = True
+
+    @property
+    def message(self) -> str:
+        """The sentence with its detail, for the termination message."""
+        return f"{self.sentence} {self.detail}" if self.detail else self.sentence
 
 
 STOPPED = Outcome(
@@ -97,7 +102,7 @@ def driver_error(detail: str) -> Outcome:
 
 
 def unreachable(detail: str) -> Outcome:
-    """Nobody ever accepted `started`; there is nobody to report to."""
+    """`started` was never accepted, so nothing can be reported."""
     return Outcome(
         exit_code=ExitCode.UNREACHABLE,
         reason=BotReason.CONTROL_PLANE_UNREACHABLE,
@@ -110,6 +115,23 @@ def unreachable(detail: str) -> Outcome:
 def dismissed(detail: str) -> Outcome:
     """The control plane told the bot to exit."""
     return Outcome(exit_code=ExitCode.DISMISSED, reason=BotReason.DISMISSED, sentence=detail, reported=False)
+
+
+TERMINATED = Outcome(
+    exit_code=ExitCode.DONE,
+    reason=Reason.TERMINATED,
+    sentence="The bot's process was told to terminate, and nobody had asked the bot to leave.",
+    leaves=True,
+)
+
+
+def outside(outcome: Outcome) -> Outcome:
+    """The outcome for a bot that was not in its meeting: its exit code never says that all went well. A bot that was
+    asked to leave did so."""
+    if outcome.exit_code != ExitCode.DONE or outcome.reason == Reason.STOPPED:
+        return outcome
+    reason = Reason.EXITED_SILENTLY if outcome.reason == BotReason.MEETING_ENDED else outcome.reason
+    return replace(outcome, exit_code=ExitCode.NOT_ADMITTED, reason=reason)
 
 
 def program_ended(code: int, *, reason: str | None = None, detail: str | None = None) -> Outcome:
