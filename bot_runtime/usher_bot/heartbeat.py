@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class Heart:
-    """Beats. `participants` is asked anew for each beat."""
+    """Beats. `participants` and `is_alive` are asked anew for each beat."""
 
     def __init__(
         self,
@@ -27,6 +27,7 @@ class Heart:
         control_plane: ControlPlane,
         state: BotState,
         participants: Callable[[], int | None],
+        is_alive: Callable[[], bool],
         faults: Faults,
         interval_s: float,
         clock: Clock,
@@ -34,6 +35,7 @@ class Heart:
         self._control_plane = control_plane
         self._state = state
         self._participants = participants
+        self._is_alive = is_alive
         self._faults = faults
         self._interval_s = interval_s
         self._clock = clock
@@ -54,9 +56,15 @@ class Heart:
             delay = await self._beat_once(delay)
             due = began + delay
 
+    def _has_life(self) -> bool:
+        if self._is_alive():
+            return True
+        logger.warning("No heartbeat goes out: the driver shows no life.", extra={"action": "heartbeat_withheld"})
+        return False
+
     async def _beat_once(self, delay: float) -> float:
         """One beat; how long after its begin the next one is due."""
-        if self._faults.mute:
+        if self._faults.mute or not self._has_life():
             return delay
         try:
             answer = await self._control_plane.heartbeat(self._state, participants=self._participants(), within_s=delay)

@@ -86,6 +86,16 @@ async def test_a_silent_bot_lives_without_heartbeats(world: World, settings: Set
     assert world.control_plane.of("heartbeat") == []
 
 
+async def test_a_driver_that_shows_no_life_sends_no_heartbeats_until_it_does(world: World, settings: Settings) -> None:
+    await world.begin_in_meeting(settings)
+    world.driver.is_alive = False
+    await world.clock.advance(95)
+    assert world.control_plane.of("heartbeat") == []
+    world.driver.is_alive = True
+    await world.clock.advance(30)
+    assert len(world.control_plane.of("heartbeat")) == 1
+
+
 async def test_a_reconfiguration_is_acknowledged_by_a_heartbeat_at_once(world: World, settings: Settings) -> None:
     await world.begin_in_meeting(settings)
     world.control_plane.commands = [reconfigure_command(42, generation=3, config={"language": "de"})]

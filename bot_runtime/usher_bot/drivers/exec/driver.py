@@ -59,6 +59,10 @@ class ExecDriver:
     def participants(self) -> int | None:
         return self._words.participants
 
+    @property
+    def is_alive(self) -> bool:
+        return True
+
     async def join(self, report_stage: ReportStage) -> None:
         self._words.on_stage = report_stage
         url = await self._server.open()
