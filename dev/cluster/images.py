@@ -29,7 +29,7 @@ def ensure(settings: Settings, images: list[Image], *, progress: Progress) -> No
     """Build and load those images whose files changed or that the node has lost."""
     with exclusive(settings.home / "images.lock", progress=progress):
         base = _ensure_base(settings, progress=progress)
-        for image in images:
+        for image in _in_order(images):
             if _is_current(settings, image, base=base):
                 progress.say(f"{image.tag} is unchanged")
             else:
@@ -57,6 +57,12 @@ def base_name(today: datetime.date | None = None) -> str:
     month = (today or datetime.datetime.now(tz=datetime.UTC).date()).strftime("%Y-%m")
     made_of = hashlib.sha256(" ".join([BASE_SUITE, *BASE_PACKAGES, *UNREAD]).encode()).hexdigest()[:8]
     return f"localhost/usher-base:{month}-{made_of}"
+
+
+def _in_order(images: list[Image]) -> list[Image]:
+    """The images, each after the one that it takes from."""
+    ordered = [one for image in images for one in (image.of, image) if one]
+    return list(dict.fromkeys(ordered))
 
 
 def _ensure_base(settings: Settings, *, progress: Progress) -> str:
@@ -95,7 +101,8 @@ def _build(settings: Settings, image: Image, *, base: str) -> None:
         pip_conf.write_text(gathered())
         mounts = [f"{pip_conf}:/etc/pip.conf:ro", f"{CERTIFICATES}:{CERTIFICATES}:ro"] if image.inputs else []
         volumes = [word for mount in mounts for word in ("--volume", mount)]
-        options = ["--build-arg", f"BASE_IMAGE={base}", *volumes]
+        taken = ["--build-arg", f"BOT_IMAGE={image.of.tag}"] if image.of else []
+        options = ["--build-arg", f"BASE_IMAGE={base}", *taken, *volumes]
         log = settings.builds / f"{image.name}-image.log"
         buildah.build(settings, tag=image.tag, context=context, options=options, log=log)
 

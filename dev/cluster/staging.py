@@ -18,10 +18,15 @@ PROJECT = ("pyproject.toml", "README.md", "LICENSE", "locks/build.txt", "models"
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """One of the project's images: its name, and the files it is made from beside its own folder."""
+    """One of the project's images: its name, and the files it is made from beside its own folder.
+
+    `of` is another image whose code it takes, by the build argument BOT_IMAGE. An optional one is built when named.
+    """
 
     name: str
     inputs: tuple[str, ...] = ()
+    of: "Image | None" = None
+    optional: bool = False
 
     @property
     def tag(self) -> str:
@@ -32,18 +37,21 @@ class Image:
         return REPOSITORY / "images" / self.name
 
 
+BOT = Image(name="bot", inputs=(*PROJECT, "locks/bot.txt", "bot_runtime"))
 CATALOGUE = (
     Image(name="operator", inputs=(*PROJECT, "locks/operator.txt", "operator")),
-    Image(name="bot", inputs=(*PROJECT, "locks/bot.txt", "bot_runtime")),
+    BOT,
+    Image(name="bot-browser", inputs=("locks/browser.txt",), of=BOT, optional=True),
     Image(name="postgres"),
     Image(name="redis"),
 )
 
 
 def chosen(only: str | None) -> list[Image]:
-    """The images of a comma-separated list, or all of them."""
+    """The images of a comma-separated list, or all that are not optional."""
     known = {image.name: image for image in CATALOGUE}
-    names = [name.strip() for name in only.split(",")] if only else list(known)
+    usual = [image.name for image in CATALOGUE if not image.optional]
+    names = [name.strip() for name in only.split(",")] if only else usual
     for name in names:
         if name not in known:
             raise MisuseError(f"There is no image {name!r}; the images are {', '.join(known)}.")
@@ -63,7 +71,8 @@ def files(image: Image) -> dict[str, Path]:
 
 def digest(image: Image, *salt: str) -> str:
     """What the image is made from, in one word."""
-    whole = hashlib.sha256("\0".join(salt).encode())
+    taken = [digest(image.of)] if image.of else []
+    whole = hashlib.sha256("\0".join([*salt, *taken]).encode())
     for name, path in sorted(files(image).items()):
         executable = bool(path.stat().st_mode & 0o100)
         whole.update(f"\0{name}\0{executable}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
