@@ -25,7 +25,7 @@ from usher_operator.lifecycle.commands import Commander
 @dataclass(frozen=True, kw_only=True)
 class Api:
     """What the public API works with. `namespace` is where BotRequests are created; `legacy_statuses` says statuses as
-    Vexa 0.6 to 0.10 did."""
+    Vexa 0.6 to 0.10 did; `allowed_private_hosts` are globs of private hosts to which bots may go."""
 
     database: Database
     commander: Commander
@@ -33,10 +33,17 @@ class Api:
     namespace: str
     admin_key: SecretStr
     legacy_statuses: bool = False
+    allowed_private_hosts: tuple[str, ...] = ()
 
     def routes(self) -> list[Route]:
         """Every route that clients may know of."""
-        bots = Bots(database=self.database, commander=self.commander, requests=self.requests, namespace=self.namespace)
+        bots = Bots(
+            database=self.database,
+            commander=self.commander,
+            requests=self.requests,
+            namespace=self.namespace,
+            allowed_private_hosts=self.allowed_private_hosts,
+        )
         others = [part(database=self.database) for part in (Meetings, Users, Webhooks, Admin)]
         return [*bots.routes(), *(route for part in others for route in part.routes())]
 

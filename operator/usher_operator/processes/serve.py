@@ -65,7 +65,7 @@ async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> Non
             verifier=await verifier(kube, settings),
             heartbeat_interval_s=settings.heartbeat_interval_s,
         )
-        health = Health(database=database, publisher=publisher)
+        health = Health(component="serve", database=database, publisher=publisher)
         api = public_api(settings, database=database, publisher=publisher, kube=kube)
         health.add_routes(api)
         await stack.enter_async_context(sending(database, settings))
@@ -90,6 +90,7 @@ def api_of(settings: Settings, *, database: Database, publisher: Publisher, kube
         namespace=settings.namespaces[0],
         admin_key=settings.admin_api_key,
         legacy_statuses=settings.legacy_statuses,
+        allowed_private_hosts=settings.allowed_private_meeting_hosts,
     )
 
 

@@ -7,8 +7,6 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-WAITING = {"lobby"}
-
 
 @dataclass(frozen=True)
 class Case:
@@ -23,6 +21,16 @@ class Case:
 
     def __str__(self) -> str:
         return "-".join([self.platform, self.state, *self.traps])
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Long enough for a machine that has much to do, except where the limit is what the case is about."""
+        return {
+            "join_s": 8 if self.expected == "unknown_page" else 40,
+            "lobby_s": 4 if self.state in ("never_admitted", "not_started") else 40,
+            "alone_s": 0,
+            "nobody_came_s": 0,
+        }
 
     def url(self) -> str:
         """A meeting of the case's own."""
@@ -60,8 +68,8 @@ STATES: dict[str, tuple[dict[str, Any], str]] = {
     "passcode_wrong": ({"passcode": "right"}, "passcode_wrong"),
     "unknown": ({"start": "unknown"}, "unknown_page"),
     "ended_before": (_steps("lobby", 1.2, "ended"), "meeting_ended"),
-    "removed": (_steps("lobby", 1.2, "inside", 2.5, "removed"), "evicted_from_meeting"),
-    "ended": (_steps("lobby", 1.2, "inside", 2.5, "ended"), "meeting_ended"),
+    "removed": (_steps("lobby", 1.2, "inside", 5, "removed"), "evicted_from_meeting"),
+    "ended": (_steps("lobby", 1.2, "inside", 5, "ended"), "meeting_ended"),
 }
 PLATFORMS = {
     "google_meet": set(STATES) - {"full_or_locked", "launcher", "passcode_wrong", "redirect"},

@@ -20,7 +20,6 @@ from usher_bot.drivers.browser.options import BrowserOptions
 from usher_bot.exit_codes import Outcome
 
 STAYS_S = 2.0
-SHORT = {"join_s": 7, "lobby_s": 4, "alone_s": 0, "nobody_came_s": 0}
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -44,7 +43,7 @@ async def test_a_state_is_called_by_its_name(
 async def visit(case: Case, url: str, chromium: Browser, folder: Path) -> str:
     """What the bot makes of the case: a reason, or "inside" if it is still there after a while."""
     settings = some_settings(folder, platform=case.platform, meeting_url=url, passcode=case.passcode)
-    options = BrowserOptions.model_validate({"evidence": folder, **SHORT})
+    options = BrowserOptions.model_validate({"evidence": folder, **case.limits})
     driver = BrowserDriver(options, settings=settings, browser=SharedBrowser(chromium), clock=SystemClock())
     try:
         await driver.join(lambda stage: None)

@@ -40,7 +40,7 @@ export class Stage {
     into.replaceChildren();
     if (before === "lobby" && this.has("stale_lobby_text")) into.append(element(`<div style="display:none">${this.states.lobbyText}</div>`));
     this.into = into;
-    draw(this);
+    draw.call(this.states, this);
     if (this.has("toast") && (name === "inside" || name === "lobby")) this._toast();
     if (this.has("audio_before_admission") && name === "lobby") into.append(element(`<audio autoplay loop src="data:audio/wav;base64,UklGRiQAAABXQVZFZm10IBAAAAABAAEAgD4AAAB9AAACABAAZGF0YQAAAAA="></audio>`));
   }

@@ -23,7 +23,7 @@ MEANINGS = {
     403: "The key may not do this, or the admin API is off.",
     404: "There is no such thing, or it is another user's.",
     408: "The body did not arrive in time.",
-    409: "The request does not fit what is; `code` says why.",
+    409: "The request conflicts with the current state; `code` says why.",
     413: "The body is too large.",
     422: "A field is wrong; `detail` names it.",
     429: "The user's limit is reached; nothing was reserved.",
@@ -31,7 +31,7 @@ MEANINGS = {
 }
 
 DESCRIPTION = """Meeting bots on Kubernetes. Send your key as `X-API-Key`. Clients written for Vexa work unchanged;
-`docs/api.md` says where the versions differ and what Usher answers."""
+`docs/reference/vexa-compatibility.md` says where the versions differ and what Usher answers."""
 
 
 def document(routes: list[Route]) -> Json:

@@ -5,7 +5,7 @@ A handler gets a `Call`, whose path, query and body are parsed already, and retu
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -19,8 +19,6 @@ from usher_operator.http.server import whole_body
 
 BODY_MAX_BYTES = 256 * 1024
 BODY_TIMEOUT_S = 10
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class Nothing(Input):
@@ -114,7 +112,7 @@ async def _read(route: Route, request: web.Request, holder: Holder | None) -> Ca
     )
 
 
-def _parse(model: type[Model], values: dict[str, str], *, where: str) -> Model:
+def _parse[Model: BaseModel](model: type[Model], values: dict[str, str], *, where: str) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as exc:

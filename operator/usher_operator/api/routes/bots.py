@@ -46,6 +46,7 @@ class Bots:
     commander: Commander
     requests: CreateQueue
     namespace: str
+    allowed_private_hosts: tuple[str, ...] = ()
 
     def routes(self) -> list[Route]:
         """The route table."""
@@ -124,7 +125,13 @@ class Bots:
         """Reserve and commit; Kubernetes is asked behind the answer, because it may be slow or away."""
         key = call.headers.idempotency_key
         connection_id = str(uuid5(IDEMPOTENCY_NAMESPACE, f"{call.user_id}:{key}") if key else uuid4())
-        wanted = to_reservation(call.body, user_id=call.user_id, connection_id=connection_id, namespace=self.namespace)
+        wanted = to_reservation(
+            call.body,
+            user_id=call.user_id,
+            connection_id=connection_id,
+            namespace=self.namespace,
+            allowed_private_hosts=self.allowed_private_hosts,
+        )
         bot, created = await self._reserve(wanted)
         if not created and bot.spec not in (wanted.spec, {}):
             message = "This key was used for another request; use a new one."

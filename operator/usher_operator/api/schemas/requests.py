@@ -73,8 +73,8 @@ class BotCreate(Input):
     """The meeting, by `platform` and `native_meeting_id` or by `meeting_url`, and how the bot shall be."""
 
     platform: Platform | None = None
-    native_meeting_id: Line | None = None
-    meeting_url: Annotated[str, Field(max_length=URL_MAX_LENGTH, pattern=PRINTABLE)] | None = None
+    native_meeting_id: Text | None = None
+    meeting_url: Annotated[str, Field(max_length=URL_MAX_LENGTH, pattern=STORABLE)] | None = None
     passcode: Line | None = None
     bot_name: Annotated[str, Field(max_length=100, pattern=PRINTABLE)] | None = None
     language: Language | None = None
