@@ -4,6 +4,7 @@ Zensical refuses broken links and anchors between pages. What it does not look f
 pictures that are missing, and parts that a reader's browser would fetch from other hosts.
 """
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "zensical.toml"
 DOCS = ROOT / "docs"
 SITE = ROOT / "build" / "site"
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def build() -> list[str]:
@@ -25,7 +27,8 @@ def build() -> list[str]:
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean", "--config-file", str(CONFIG)]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     if done.returncode:
-        said = done.stdout + done.stderr.partition("Traceback")[0]
+        # It paints what it says for a terminal, whatever NO_COLOR says, and ends with a traceback.
+        said = COLOURS.sub("", done.stdout + done.stderr.partition("Traceback")[0])
         return [*lost, f"Zensical refuses the pages:\n{said.strip()}"]
     return lost + dead_links(SITE)
 

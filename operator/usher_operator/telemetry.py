@@ -35,9 +35,7 @@ LIVE_BOTS: Final = Gauge("usher_live_bots", "Bots that hold a slot, by status.",
 REQUESTS_IN_FLIGHT: Final = Gauge("usher_requests_in_flight", "BotRequests in flight or waiting in the backlog.")
 STATUS_WRITES: Final = Counter("usher_status_writes", "Status writes to BotRequests, by outcome.", ["outcome"])
 REDIS_USERS: Final = Counter("usher_redis_users", "Redis users of bots, by outcome.", ["outcome"])
-READY: Final = Gauge(
-    "usher_ready", "1 while this process is ready, by its readiness probe.", ["component"]
-)
+READY: Final = Gauge("usher_ready", "1 while this process is ready, by its readiness probe.", ["component"])
 WEBHOOKS: Final = Counter("usher_webhooks", "Attempts to deliver a webhook, and pauses, by outcome.", ["outcome"])
 
 _TEXT = "%(asctime)s %(levelname)-7s %(message)s"
