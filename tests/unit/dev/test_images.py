@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.cluster import bases, pip_settings, staging
+from dev.cluster import bases, images, pip_settings, staging
 from dev.cluster.settings import REPOSITORY
 from dev.cluster.staging import Image
 from dev.machine.errors import MisuseError
