@@ -30,10 +30,10 @@ class Evidence:
     async def keep(self, page: Page, reading: Reading, *, screen: Screen) -> str:
         """Keep a picture, and return what the report says."""
         parts = urlsplit(reading.url)
-        where = f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+        where = f"{parts.hostname or 'no host'}{self._redactor.clean(parts.path)}"
         text = _ADDRESS.sub("***", self._redactor.clean(reading.text))[:TEXT_LENGTH]
         picture = await self._keep_picture(page)
-        told = f"The screen was {screen} at {self._redactor.clean(where)}, titled {reading.title[:80]!r}."
+        told = f"The screen was {screen} at {where}, titled {reading.title[:80]!r}."
         return f"{told}{picture} It says: {text}"
 
     async def _keep_picture(self, page: Page) -> str:

@@ -1,7 +1,8 @@
 """From the first page into the meeting: look, recognise the screen, do the one thing that it asks for, look again.
 
 No step is taken for granted: a click counts only when the next look shows another screen. A screen that ends the
-way in must be there in two looks in a row, so that a page that is being redrawn is not believed.
+way in must be there in two looks in a row, so that a page that is being redrawn is not believed; and for longer than a
+toast while the lobby or the meeting is there as well.
 """
 
 import logging
@@ -18,6 +19,7 @@ from usher_models.states import Stage
 
 LOOK_EVERY_S = 0.5
 PRESS_AGAIN_S = 5.0
+TOAST_S = 8.0
 
 _REASONS = {
     Screen.BLOCKED: BotReason.BLOCKED_BY_PLATFORM,
@@ -66,10 +68,10 @@ class Joining:
         """Return once the bot is inside. Raises NotJoined."""
         while True:
             reading = await self._look()
-            repeated = self._note(self._data.screen(reading, was_inside=False))
+            self._note(self._data.screen(reading, was_inside=False))
             if self._screen is Screen.INSIDE:
                 return
-            if repeated and self._screen in FINAL:
+            if self._screen in FINAL and self._is_certain(reading):
                 raise NotJoined(ended(_REASONS[self._screen]))
             if self._screen in (Screen.LOBBY, Screen.NOT_STARTED):
                 report_stage(Stage.LOBBY)
@@ -83,14 +85,16 @@ class Joining:
         except PageSilent:
             return Reading()
 
-    def _note(self, screen: Screen) -> bool:
-        """True if the screen is the same as at the last look."""
-        repeated = screen is self._screen
-        if not repeated:
+    def _is_certain(self, reading: Reading) -> bool:
+        """True if the screen has been there for so long that it is neither a redrawn page nor a toast."""
+        goes_on = self._data.shown(reading, was_inside=False) & {Screen.LOBBY, Screen.INSIDE}
+        return self._clock.now() - self._since >= (TOAST_S if goes_on else LOOK_EVERY_S)
+
+    def _note(self, screen: Screen) -> None:
+        if screen is not self._screen:
             logger.info("The page shows: %s.", screen, extra={"action": "screen_seen", "screen": screen})
             self._since = self._clock.now()
         self._screen = screen
-        return repeated
 
     async def _act(self, reading: Reading) -> None:
         try:

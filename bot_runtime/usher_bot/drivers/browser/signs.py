@@ -159,12 +159,15 @@ class PlatformData(_Data):
 
     def screen(self, reading: Reading, *, was_inside: bool) -> Screen:
         """What the page shows. After admission the sign of being inside outweighs every text on the page."""
-        shown = {sign.screen for sign in self.signs if _applies(sign, was_inside) and sign.is_in(reading)}
+        shown = self.shown(reading, was_inside=was_inside)
         if was_inside and Screen.INSIDE in shown:
             return Screen.INSIDE
-        if self.prompt(reading):
-            shown.add(Screen.PROMPT)
         return next((screen for screen in Screen if screen in shown), Screen.UNKNOWN)
+
+    def shown(self, reading: Reading, *, was_inside: bool) -> set[Screen]:
+        """Every screen of which there is a sign."""
+        shown = {sign.screen for sign in self.signs if _applies(sign, was_inside) and sign.is_in(reading)}
+        return {*shown, Screen.PROMPT} if self.prompt(reading) else shown
 
     def prompt(self, reading: Reading) -> Prompt | None:
         """The dialog that is in the way."""

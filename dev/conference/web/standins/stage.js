@@ -12,11 +12,24 @@ async function post(room, verb, body = {}) {
 
 export const wait = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
-// An element from its HTML.
-export function element(html) {
+// Elements from their HTML.
+function elements(html) {
   const template = document.createElement("template");
   template.innerHTML = html.trim();
-  return template.content.firstElementChild;
+  return [...template.content.children];
+}
+
+// A lobby's music: a live audio element before anyone was let in.
+function music() {
+  const context = new AudioContext();
+  const out = context.createMediaStreamDestination();
+  const tone = context.createOscillator();
+  tone.connect(out);
+  tone.start();
+  const audio = new Audio();
+  audio.autoplay = true;
+  audio.srcObject = out.stream;
+  return audio;
 }
 
 // `states` draws each state into a root: { prejoin(stage) {…}, lobby(stage) {…}, … }.
@@ -38,22 +51,23 @@ export class Stage {
     if (!draw) throw new Error(`There is no state ${name}.`);
     const into = this._root();
     into.replaceChildren();
-    if (before === "lobby" && this.has("stale_lobby_text")) into.append(element(`<div style="display:none">${this.states.lobbyText}</div>`));
+    if (before === "lobby" && this.has("stale_lobby_text")) into.append(...elements(`<div style="display:none">${this.states.lobbyText}</div>`));
     this.into = into;
     draw.call(this.states, this);
     if (this.has("toast") && (name === "inside" || name === "lobby")) this._toast();
-    if (this.has("audio_before_admission") && name === "lobby") into.append(element(`<audio autoplay loop src="data:audio/wav;base64,UklGRiQAAABXQVZFZm10IBAAAAABAAEAgD4AAAB9AAACABAAZGF0YQAAAAA="></audio>`));
+    if (this.has("audio_before_admission") && name === "lobby") into.append(music());
   }
+  // Adds to the state; gives the first of what was added.
   add(html) {
-    const made = element(html);
-    this.into.append(made);
-    return made;
+    const made = elements(html);
+    this.into.append(...made);
+    return made[0];
   }
   // The platform's page may lie in an iframe of the same origin, or in a shadow tree.
   _root() {
     if (this.has("iframe")) {
       if (!this.frame) {
-        this.frame = element(`<iframe style="border:0;width:100vw;height:100vh"></iframe>`);
+        [this.frame] = elements(`<iframe style="border:0;width:100vw;height:100vh"></iframe>`);
         this.root.replaceChildren(this.frame);
       }
       return this.frame.contentDocument.body;

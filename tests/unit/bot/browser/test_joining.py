@@ -59,6 +59,25 @@ async def test_a_refusal_in_one_look_only_is_not_believed(visit: Visit) -> None:
     assert visit.joined
 
 
+async def test_a_toast_over_the_lobby_is_no_refusal(visit: Visit) -> None:
+    words = gone("Your request to join was denied")
+    visit.page.shows = LOBBY
+    await visit.begin()
+    visit.page.shows = Reading(found={**LOBBY.found, **words.found})
+    await visit.clock.advance(5)
+    visit.page.shows = LOBBY
+    await visit.clock.advance(30)
+    assert not visit.is_over
+
+
+async def test_a_refusal_that_stays_over_the_lobby_is_one(visit: Visit) -> None:
+    words = gone("Your request to join was denied")
+    visit.page.shows = Reading(found={**LOBBY.found, **words.found})
+    await visit.begin()
+    assert (await visit.end()).reason == "admission_denied"
+    assert visit.clock.now() < 15
+
+
 async def test_a_lobby_that_takes_too_long_is_a_timeout_and_no_denial(visit: Visit) -> None:
     visit.page.shows = LOBBY
     await visit.begin(lobby_s=60)
