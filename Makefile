@@ -78,9 +78,10 @@ integration: install ## Tests on a real Postgres and Redis of their own (about 2
 	@$(RUN) pytest tests/integration --quiet --durations 5 --numprocesses 2
 
 .PHONY: browser
-browser: install ## The browser driver in a real Chromium and a real conference (about 4 minutes; at first 4 more)
+browser: install ## The browser driver in a real Chromium and a real conference (about 8 minutes; at first 4 more)
 	@$(RUN) dev.conference up
-	@$(RUN) pytest tests/browser --quiet --timeout 200 --durations 5
+	@# Most of a test here is waiting for a page, so three at a time are no more work for two cores than they can do.
+	@$(RUN) pytest tests/browser --quiet --timeout 200 --durations 5 --numprocesses 3
 
 .PHONY: e2e
 e2e: install ## Tests on a real cluster (about 8 minutes; the first time about 15 more for building it)

@@ -67,7 +67,7 @@ def _up(settings: Settings, *, progress: Progress) -> None:
 
 
 def _down(settings: Settings, *, progress: Progress) -> None:
-    processes.stop(front.process(settings))
+    front.down(settings)
     processes.stop(livekit.process(settings))
     progress.say("the conference is stopped")
 

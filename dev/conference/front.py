@@ -41,6 +41,12 @@ def up(settings: Settings, *, progress: Progress) -> None:
         waiting.until(lambda: _answers(settings), timeout_s=15, otherwise=otherwise, while_running=server)
 
 
+def down(settings: Settings) -> None:
+    """Stop the server, whichever Python started it."""
+    for program in ("python", "python3"):
+        processes.stop_all(program, marker=process(settings).marker)
+
+
 def _digest(settings: Settings) -> str:
     """Changes with the server's code and its certificate."""
     digest = hashlib.sha256(settings.certificate.read_bytes() if settings.certificate.exists() else b"")

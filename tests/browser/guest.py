@@ -20,7 +20,7 @@ from usher_bot.exit_codes import Outcome
 from usher_models.states import Stage
 
 NAME = "Usher"
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 AUDIBLE = 0.01
 KINDS = {"renderer": "--type=renderer", "gpu": "--type=gpu-process", "network": "NetworkService"}
 
@@ -120,6 +120,6 @@ def a_guest(*, url: str, site: str, pin: str, folder: Path, passcode: str | None
         bot_name=NAME,
         passcode=passcode,
         driver="browser",
-        driver_options={"site": site, "evidence": str(folder), "join_s": 30, "flags": flags, **options},
+        driver_options={"site": site, "evidence": str(folder), "join_s": 60, "flags": flags, **options},
     )
     return Guest(browser_driver(settings, clock=SystemClock()))

@@ -19,7 +19,7 @@ FLAGS = (
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 )
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 
 
 @dataclass

@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from usher_bot.drivers.browser.page import Query, Reading, Target, plain
 
+LOUDNESS = "window.__usherTap?.level() ?? 0"
+
 
 class Screen(StrEnum):
     """What a page shows the bot. The order decides when signs of several screens are there before admission."""
@@ -151,11 +153,11 @@ class PlatformData(_Data):
 
     @cached_property
     def query(self) -> Query:
-        """What must be looked for to recognise every screen."""
+        """What must be looked for to recognise every screen, and to know who is there: all of it in one look."""
         signs = [*self.signs, *(prompt.sign for prompt in self.prompts)]
         css = dict.fromkeys(selector for sign in signs for selector in (*sign.css, *sign.unless_css))
-        scripts = dict.fromkeys(sign.script for sign in signs if sign.script)
-        return Query(css=tuple(css), scripts=tuple(scripts))
+        asked = [self.participants, self.speaker, LOUDNESS, *(sign.script for sign in signs)]
+        return Query(css=tuple(css), scripts=tuple(dict.fromkeys(script for script in asked if script)))
 
     def screen(self, reading: Reading, *, was_inside: bool) -> Screen:
         """What the page shows. After admission the sign of being inside outweighs every text on the page."""

@@ -12,7 +12,7 @@ from usher_bot.clock import Clock
 from usher_bot.drivers.browser.options import BrowserOptions
 from usher_bot.drivers.browser.page import Page, PageSilent, Reading
 from usher_bot.drivers.browser.platforms import Site
-from usher_bot.drivers.browser.signs import Screen
+from usher_bot.drivers.browser.signs import LOUDNESS, Screen
 from usher_bot.drivers.browser.sound.recorder import Recorder
 from usher_bot.exit_codes import EVICTED, MEETING_ENDED, BotReason, Outcome, ended
 
@@ -20,7 +20,6 @@ LOOK_EVERY_S = 1.0
 MISSES = 3
 UNEXPLAINED_S = 20.0
 QUIET = 0.003  # the loudness of a room in which no one speaks
-LEVEL = "window.__usherTap?.level() ?? 0"
 
 logger = logging.getLogger(__name__)
 
@@ -100,23 +99,22 @@ class Staying:
             self._misses = 0
             if prompt := self._data.prompt(reading):
                 await self._page.click(prompt.click.target)
-            await self._note_speaker()
-            return await self._count()
+            self._note_speaker(reading)
+            return self._count(reading)
         except PageSilent:
             return None
 
-    async def _note_speaker(self) -> None:
-        if self._data.speaker is None:
-            return
-        speaker = await self._page.evaluate(self._data.speaker, within_s=3.0)
+    def _note_speaker(self, reading: Reading) -> None:
+        speaker = reading.scripts.get(self._data.speaker or "")
         if speaker and speaker != self._speaker:
-            self._recorder.note("speaker", name=speaker)
+            self._recorder.note("speaker", name=str(speaker))
         self._speaker = speaker or self._speaker
 
-    async def _count(self) -> Outcome | None:
-        names = await self._page.evaluate(self._data.participants, within_s=3.0) if self._data.participants else None
-        loudness = float(await self._page.evaluate(LEVEL, within_s=3.0))
-        return self._company.note(names, loudness=loudness, now=self._clock.now())
+    def _count(self, reading: Reading) -> Outcome | None:
+        names = reading.scripts.get(self._data.participants or "")
+        known = [str(name) for name in names] if isinstance(names, list) else None
+        loudness = float(reading.scripts.get(LOUDNESS) or 0)
+        return self._company.note(known, loudness=loudness, now=self._clock.now())
 
     def _explain(self, reading: Reading) -> Outcome | None:
         """Why the sign of being inside is gone; None until it is known."""

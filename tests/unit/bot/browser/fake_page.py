@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from usher_bot.clock import Clock
@@ -45,7 +46,8 @@ class FakePage:
 
     async def look(self, query: Query) -> Reading:
         await self._answer(5)
-        return self.shows
+        asked = {script: self._value(script) for script in query.scripts}
+        return replace(self.shows, scripts={**asked, **self.shows.scripts})
 
     async def fill(self, target: Target, text: str) -> bool:
         await self._answer(5)
@@ -62,13 +64,18 @@ class FakePage:
         await self._answer(within_s)
         if "counters" in script:
             return [{**it, "received": self.received()} for it in self.counters]
-        return self.level if "level" in script else self.names
+        return self._value(script)
 
     async def browser_answers(self, *, within_s: float) -> bool:
         return self.browser_lives
 
     async def picture(self) -> bytes:
         return b"PNG"
+
+    def _value(self, script: str) -> Any:
+        if "level" in script:
+            return self.level
+        return self.names if "people" in script else None
 
     async def _answer(self, within_s: float) -> None:
         if self.silent:
