@@ -1,8 +1,8 @@
 """API tokens. New ones are stored as a digest and shown once; plaintext ones of an older deployment keep working.
 
-A token is 256 random bits, so one round of SHA-256 keeps it: there is nothing to guess. The columns `scopes`, `name`,
-`last_used_at` and `expires_at` exist in newer databases only; what does not exist is read as "no restriction", and a
-restriction that cannot be stored is refused instead of forgotten.
+A token is 256 random bits, so one round of SHA-256 protects it: it cannot be guessed. The columns `scopes`, `name`,
+`last_used_at` and `expires_at` exist in newer databases only; a missing column is read as "no restriction", and a
+restriction that cannot be stored is refused.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ DIGEST_PREFIX = "usher_sha256:"
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """Whom a token stands for. Empty scopes are all scopes; `expires_in_s` is None for a token without an end."""
+    """The user that a token belongs to. Empty scopes mean all; without `expires_in_s` the token never expires."""
 
     token_id: int
     user_id: int
@@ -46,7 +46,7 @@ class Token:
 
 
 def digest(token: str) -> str:
-    """What is stored of a token."""
+    """The stored form of a token."""
     return DIGEST_PREFIX + hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -68,13 +68,13 @@ WHERE t.token = ANY(:candidates)
 
 
 async def holder_of(connection: AsyncConnection, token: str) -> Holder | None:
-    """Whom a token stands for; None for an unknown or expired one."""
-    # What is stored is no token: a leaked digest opens nothing.
+    """The holder of a token; None if it is unknown or has expired."""
+    # The stored form is not a token: a leaked digest gives no access.
     if token.startswith(DIGEST_PREFIX):
         return None
     candidates = [digest(token), token]
     for row in await connection.execute(_FIND, {"candidates": candidates}):
-        # The index found it by equality; this comparison says so without telling how far a guess got.
+        # The index compared for equality; this comparison takes the same time for every wrong token.
         if any(hmac.compare_digest(row.token.encode(), candidate.encode()) for candidate in candidates):
             return _holder(row)
     return None
@@ -101,8 +101,8 @@ async def create_token(
     scopes: list[str] | None = None,
     expires_in_s: float | None = None,
 ) -> tuple[Token, str]:
-    """A new token and, this once, its secret. Raises NotFound without such a user, Conflict when the database is too
-    old for what was asked."""
+    """A new token and, only now, its secret. Raises NotFound for an unknown user, Conflict if the database is too old
+    to store a restriction."""
     if await connection.scalar(text("SELECT id FROM users WHERE id = :id FOR SHARE"), {"id": user_id}) is None:
         raise NotFound("There is no such user.")
     secret = PREFIX + secrets.token_urlsafe(32)
@@ -119,7 +119,7 @@ def _insert(given: dict[str, Any], columns: set[str]) -> str:
     for key in given:
         column = "expires_at" if key == "expires_in_s" else key
         if column not in columns:
-            raise Conflict(f"This database's api_tokens has no column {column}: leave it out.")
+            raise Conflict(f"The table api_tokens of this database has no column {column}: leave the field out.")
         written[column] = {
             "name": "CAST(:name AS varchar)",
             "scopes": "CAST(:scopes AS text[])",
@@ -147,7 +147,7 @@ def _to_token(row: Row[Any]) -> Token:
 
 
 async def revoke_token(connection: AsyncConnection, token_id: int) -> None:
-    """Delete a token; it stops working within seconds everywhere. Raises NotFound."""
+    """Delete a token; every replica refuses it within seconds. Raises NotFound."""
     deleted = await connection.execute(text("DELETE FROM api_tokens WHERE id = :id"), {"id": token_id})
     if deleted.rowcount == 0:
         raise NotFound("There is no such token.")

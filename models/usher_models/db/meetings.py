@@ -215,7 +215,8 @@ WITH meeting AS (
     DELETE FROM usher.webhook_deliveries d USING meeting
     WHERE d.meeting_id = meeting.id AND d.state IN ('delivered', 'failed')
 )
-UPDATE usher.bots b SET config = '{}', spec = '{}' FROM meeting WHERE b.meeting_id = meeting.id
+UPDATE usher.bots b SET config = '{}', spec = '{}', erase_requested_at = now()
+FROM meeting WHERE b.meeting_id = meeting.id
 """
 
 

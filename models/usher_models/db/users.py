@@ -1,4 +1,4 @@
-"""Users, as Vexa keeps them."""
+"""Users, in the table that Vexa keeps."""
 
 import json
 from collections.abc import Sequence
@@ -83,7 +83,7 @@ async def users_by_id(connection: AsyncConnection, user_ids: Sequence[int]) -> d
 
 
 async def add_user(connection: AsyncConnection, email: str, *, max_concurrent_bots: int) -> int:
-    """The id of the user with that address, created with that limit, or given it when it exists."""
+    """The id of the user with that address, created with that limit; an existing user gets the limit."""
     return int(
         (
             await connection.execute(
@@ -108,7 +108,7 @@ RETURNING id
 
 
 async def find_or_create(connection: AsyncConnection, email: str, **fields: Any) -> tuple[User, bool]:
-    """The user with that address, and whether it was created with `fields` just now; an existing one keeps its own."""
+    """The user with that address, and True if it was created now, with `fields`. An existing user is not changed."""
     values = {"name": None, "image_url": None, "max_concurrent_bots": DEFAULT_LIMIT} | fields
     values["data"] = json.dumps(fields.get("data") or {})
     created = await connection.scalar(_FIND_OR_CREATE, values | {"email": email})
@@ -131,9 +131,9 @@ RETURNING u.id
 
 
 async def change_user(connection: AsyncConnection, user_id: int, **fields: Any) -> User:
-    """Change what `fields` names; `data` is merged key by key, and null takes a key away. Raises NotFound.
+    """Change what `fields` names; `data` is merged key by key, and null removes a key. Raises NotFound.
 
-    A webhook that is set, though it be the same again, is no longer paused.
+    Setting a webhook, also to the same URL, resumes a paused one.
     """
     await connection.execute(_CHANGE, {"user_id": user_id, "fields": json.dumps(fields)})
     if "webhook_url" in (fields.get("data") or {}):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.integration.operator.webhooks.outbox import EVERY_EVENT, a_subscriber, fields, ledger, set_webhook
-from tests.scenario import BotInTheMaking, Scenario, move, pod_of
+from tests.scenario import BotInTheMaking, Scenario, move, speaker_of
 from usher_models.db.transitions import Report, report
 from usher_models.states import Source, Status
 
@@ -114,7 +114,7 @@ async def test_what_is_rolled_back_was_never_told(given: Scenario) -> None:
 
     async def move_and_regret() -> None:
         async with given.database.transaction() as connection:
-            assert await move(connection, bot, Status.ACTIVE, source=Source.BOT, pod_uid=pod_of(bot.connection_id))
+            assert await move(connection, bot, Status.ACTIVE, source=Source.BOT)
             raise Changed
 
     with pytest.raises(Changed):
@@ -126,7 +126,11 @@ async def test_a_repeat_is_told_once(given: Scenario) -> None:
     user = await a_subscriber(given, URL, events=EVERY_EVENT)
     bot = await given.a_bot(user)
     told = Report(
-        connection_id=bot.connection_id, target=Status.ACTIVE, reason="joined", pod_uid="pod", event_id="event"
+        connection_id=bot.connection_id,
+        target=Status.ACTIVE,
+        reason="joined",
+        speaker=speaker_of(bot),
+        event_id="event",
     )
     for _ in range(3):
         async with given.database.at_once() as connection:
