@@ -15,12 +15,12 @@ class Party(StrEnum):
     """It went as intended."""
     HOST = "host"
     """The people in the meeting decided it."""
-    REQUEST = "request"
+    USER = "user"
     """The request names a meeting that does not exist, or lacks what the meeting asks for."""
     PLATFORM = "platform"
     """The platform keeps bots or guests out."""
-    NETWORK = "network"
-    """The connection to the meeting."""
+    INFRASTRUCTURE = "infrastructure"
+    """The network between the bot and the meeting."""
     BOT = "bot"
     """The bot's browser, its node's memory, or the driver itself."""
 
@@ -65,7 +65,7 @@ _ALL = (
         "The meeting did not start in time.",
         retry_helps=True,
     ),
-    _ending("meeting_not_found", NOT_ADMITTED, Party.REQUEST, "The platform knows no such meeting."),
+    _ending("meeting_not_found", NOT_ADMITTED, Party.USER, "The platform knows no such meeting."),
     _ending(
         "meeting_full_or_locked",
         NOT_ADMITTED,
@@ -74,13 +74,13 @@ _ALL = (
         retry_helps=True,
     ),
     _ending(
-        "passcode_needed", NOT_ADMITTED, Party.REQUEST, "The meeting asks for a passcode, and the request has none."
+        "passcode_needed", NOT_ADMITTED, Party.USER, "The meeting asks for a passcode, and the request has none."
     ),
-    _ending("passcode_wrong", NOT_ADMITTED, Party.REQUEST, "The meeting refused the request's passcode."),
+    _ending("passcode_wrong", NOT_ADMITTED, Party.USER, "The meeting refused the request's passcode."),
     _ending("sign_in_needed", NOT_ADMITTED, Party.PLATFORM, "The meeting admits signed-in users only."),
     _ending("captcha_shown", NOT_ADMITTED, Party.PLATFORM, "The platform asked the bot to solve a captcha."),
     _ending("blocked_by_platform", NOT_ADMITTED, Party.PLATFORM, "The platform does not let bots into this meeting."),
-    _ending("network_lost", CUT_OFF, Party.NETWORK, "The bot lost its connection to the meeting.", retry_helps=True),
+    _ending("network_lost", CUT_OFF, Party.INFRASTRUCTURE, "The bot lost its connection to the meeting.", retry_helps=True),
     _ending("page_crashed", CUT_OFF, Party.BOT, "The meeting's page crashed in the bot's browser.", retry_helps=True),
     _ending("page_hung", CUT_OFF, Party.BOT, "The meeting's page stopped answering.", retry_helps=True),
     _ending("browser_crashed", CUT_OFF, Party.BOT, "The bot's browser crashed or stopped answering.", retry_helps=True),
