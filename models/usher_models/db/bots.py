@@ -135,7 +135,7 @@ AnyBot = TypeVar("AnyBot", bound=BotSummary)
 _FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in (BotSummary, Bot, StaleBot)}
 
 
-def _to(kind: type[AnyBot], row: Columns) -> AnyBot:
+def _to[AnyBot: BotSummary](kind: type[AnyBot], row: Columns) -> AnyBot:
     found = row if isinstance(row, dict) else row._mapping
     values = {name: found[name] for name in _FIELDS[kind]}
     try:
@@ -153,7 +153,7 @@ def to_bot(row: Columns) -> Bot:
     return _to(Bot, row)
 
 
-def to_bots(rows: Iterable[Columns], kind: type[AnyBot]) -> list[AnyBot]:
+def to_bots[AnyBot: BotSummary](rows: Iterable[Columns], kind: type[AnyBot]) -> list[AnyBot]:
     """The bots in those of the rows that can be read."""
     found = []
     for row in rows:

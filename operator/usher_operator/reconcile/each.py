@@ -15,7 +15,7 @@ LIMIT_S = 20.0
 Thing = TypeVar("Thing")
 
 
-async def each(
+async def each[Thing](
     things: Sequence[Thing], work: Callable[[Thing], Awaitable[None]], *, mode: str, limit_s: float | None = None
 ) -> None:
     """Do `work` on each of `things`; those that are not done in time are left to the next sweeps.
@@ -35,7 +35,7 @@ async def each(
         )
 
 
-async def _work_off(waiting: list[Thing], work: Callable[[Thing], Awaitable[None]]) -> None:
+async def _work_off[Thing](waiting: list[Thing], work: Callable[[Thing], Awaitable[None]]) -> None:
     async def worker() -> None:
         while waiting:
             await work(waiting.pop())
