@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class HeartbeatLoop:
-    """Beats. `participants` is asked anew for each beat."""
+    """Sends heartbeats. `participants` and `is_alive` are asked anew for each one."""
 
     def __init__(
         self,
@@ -27,6 +27,7 @@ class HeartbeatLoop:
         control_plane: ControlPlane,
         state: BotState,
         participants: Callable[[], int | None],
+        is_alive: Callable[[], bool],
         faults: Faults,
         interval_s: float,
         clock: Clock,
@@ -34,6 +35,7 @@ class HeartbeatLoop:
         self._control_plane = control_plane
         self._state = state
         self._participants = participants
+        self._is_alive = is_alive
         self._faults = faults
         self._interval_s = interval_s
         self._clock = clock
@@ -54,9 +56,15 @@ class HeartbeatLoop:
             delay = await self._beat_once(delay)
             due = began + delay
 
+    def _has_life(self) -> bool:
+        if self._is_alive():
+            return True
+        logger.warning("No heartbeat goes out: the driver shows no life.", extra={"action": "heartbeat_withheld"})
+        return False
+
     async def _beat_once(self, delay: float) -> float:
         """One beat; how long after its begin the next one is due."""
-        if self._faults.sends_no_heartbeats:
+        if self._faults.sends_no_heartbeats or not self._has_life():
             return delay
         try:
             answer = await self._control_plane.heartbeat(self._state, participants=self._participants(), within_s=delay)

@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     bot_name: Annotated[str, Field(max_length=255, description="the name the bot shows, up to 255 characters")]
     language: Annotated[str | None, Field(max_length=64, description="a language code such as en, or empty")] = None
     task: Annotated[str | None, Field(max_length=64, description="a task such as transcribe, or empty")] = None
-    driver: Annotated[Literal["simulated", "exec"], Field(description="one of simulated, exec")]
+    driver: Annotated[Literal["simulated", "exec", "browser"], Field(description="one of simulated, exec, browser")]
     driver_options: Annotated[
         dict[str, Any], NoDecode, BeforeValidator(_json_object), Field(description="a JSON object")
     ] = {}

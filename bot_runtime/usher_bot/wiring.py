@@ -41,6 +41,7 @@ def assemble(
         control_plane=control_plane,
         state=state,
         participants=lambda: driver.participants,
+        is_alive=lambda: driver.is_alive,
         faults=faults,
         interval_s=settings.heartbeat_interval_s,
         clock=clock,

@@ -33,6 +33,10 @@ def build_driver(settings: Settings, *, clock: Clock, faults: Faults) -> Driver:
 
         options = ExecOptions.model_validate(settings.driver_options)
         return ExecDriver(options, settings=settings, clock=clock, is_init=os.getpid() == 1)
+    if settings.driver == "browser":
+        from usher_bot.drivers.browser.wiring import browser_driver
+
+        return browser_driver(settings, clock=clock)
     from usher_bot.drivers.simulated import SimulatedDriver, SimulatedOptions
 
     return SimulatedDriver(SimulatedOptions.model_validate(settings.driver_options), clock=clock, faults=faults)
@@ -43,6 +47,10 @@ def _options_model(settings: Settings) -> type[BaseModel]:
         from usher_bot.drivers.exec.options import ExecOptions
 
         return ExecOptions
+    if settings.driver == "browser":
+        from usher_bot.drivers.browser.options import BrowserOptions
+
+        return BrowserOptions
     from usher_bot.drivers.simulated import SimulatedOptions
 
     return SimulatedOptions

@@ -43,6 +43,11 @@ class Driver(Protocol):
         """How many others are in the meeting, as far as it is known."""
         ...
 
+    @property
+    def is_alive(self) -> bool:
+        """True if a heartbeat would be true: what is in the meeting has lately shown that it works."""
+        ...
+
     async def join(self, report_stage: ReportStage) -> None:
         """Return once the bot is in the meeting; report `joining` and `lobby` on the way. Raises NotJoined."""
         ...

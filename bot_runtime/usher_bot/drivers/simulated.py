@@ -84,6 +84,10 @@ class SimulatedDriver:
     def participants(self) -> int | None:
         return None if self._is_out else self._options.participants
 
+    @property
+    def is_alive(self) -> bool:
+        return True
+
     async def join(self, report_stage: ReportStage) -> None:
         await self._clock.sleep(self._options.boot_s)
         report_stage(Stage.JOINING)

@@ -47,6 +47,7 @@ class SteeredDriver:
         self.done: list[str] = []
         self.configurations: list[Command] = []
         self.participants: int | None = 2
+        self.is_alive = True
         self.error: Exception | None = None
         self.refuses_configuration = False
         self.leaves = True

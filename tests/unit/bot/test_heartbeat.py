@@ -86,6 +86,18 @@ async def test_a_silent_bot_runs_without_heartbeats(harness: Harness, settings: 
     assert harness.control_plane.of("heartbeat") == []
 
 
+async def test_a_driver_that_shows_no_life_sends_no_heartbeats_until_it_does(
+    harness: Harness, settings: Settings
+) -> None:
+    await harness.begin_in_meeting(settings)
+    harness.driver.is_alive = False
+    await harness.clock.advance(95)
+    assert harness.control_plane.of("heartbeat") == []
+    harness.driver.is_alive = True
+    await harness.clock.advance(30)
+    assert len(harness.control_plane.of("heartbeat")) == 1
+
+
 async def test_a_reconfiguration_is_acknowledged_by_a_heartbeat_at_once(harness: Harness, settings: Settings) -> None:
     await harness.begin_in_meeting(settings)
     harness.control_plane.commands = [reconfigure_command(42, generation=3, config={"language": "de"})]

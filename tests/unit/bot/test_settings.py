@@ -64,7 +64,7 @@ def test_driver_options_are_a_json_object(environment: pytest.MonkeyPatch) -> No
     [
         ("MEETING_ID", "x", "USHER_MEETING_ID is 'x'; it must be the meeting's number, such as 42."),
         ("PLATFORM", "webex", "USHER_PLATFORM is 'webex'; it must be one of google_meet, teams, zoom, jitsi."),
-        ("DRIVER", "browser", "USHER_DRIVER is 'browser'; it must be one of simulated, exec."),
+        ("DRIVER", "webex", "USHER_DRIVER is 'webex'; it must be one of simulated, exec, browser."),
         ("LEAVE_GRACE_S", "0", "USHER_LEAVE_GRACE_S is '0'; it must be a number of seconds from above 0 to 3600."),
         ("DRIVER_OPTIONS", "[1]", "USHER_DRIVER_OPTIONS is wrong; it must be a JSON object."),
         ("DRIVER_OPTIONS", "{", "USHER_DRIVER_OPTIONS is wrong; it must be a JSON object."),

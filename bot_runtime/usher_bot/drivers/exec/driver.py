@@ -67,6 +67,10 @@ class ExecDriver:
         what = f"its last callback was {last!r}," if last else "it has sent no callback, and started"
         return f"The bot's program runs and has not reported `joined`; {what} {waited_s:.0f} s ago."
 
+    @property
+    def is_alive(self) -> bool:
+        return True
+
     async def join(self, report_stage: ReportStage) -> None:
         self.callbacks.on_stage = report_stage
         url = await self._server.open()
