@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from tests.unit.bot.world import some_settings
 
+from tests.unit.bot.harness import some_settings
 from usher_bot.clock import SystemClock
 from usher_bot.drivers.base import NotJoined
 from usher_bot.drivers.browser.chromium.browser import Chromium

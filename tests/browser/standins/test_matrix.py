@@ -8,11 +8,11 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
-from tests.unit.bot.world import some_settings
 
 from dev.conference.settings import Settings
 from tests.browser.shared import SharedBrowser, a_shared_chromium
 from tests.browser.standins.cases import Case, all_cases
+from tests.unit.bot.harness import some_settings
 from usher_bot.clock import SystemClock
 from usher_bot.drivers.base import NotJoined
 from usher_bot.drivers.browser.driver import BrowserDriver

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.bot.world import some_settings
 
 from tests.unit.bot.browser.fake_page import FakeBrowser, FakePage
 from tests.unit.bot.fake_time import FakeClock
+from tests.unit.bot.harness import some_settings
 from usher_bot.drivers.base import NotJoined
 from usher_bot.drivers.browser.driver import BrowserDriver
 from usher_bot.drivers.browser.options import BrowserOptions
