@@ -1,8 +1,8 @@
-"""API tokens. New ones are stored as a digest and shown once; plaintext ones of an older deployment keep working.
+"""API tokens. New ones are stored as a digest and returned once; plaintext ones of an older deployment keep working.
 
-A token is 256 random bits, so one round of SHA-256 keeps it: there is nothing to guess. The columns `scopes`, `name`,
-`last_used_at` and `expires_at` exist in newer databases only; what does not exist is read as "no restriction", and a
-restriction that cannot be stored is refused instead of forgotten.
+A token is 256 random bits, so one round of SHA-256 is enough. The columns `scopes`, `name`, `last_used_at` and
+`expires_at` exist in newer databases only; a missing column means "no restriction", and a restriction that cannot be
+stored is rejected.
 """
 
 import hashlib
@@ -22,8 +22,8 @@ DIGEST_PREFIX = "usher_sha256:"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Holder:
-    """Whom a token stands for. Empty scopes are all scopes; `expires_in_s` is None for a token without an end."""
+class KeyOwner:
+    """The user of a token. Empty scopes permit everything; `expires_in_s` is None for a token that does not expire."""
 
     token_id: int
     user_id: int
@@ -46,7 +46,7 @@ class Token:
 
 
 def digest(token: str) -> str:
-    """What is stored of a token."""
+    """The stored form of a token."""
     return DIGEST_PREFIX + hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -67,24 +67,24 @@ WHERE t.token = ANY(:candidates)
 """)
 
 
-async def holder_of(connection: AsyncConnection, token: str) -> Holder | None:
-    """Whom a token stands for; None for an unknown or expired one."""
-    # What is stored is no token: a leaked digest opens nothing.
+async def owner_of(connection: AsyncConnection, token: str) -> KeyOwner | None:
+    """The owner of a token; None for an unknown or expired one."""
+    # The stored form is not a token: a leaked digest authenticates nothing.
     if token.startswith(DIGEST_PREFIX):
         return None
     candidates = [digest(token), token]
     for row in await connection.execute(_FIND, {"candidates": candidates}):
-        # The index found it by equality; this comparison says so without telling how far a guess got.
+        # The index compared by equality; this comparison takes the same time for every guess.
         if any(hmac.compare_digest(row.token.encode(), candidate.encode()) for candidate in candidates):
-            return _holder(row)
+            return _owner(row)
     return None
 
 
-def _holder(row: Row[Any]) -> Holder | None:
+def _owner(row: Row[Any]) -> KeyOwner | None:
     left = float(row.expires_in_s) if row.expires_in_s is not None else None
     if left is not None and left <= 0:
         return None
-    return Holder(token_id=row.id, user_id=row.user_id, scopes=frozenset(row.scopes), expires_in_s=left)
+    return KeyOwner(token_id=row.id, user_id=row.user_id, scopes=frozenset(row.scopes), expires_in_s=left)
 
 
 _COLUMNS = text(
@@ -101,10 +101,10 @@ async def create_token(
     scopes: list[str] | None = None,
     expires_in_s: float | None = None,
 ) -> tuple[Token, str]:
-    """A new token and, this once, its secret. Raises NotFound without such a user, Conflict when the database is too
-    old for what was asked."""
+    """A new token and its secret, which is not stored. Raises NotFound without such a user, Conflict if the database is
+    too old for a restriction."""
     if await connection.scalar(text("SELECT id FROM users WHERE id = :id FOR SHARE"), {"id": user_id}) is None:
-        raise NotFound("There is no such user.")
+        raise NotFound("The user does not exist.")
     secret = PREFIX + secrets.token_urlsafe(32)
     given = {"name": name, "scopes": scopes, "expires_in_s": expires_in_s}
     columns = set(await connection.scalars(_COLUMNS))
@@ -119,7 +119,7 @@ def _insert(given: dict[str, Any], columns: set[str]) -> str:
     for key in given:
         column = "expires_at" if key == "expires_in_s" else key
         if column not in columns:
-            raise Conflict(f"This database's api_tokens has no column {column}: leave it out.")
+            raise Conflict(f"This database's api_tokens has no column {column}: omit it.")
         written[column] = {
             "name": "CAST(:name AS varchar)",
             "scopes": "CAST(:scopes AS text[])",
@@ -147,7 +147,7 @@ def _to_token(row: Row[Any]) -> Token:
 
 
 async def revoke_token(connection: AsyncConnection, token_id: int) -> None:
-    """Delete a token; it stops working within seconds everywhere. Raises NotFound."""
+    """Delete a token, which stops working within seconds. Raises NotFound."""
     deleted = await connection.execute(text("DELETE FROM api_tokens WHERE id = :id"), {"id": token_id})
     if deleted.rowcount == 0:
-        raise NotFound("There is no such token.")
+        raise NotFound("The token does not exist.")

@@ -1,6 +1,6 @@
-"""Meetings as their owners see them, whoever made them: Usher's own, and rows of an older deployment.
+"""Meetings as their owners see them: Usher's own, and rows of an older deployment.
 
-Rows of an older deployment are read as they are. While one is live it is never written.
+Rows of an older deployment are read as they are, and never changed while they are live.
 """
 
 import json
@@ -22,7 +22,7 @@ PLANNED = ("idle", "scheduled")
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One row of `meetings`, and beside it what Usher knows when it owns the meeting. Times of Vexa's are naive UTC."""
+    """One row of `meetings`, with Usher's own columns if Usher owns the meeting. Vexa's times are naive UTC."""
 
     id: int
     user_id: int
@@ -44,7 +44,7 @@ class Record:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing of this meeting can change any more."""
+        """True if the status is final."""
         return self.status in TERMINAL
 
 
@@ -59,7 +59,7 @@ class Session:
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """Which meetings to list. `search` looks into the native id and the name."""
+    """A filter on meetings. `search` looks into the native id and the name."""
 
     limit: int
     offset: int = 0
@@ -94,7 +94,7 @@ _BY_ID = text(_SELECT + "WHERE m.id = :id AND m.user_id = :user_id")
 _LIST = text(_SELECT + _OF_USER + "ORDER BY m.id DESC LIMIT :limit OFFSET :offset")
 _HOLDING = text(_SELECT + "WHERE m.user_id = :user_id AND m.status = ANY(:holds) ORDER BY m.id DESC")
 _EVERY = text(_SELECT + "ORDER BY m.id DESC LIMIT :limit OFFSET :offset")
-# The live one, when there is one; else the newest.
+# The live meeting if there is one, else the newest.
 _NEWEST = text(
     _SELECT
     + """WHERE m.user_id = :user_id AND m.platform = :platform AND m.platform_specific_id = :native_id
@@ -107,7 +107,7 @@ def _record(row: Row[Any]) -> Record:
 
 
 def of_new(bot: Bot) -> Record:
-    """The record of a bot whose slot was reserved just now, as `meeting` would read it."""
+    """The record of a bot that was just reserved, equal to what `meeting` reads later."""
     at = bot.reserved_at.astimezone(UTC).replace(tzinfo=None)
     return Record(
         id=bot.meeting_id,
@@ -132,10 +132,10 @@ def of_new(bot: Bot) -> Record:
 
 async def meeting(connection: AsyncConnection, meeting_id: int, *, user_id: int) -> Record:
     """One meeting of that user. Raises NotFound, also for another user's."""
-    found = await fetch(connection, _BY_ID, {"id": meeting_id, "user_id": user_id})
-    if not found:
+    rows = await fetch(connection, _BY_ID, {"id": meeting_id, "user_id": user_id})
+    if not rows:
         raise NotFound(f"You have no meeting {meeting_id}.")
-    return Record(**found[0])
+    return Record(**rows[0])
 
 
 async def newest(connection: AsyncConnection, platform: str, native_id: str, *, user_id: int) -> Record:
@@ -153,14 +153,14 @@ async def listed(connection: AsyncConnection, user_id: int, which: Filter) -> li
     return [_record(row) for row in await connection.execute(_LIST, values)]
 
 
-async def holding(connection: AsyncConnection, user_id: int) -> list[Record]:
+async def holding_slots(connection: AsyncConnection, user_id: int) -> list[Record]:
     """The user's meetings that hold a slot, the newest first."""
     rows = await connection.execute(_HOLDING, {"user_id": user_id, "holds": sorted(HOLDS_SLOT)})
     return [_record(row) for row in rows]
 
 
-async def everybodys(connection: AsyncConnection, *, limit: int, offset: int) -> tuple[int, list[Record]]:
-    """How many meetings there are, and one page of them, the newest first."""
+async def of_all_users(connection: AsyncConnection, *, limit: int, offset: int) -> tuple[int, list[Record]]:
+    """The number of all meetings, and one page of them, the newest first."""
     total = int((await connection.execute(text("SELECT count(*) FROM meetings"))).scalar_one())
     rows = await connection.execute(_EVERY, {"limit": limit, "offset": offset})
     return total, [_record(row) for row in rows]
@@ -187,7 +187,7 @@ WHERE id = :id
 
 
 async def describe(connection: AsyncConnection, record: Record, data: dict[str, Any]) -> None:
-    """Merge what the owner says about a meeting into its data. Raises NotOwned."""
+    """Merge the owner's notes into the meeting's data. Raises NotOwned."""
     if not record.owned and not record.ended:
         raise NotOwned
     await connection.execute(_DESCRIBE, {"id": record.id, "data": json.dumps(data)})
@@ -198,7 +198,7 @@ WITH meeting AS (
     UPDATE meetings SET platform_specific_id = NULL, data = '{"redacted": true}', updated_at = now() AT TIME ZONE 'utc'
     WHERE id = :id AND status IN ('completed', 'failed')
     RETURNING id
-), told AS (
+), deliveries AS (
     DELETE FROM usher.webhook_deliveries d USING meeting
     WHERE d.meeting_id = meeting.id AND d.state IN ('delivered', 'failed')
 )
@@ -207,11 +207,10 @@ UPDATE usher.bots b SET config = '{}', spec = '{}' FROM meeting WHERE b.meeting_
 
 
 async def forget(connection: AsyncConnection, record: Record) -> None:
-    """Take what is private out of an ended meeting: its id, its data, its transcript and what was told of it.
+    """Delete the private data of an ended meeting: its id, its data, its transcript and its finished webhooks.
 
-    The audit trail stays, and so does what is still to be told.
-
-    Raises MeetingLive while it holds a slot or is planned.
+    The audit trail stays, and so do webhooks that are still to be sent. Raises MeetingLive while the meeting holds a
+    slot or is planned.
     """
     if not record.ended:
         raise MeetingLive if record.owned else NotOwned

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from usher_models.db.bots import BOT_COLUMNS, Bot, bot_by_id, to_bot
 from usher_models.db.engine import in_one_exchange
 from usher_models.db.vexa_tables import ACTIVE_MEETING, ACTIVE_MEETING_INDEX
-from usher_models.db.webhook_outbox import TOLD
+from usher_models.db.webhook_outbox import OUTBOX
 from usher_models.errors import CapReached, ConnectionTaken, DuplicateMeeting, UnknownUser
 from usher_models.platforms import MeetingRef
 from usher_models.states import HOLDS_SLOT, SENTENCES, Reason, Source, Stage
@@ -95,7 +95,7 @@ WITH known AS (
     SELECT id, 1, NULL, 'reserved', :source, :reason FROM meeting
     RETURNING *
 ), """
-    + TOLD
+    + OUTBOX
     + f"""
 SELECT used.used, used.cap, used.duplicate, known.meeting_id AS known_id, known.user_id AS known_user_id, {BOT_COLUMNS}
 FROM used LEFT JOIN known ON true LEFT JOIN (bot b JOIN meeting m ON m.id = b.meeting_id) ON true

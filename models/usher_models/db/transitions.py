@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db.bots import BOT_COLUMNS, Bot, bot_by_connection, last_transition, to_bot
 from usher_models.db.engine import fetch
-from usher_models.db.webhook_outbox import TOLD
+from usher_models.db.webhook_outbox import OUTBOX
 from usher_models.errors import AnotherPodSpeaks, Forbidden, IllegalMove, MeetingOver, UnknownConnection
 from usher_models.states import LIVE, TERMINAL, Judgement, Source, Stage, Status, judge, legal_origins, sentence
 
@@ -58,7 +58,7 @@ _MOVE = f"""
            picked.event_id, picked.detail
     FROM bot JOIN picked ON picked.id = bot.meeting_id
     RETURNING *
-), {TOLD}
+), {OUTBOX}
 """
 _MOVED = """
 SELECT bot.meeting_id, bot.connection_id, bot.job_name, bot.request_namespace, picked.status AS origin, picked.reason

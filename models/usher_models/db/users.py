@@ -1,4 +1,4 @@
-"""Users, as Vexa keeps them."""
+"""Users, in Vexa's table."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ DEFAULT_LIMIT = 3
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """One user. `used` is how many slots the user's live meetings hold now; `created_at` is naive UTC."""
+    """One user. `used` is the number of slots that the user's live meetings hold; `created_at` is naive UTC."""
 
     id: int
     email: str
@@ -42,11 +42,11 @@ def _user(row: Row[Any]) -> User:
 
 
 async def user_id_by_email(connection: AsyncConnection, email: str) -> int:
-    """The id of the user with that address. Raises UnknownUser."""
-    found = await connection.scalar(text("SELECT id FROM users WHERE email = :email"), {"email": email})
-    if found is None:
+    """The id of the user with that email. Raises UnknownUser."""
+    user_id = await connection.scalar(text("SELECT id FROM users WHERE email = :email"), {"email": email})
+    if user_id is None:
         raise UnknownUser(f"No user has the email {email}; create one with `usher user add {email}`.")
-    return int(found)
+    return int(user_id)
 
 
 async def user_by_id(connection: AsyncConnection, user_id: int) -> User:
@@ -55,14 +55,14 @@ async def user_by_id(connection: AsyncConnection, user_id: int) -> User:
 
 
 async def user_by_email(connection: AsyncConnection, email: str) -> User:
-    """The user with that address. Raises NotFound."""
+    """The user with that email. Raises NotFound."""
     return await _one(connection, "WHERE u.email = :email", email=email)
 
 
 async def _one(connection: AsyncConnection, where: str, **values: object) -> User:
     row = (await connection.execute(text(_SELECT + where), {"holds": sorted(HOLDS_SLOT)} | values)).one_or_none()
     if row is None:
-        raise NotFound("There is no such user.")
+        raise NotFound("The user does not exist.")
     return _user(row)
 
 
@@ -83,7 +83,7 @@ async def users_by_id(connection: AsyncConnection, user_ids: Sequence[int]) -> d
 
 
 async def add_user(connection: AsyncConnection, email: str, *, max_concurrent_bots: int) -> int:
-    """The id of the user with that address, created with that limit, or given it when it exists."""
+    """The id of the user with that email; the user is created with that limit, or an existing one gets it."""
     return int(
         (
             await connection.execute(
@@ -108,7 +108,7 @@ RETURNING id
 
 
 async def find_or_create(connection: AsyncConnection, email: str, **fields: Any) -> tuple[User, bool]:
-    """The user with that address, and whether it was created with `fields` just now; an existing one keeps its own."""
+    """The user with that email, and True if it was created with `fields`; an existing user keeps its own."""
     values = {"name": None, "image_url": None, "max_concurrent_bots": DEFAULT_LIMIT} | fields
     values["data"] = json.dumps(fields.get("data") or {})
     created = await connection.scalar(_FIND_OR_CREATE, values | {"email": email})
@@ -131,9 +131,9 @@ RETURNING u.id
 
 
 async def change_user(connection: AsyncConnection, user_id: int, **fields: Any) -> User:
-    """Change what `fields` names; `data` is merged key by key, and null takes a key away. Raises NotFound.
+    """Change the given fields; `data` is merged key by key, and null removes a key. Raises NotFound.
 
-    A webhook that is set, though it be the same again, is no longer paused.
+    Setting a webhook, even to the same URL, resumes a paused one.
     """
     await connection.execute(_CHANGE, {"user_id": user_id, "fields": json.dumps(fields)})
     if "webhook_url" in (fields.get("data") or {}):
@@ -142,6 +142,6 @@ async def change_user(connection: AsyncConnection, user_id: int, **fields: Any) 
 
 
 async def set_limit(connection: AsyncConnection, email: str, *, max_concurrent_bots: int) -> User:
-    """Give a user another limit. Lowering it stops no running bot. Raises NotFound."""
+    """Set a user's limit. Lowering it stops no running bot. Raises NotFound."""
     user = await user_by_email(connection, email)
     return await change_user(connection, user.id, max_concurrent_bots=max_concurrent_bots)

@@ -1,4 +1,4 @@
-"""How the public API answers errors: like every server of Usher's, plus what Vexa's clients expect to read."""
+"""Error answers of the public API: those of every Usher server, with the fields that Vexa's clients read."""
 
 import json
 from typing import Any
@@ -7,9 +7,9 @@ from aiohttp import web
 
 from usher_models.errors import CapReached, DuplicateMeeting, InvalidInput, InvalidMeeting, UsherError
 from usher_models.wire import Problem
-from usher_operator.http.errors import Handler, problems, respond, status_of
+from usher_operator.http.errors import Handler, error_response, error_responses, status_of
 
-# When a slot may be free again nobody knows; a bot that is asked to leave takes about this long.
+# It is not known when a slot becomes free; a bot that is asked to leave takes about this long.
 RETRY_AFTER_S = 30
 
 _FIELDS = {
@@ -19,20 +19,20 @@ _FIELDS = {
 
 
 @web.middleware
-async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer what the API refuses; leave the rest to `problems`."""
+async def api_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer the errors of the API; leave the rest to `error_responses`."""
 
-    async def refusing(inner: web.Request) -> web.StreamResponse:
+    async def answer(inner: web.Request) -> web.StreamResponse:
         try:
             return await handler(inner)
         except (CapReached, DuplicateMeeting, InvalidInput, InvalidMeeting) as exc:
-            return _refuse(exc)
+            return _to_response(exc)
 
-    return _without_terminate(await problems(request, refusing))
+    return _without_terminate(await error_responses(request, answer))
 
 
 def _without_terminate(answer: web.StreamResponse) -> web.StreamResponse:
-    """`terminate` is a word for bots."""
+    """The answer without `terminate`, which is for bots."""
     if isinstance(answer, web.Response) and answer.status >= 400 and answer.content_type == "application/json":
         body = json.loads(answer.text or "{}")
         body.pop("terminate", None)
@@ -40,8 +40,8 @@ def _without_terminate(answer: web.StreamResponse) -> web.StreamResponse:
     return answer
 
 
-def _refuse(error: UsherError) -> web.Response:
-    response = respond(status_of(error), Problem(code=error.code, detail=_detail(error), **_more(error)))
+def _to_response(error: UsherError) -> web.Response:
+    response = error_response(status_of(error), Problem(code=error.code, detail=_detail(error), **_more(error)))
     if isinstance(error, CapReached):
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
@@ -53,10 +53,10 @@ def _detail(error: UsherError) -> str | list[dict[str, Any]]:
     if isinstance(error, InvalidInput):
         return error.errors
     if isinstance(error, InvalidMeeting):
-        said = str(error)
+        message = str(error)
         for camel, snake in _FIELDS.items():
-            said = said.replace(camel, snake)
-        return [{"loc": ["body", _FIELDS.get(error.field, error.field)], "msg": said, "type": error.code}]
+            message = message.replace(camel, snake)
+        return [{"loc": ["body", _FIELDS.get(error.field, error.field)], "msg": message, "type": error.code}]
     return str(error)
 
 

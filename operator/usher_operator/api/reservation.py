@@ -1,4 +1,4 @@
-"""From the body of `POST /bots` to a reservation, and to the spec of the BotRequest that will stand for it."""
+"""From the body of `POST /bots` to a reservation and the spec of its BotRequest."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ DEFAULT_BOT_NAME = "Usher"
 
 
 def to_reservation(body: BotCreate, *, user_id: int, connection_id: str, namespace: str) -> Request:
-    """What to reserve. Raises InvalidMeeting."""
+    """The reservation request for a body. Raises InvalidMeeting."""
     meeting = _meeting(body)
     spec = _without_none(
         {
@@ -47,10 +47,10 @@ def to_reservation(body: BotCreate, *, user_id: int, connection_id: str, namespa
 
 def _meeting(body: BotCreate) -> MeetingRef:
     native_id, passcode = body.native_meeting_id, body.passcode
-    # The oldest clients hand a Zoom passcode over as a part of the id.
+    # The oldest clients send a Zoom passcode as part of the id.
     if body.platform is Platform.ZOOM and native_id and "?pwd=" in native_id:
-        native_id, _, told = native_id.partition("?pwd=")
-        passcode = passcode or told
+        native_id, _, embedded = native_id.partition("?pwd=")
+        passcode = passcode or embedded
     return resolve(platform=body.platform, native_id=native_id, url=body.meeting_url, passcode=passcode or None)
 
 
@@ -67,13 +67,13 @@ def _config(body: BotCreate, meeting: MeetingRef) -> dict[str, Any]:
 
 
 def _lobby_s(body: BotCreate) -> int:
-    told = body.automatic_leave.max_wait_for_admission if body.automatic_leave else None
-    return told // 1000 if told else DEFAULT_LOBBY_S
+    budget = body.automatic_leave.max_wait_for_admission if body.automatic_leave else None
+    return budget // 1000 if budget else DEFAULT_LOBBY_S
 
 
 def _duration_s(body: BotCreate) -> int:
-    told = body.automatic_leave.max_bot_time if body.automatic_leave else None
-    return told // 1000 if told else DEFAULT_DURATION_S
+    limit = body.automatic_leave.max_bot_time if body.automatic_leave else None
+    return limit // 1000 if limit else DEFAULT_DURATION_S
 
 
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from usher_models.states import Desired, Reason, Source, Stage, Status, exit_cod
 from usher_models.wire import BODY_MAX_BYTES, Exited, Heartbeat, Joined, Processed, Reply, Started, StatusUpdate
 from usher_operator.callbacks.heartbeat_batch import Beats
 from usher_operator.callbacks.pod_token import PodIdentity, TokenVerifier
-from usher_operator.http.errors import BadBody, Handler, problems
+from usher_operator.http.errors import BadBody, Handler, error_responses
 from usher_operator.http.server import whole_body
 from usher_operator.lifecycle.commands import pending
 from usher_operator.telemetry import CALLBACK_SECONDS, CALLBACKS, TRANSITIONS
@@ -61,7 +61,9 @@ class Callbacks:
 
     def application(self) -> web.Application:
         """The aiohttp application of port 8081."""
-        app = web.Application(middlewares=[_measured, problems, self._few_at_once], client_max_size=BODY_MAX_BYTES)
+        app = web.Application(
+            middlewares=[_measured, error_responses, self._few_at_once], client_max_size=BODY_MAX_BYTES
+        )
         app.router.add_post(f"{PREFIX}/started", self.started)
         app.router.add_post(f"{PREFIX}/joined", self.joined)
         app.router.add_post(f"{PREFIX}/heartbeat", self.heartbeat)

@@ -1,4 +1,4 @@
-"""What runs beside the requests of a `usher serve`: the sender, and the broom behind it."""
+"""The background tasks of `usher serve`: the webhook sender, and the deletion of old deliveries."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ PRUNE_LIMIT = 5_000
 
 @asynccontextmanager
 async def sending(database: Database, settings: Settings) -> AsyncIterator[None]:
-    """Send webhooks for as long as the context lasts, and finish what is under way; nothing when switched off."""
+    """Send webhooks while the context lasts, then finish those in flight; does nothing while webhooks are disabled."""
     if not settings.webhooks_enabled:
         yield
         return
@@ -47,7 +47,7 @@ async def _prune(database: Database, stop: asyncio.Event) -> None:
             async with database.transaction() as connection:
                 await webhook_deliveries.prune(connection, days=KEEP_DAYS, limit=PRUNE_LIMIT)
         except Unavailable:
-            logger.debug("Old webhooks are forgotten later.", extra={"action": "webhooks_kept"})
+            logger.debug("Old webhook deliveries will be deleted later.", extra={"action": "webhooks_kept"})
         except Exception:
-            logger.exception("Old webhooks could not be forgotten.", extra={"action": "webhooks_prune_failed"})
+            logger.exception("Old webhook deliveries could not be deleted.", extra={"action": "webhooks_prune_failed"})
         await wait(stop, PRUNE_EVERY_S)

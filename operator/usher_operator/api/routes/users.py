@@ -1,17 +1,17 @@
-"""The calling user: limit, use, and where webhooks go."""
+"""The calling user: limit, use and webhook."""
 
 from dataclasses import dataclass
 
 from usher_models.db import users
 from usher_models.db.engine import Database
-from usher_operator.api.framework.route import Call, Route
+from usher_operator.api.framework.route import Call, Nothing, Route
 from usher_operator.api.schemas.requests import WebhookPut
 from usher_operator.api.schemas.responses import UserResponse
 
 
 @dataclass(frozen=True, kw_only=True)
 class Users:
-    """The handlers and what they work with."""
+    """The handlers of /user."""
 
     database: Database
 
@@ -22,19 +22,16 @@ class Users:
                 method="GET",
                 path="/user",
                 handler=self.me,
-                summary="Limit and use",
+                summary="Get the calling user, limit and use",
                 tag="User",
-                gives=UserResponse,
                 problems=(404,),
             ),
             Route(
                 method="PUT",
                 path="/user/webhook",
                 handler=self.webhook,
-                summary="Where events go",
+                summary="Set the webhook",
                 tag="User",
-                takes=WebhookPut,
-                gives=UserResponse,
                 problems=(404,),
             ),
         ]
@@ -44,9 +41,8 @@ class Users:
         async with self.database.transaction() as connection:
             return UserResponse.of(await users.user_by_id(connection, call.user_id))
 
-    async def webhook(self, call: Call) -> UserResponse:
+    async def webhook(self, call: Call[Nothing, Nothing, WebhookPut]) -> UserResponse:
         """Store the target; secret and events stay unless they are given."""
-        body: WebhookPut = call.body
-        data = {"webhook_url": body.webhook_url} | body.model_dump(exclude_none=True)
+        data = {"webhook_url": call.body.webhook_url} | call.body.model_dump(exclude_none=True)
         async with self.database.transaction() as connection:
             return UserResponse.of(await users.change_user(connection, call.user_id, data=data))

@@ -1,6 +1,6 @@
-"""What callers may send, as pydantic models: the inputs of every Vexa version, bounded by what can be stored and run.
+"""Inputs as pydantic models: those of every Vexa version, bounded by what can be stored and run.
 
-Fields that Usher has no use for are accepted and ignored, except where ignoring them would surprise.
+Fields that Usher does not use are accepted and ignored, unless ignoring them would produce a wrong bot.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -13,12 +13,12 @@ INT_MAX = 2**31 - 1
 LANGUAGE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 TASK = r"^[a-z][a-z_]{0,31}$"
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
-# Postgres stores any text but this one character.
+# Postgres stores any character except NUL.
 STORABLE = r"^[^\x00]*$"
 
 
 def _storable(value: dict[str, Any]) -> dict[str, Any]:
-    """Refuse what JSON can say and Postgres cannot keep, wherever it is."""
+    """The value, unless it contains something that JSON can express and Postgres cannot store."""
     for part in _leaves(value):
         if isinstance(part, str) and "\0" in part:
             raise ValueError("a NUL character cannot be stored")
@@ -46,7 +46,7 @@ Url = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\x00-\x20\x7f]
 
 
 class Input(BaseModel):
-    """Something a caller sends."""
+    """A part of a request."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -60,7 +60,7 @@ class AutomaticLeave(BaseModel):
     """The bot leaves this long after its start."""
 
     max_wait_for_admission: Annotated[int, Field(ge=10_000, le=7_200_000)] | None = None
-    """The bot gives up when nobody lets it in for this long."""
+    """The bot gives up if it is not admitted for this long."""
 
     max_time_left_alone: Milliseconds | None = None
     """Accepted; the bot's driver decides."""
@@ -70,7 +70,7 @@ class AutomaticLeave(BaseModel):
 
 
 class BotCreate(Input):
-    """The meeting, by `platform` and `native_meeting_id` or by `meeting_url`, and how the bot shall be."""
+    """A meeting, by `platform` and `native_meeting_id` or by `meeting_url`, and the bot's settings."""
 
     platform: Platform | None = None
     native_meeting_id: Line | None = None
@@ -84,7 +84,7 @@ class BotCreate(Input):
 
 
 class BotConfig(Input):
-    """What a bot shall take on; at least one field."""
+    """A running bot's new settings; at least one field."""
 
     language: Language | None = None
     task: Task | None = None
@@ -97,7 +97,7 @@ class BotConfig(Input):
 
 
 class MeetingData(Input):
-    """What the owner notes about a meeting; what is left out or null stays as it is."""
+    """The owner's notes about a meeting; an omitted or null field is kept."""
 
     name: Annotated[str, Field(max_length=1000, pattern=STORABLE)] | None = None
     participants: Annotated[list[Text], Field(max_length=1000)] | None = None
@@ -118,7 +118,7 @@ class MeetingPatch(Input):
 
 
 class WebhookPut(Input):
-    """Where events go. A null `webhook_url` turns them off; a secret or an event list that is left out is kept."""
+    """The webhook. A null `webhook_url` removes it; an omitted secret or event list is kept."""
 
     webhook_url: Url | None
     webhook_secret: Annotated[str, Field(min_length=8, max_length=255, pattern=PRINTABLE)] | None = None
@@ -128,7 +128,7 @@ class WebhookPut(Input):
 
 
 class UserCreate(Input):
-    """A user; one who exists is returned as he is."""
+    """A new user; an existing one is returned unchanged."""
 
     email: Annotated[str, Field(max_length=255, pattern=r"^[^@\x00-\x20\x7f]+@[^@\x00-\x20\x7f]+$")]
     name: Annotated[str, Field(max_length=100, pattern=STORABLE)] | None = None
@@ -138,7 +138,7 @@ class UserCreate(Input):
 
 
 class UserPatch(Input):
-    """What to change; `data` is merged key by key, and null takes a key away."""
+    """The fields to change; `data` is merged key by key, and null removes a key."""
 
     name: Annotated[str, Field(max_length=100, pattern=STORABLE)] | None = None
     image_url: Annotated[str, Field(max_length=2048, pattern=STORABLE)] | None = None
@@ -147,7 +147,7 @@ class UserPatch(Input):
 
 
 class TokenCreate(Input):
-    """A new token. Without scopes it may do everything; without `expires_in` (seconds) it has no end."""
+    """A new token. Without scopes it permits everything; without `expires_in` (seconds) it does not expire."""
 
     name: Text | None = None
     scopes: Annotated[list[Literal["bot", "tx", "browser"]], Field(max_length=3)] | None = None
@@ -155,20 +155,20 @@ class TokenCreate(Input):
 
 
 class BotPath(Input):
-    """A meeting by what it is called on its platform."""
+    """A meeting by its platform and the id there."""
 
     platform: Platform
     native_meeting_id: Text
 
 
 class IdPath(Input):
-    """Something by its id."""
+    """An id."""
 
     id: Id
 
 
 class EmailPath(Input):
-    """A user by address."""
+    """A user's email."""
 
     email: Text
 
@@ -181,7 +181,7 @@ class Page(Input):
 
 
 class MeetingsQuery(Input):
-    """Which meetings, the newest first."""
+    """A filter on meetings, the newest first."""
 
     limit: Annotated[int, Field(ge=1, le=100)] = 50
     offset: Annotated[int, Field(ge=0, le=INT_MAX)] = 0
@@ -193,6 +193,6 @@ class MeetingsQuery(Input):
 
 
 class BotsQuery(MeetingsQuery):
-    """Which bots, the newest first; `include=data` adds each meeting's data."""
+    """A filter on bots, the newest first; `include=data` adds each meeting's data."""
 
     include: Literal["data"] | None = None

@@ -1,4 +1,4 @@
-"""What callers get, as pydantic models: the shapes of the newest Vexa. Every time is UTC and says so."""
+"""Answers as pydantic models, in the shapes of the newest Vexa. Every time is UTC, with its zone."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from usher_models.platforms import resolve
 from usher_models.states import LIVE
 from usher_operator.api.vexa import legacy_statuses
 
-# Never shown: secrets, and where they may lie in rows of an older deployment.
+# Never returned: secrets, also those in rows of an older deployment.
 PRIVATE = frozenset({"webhook_secret", "passcode", "session_token", "bot_logs"})
 
 
@@ -26,7 +26,7 @@ Time = Annotated[datetime, AfterValidator(_utc)]
 
 
 class Problem(BaseModel):
-    """Why a request was not carried out: a stable `code`, and a sentence or the list of wrong fields."""
+    """An error: a stable `code`, and a sentence or the list of invalid fields."""
 
     code: str
     detail: str | list[dict[str, Any]]
@@ -46,7 +46,7 @@ class Duplicate(Problem):
 
 
 class MeetingResponse(BaseModel):
-    """One meeting. `stage`, `reason` and `message` are Usher's own: detail below the status, and why it is so."""
+    """A meeting. `stage`, `reason` and `message` are Usher's own: detail below the status, and its reason."""
 
     id: int
     user_id: int
@@ -67,8 +67,8 @@ class MeetingResponse(BaseModel):
     message: str | None
 
     @field_serializer("status")
-    def _shown(self, status: str, info: SerializationInfo) -> str:
-        return legacy_statuses.shown(status, info, stage=self.stage)
+    def _displayed(self, status: str, info: SerializationInfo) -> str:
+        return legacy_statuses.displayed(status, info, stage=self.stage)
 
     @classmethod
     def of(cls, record: Record) -> "MeetingResponse":
@@ -84,14 +84,14 @@ class MeetingResponse(BaseModel):
 
 
 def visible(data: dict[str, Any]) -> dict[str, Any]:
-    """Data without what nobody may see."""
+    """The data without secrets."""
     return {key: value for key, value in data.items() if key not in PRIVATE}
 
 
 def _url(record: Record) -> str | None:
-    told = record.url or record.data.get("constructed_meeting_url") or record.data.get("meeting_url")
-    if told or not record.native_id:
-        return str(told) if told else None
+    stored = record.url or record.data.get("constructed_meeting_url") or record.data.get("meeting_url")
+    if stored or not record.native_id:
+        return str(stored) if stored else None
     try:
         return resolve(platform=record.platform, native_id=record.native_id).url
     except InvalidMeeting:
@@ -99,13 +99,13 @@ def _url(record: Record) -> str | None:
 
 
 def _completion_reason(record: Record) -> str | None:
-    told = record.reason if record.owned and record.ended else record.data.get("completion_reason")
-    return str(told) if told else None
+    reason = record.reason if record.owned and record.ended else record.data.get("completion_reason")
+    return str(reason) if reason else None
 
 
 def _failure_stage(record: Record) -> str | None:
-    told = record.last_status or record.data.get("failure_stage")
-    return str(told) if told and record.status == "failed" else None
+    stage = record.last_status or record.data.get("failure_stage")
+    return str(stage) if stage and record.status == "failed" else None
 
 
 class MeetingsResponse(BaseModel):
@@ -136,8 +136,8 @@ class BotStatus(BaseModel):
     _stage: str | None = PrivateAttr(default=None)
 
     @field_serializer("status", "normalized_status", "meeting_status")
-    def _shown(self, status: str, info: SerializationInfo) -> str:
-        return legacy_statuses.shown(status, info, stage=self._stage)
+    def _displayed(self, status: str, info: SerializationInfo) -> str:
+        return legacy_statuses.displayed(status, info, stage=self._stage)
 
     @classmethod
     def of(cls, record: Record) -> "BotStatus":
@@ -170,7 +170,7 @@ class BotsStatus(BaseModel):
 
 
 class Stopping(BaseModel):
-    """What is stored about a bot that shall leave: `stopping`, or how its meeting ended."""
+    """A bot that has to leave: `stopping`, or the final status of its meeting."""
 
     status: str
     message: str
@@ -188,7 +188,7 @@ class Message(BaseModel):
 
 
 class TransitionResponse(BaseModel):
-    """One change of a meeting's status, who wrote it and why."""
+    """One change of a meeting's status, with its source and reason."""
 
     seq: int
     from_status: str | None
@@ -199,8 +199,8 @@ class TransitionResponse(BaseModel):
     at: Time | None
 
     @field_serializer("from_status", "to_status")
-    def _shown(self, status: str | None, info: SerializationInfo) -> str | None:
-        return legacy_statuses.shown(status, info) if status is not None else None
+    def _displayed(self, status: str | None, info: SerializationInfo) -> str | None:
+        return legacy_statuses.displayed(status, info) if status is not None else None
 
     @classmethod
     def of(cls, line: Transition) -> "TransitionResponse":
@@ -244,7 +244,7 @@ class Sessions(BaseModel):
 
 
 class UserResponse(BaseModel):
-    """A user, the limit, and how many of its slots are in use."""
+    """A user, the limit, and how many slots are in use."""
 
     id: int
     email: str
@@ -264,7 +264,7 @@ class UserResponse(BaseModel):
 
 
 class TokenListed(BaseModel):
-    """A token without its secret; `hashed` is false for a plaintext one of an older deployment."""
+    """A token without its secret; `hashed` is false for a plaintext token of an older deployment."""
 
     id: int
     user_id: int
@@ -282,25 +282,25 @@ class TokenListed(BaseModel):
 
 
 class TokenCreated(TokenListed):
-    """A new token; its secret is shown this once."""
+    """A new token. Its secret is returned only once."""
 
     token: str
 
 
 class UserDetail(UserResponse):
-    """A user with the tokens, without their secrets."""
+    """A user with the tokens, without secrets."""
 
     api_tokens: list[TokenListed] = Field(default_factory=list)
 
 
 class UserMeeting(MeetingResponse):
-    """A meeting and whose it is."""
+    """A meeting and its user."""
 
     user: UserResponse | None
 
 
 class MeetingsUsers(BaseModel):
-    """One page of everybody's meetings, the newest first."""
+    """One page of all users' meetings, the newest first."""
 
     total: int
     items: list[UserMeeting]

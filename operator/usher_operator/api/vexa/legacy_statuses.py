@@ -1,7 +1,7 @@
-"""What clients of Vexa 0.6 to 0.10 read for a status, where a server is told to speak as they did.
+"""The statuses that clients of Vexa 0.6 to 0.10 expect, when a server is configured to use them.
 
-Those versions knew no `reserved` and no `starting`: a bot was requested, joining, or waiting to be admitted. Only what
-is shown changes; rows, BotRequests and webhooks keep Usher's own words.
+Those versions had no `reserved` and no `starting`: a bot was requested, joining, or awaiting admission. Only answers of
+the REST API change; rows, BotRequests and webhooks keep Usher's own statuses.
 """
 
 from pydantic import SerializationInfo
@@ -15,8 +15,8 @@ _JOINING = "joining"
 _WAITING = "awaiting_admission"
 
 
-def shown(status: str, info: SerializationInfo, *, stage: str | None = None) -> str:
-    """The status as this server's clients read it."""
+def displayed(status: str, info: SerializationInfo, *, stage: str | None = None) -> str:
+    """The status in the words of this server's clients."""
     if not (info.context or {}).get(LEGACY_STATUSES):
         return status
     if status == Status.RESERVED:

@@ -8,7 +8,7 @@ from tests.integration.operator.api.client import Client, key_of
 from tests.scenario import Scenario, User
 from usher_models.db import api_tokens
 from usher_models.errors import Forbidden, Unauthorized
-from usher_operator.api.auth import REMEMBERED_S, AdminKey, UserKeys
+from usher_operator.api.auth import CACHED_S, AdminKey, UserKeys
 
 ANY: frozenset[str] = frozenset()
 
@@ -59,14 +59,14 @@ async def test_an_expired_key_is_unknown(me: Client, given: Scenario, user: User
 async def test_a_revoked_key_stops_working_within_seconds(given: Scenario, user: User, clock: FakeClock) -> None:
     keys = UserKeys(database=given.database, clock=clock)
     key = await key_of(given, user)
-    assert (await keys.holder(key, scopes=ANY)).user_id == user.id
+    assert (await keys.owner(key, scopes=ANY)).user_id == user.id
     await given.execute("DELETE FROM api_tokens")
-    clock.advance(REMEMBERED_S - 0.1)
-    await keys.holder(key, scopes=ANY)
+    clock.advance(CACHED_S - 0.1)
+    await keys.owner(key, scopes=ANY)
     clock.advance(0.2)
     with pytest.raises(Unauthorized):
-        await keys.holder(key, scopes=ANY)
-    assert REMEMBERED_S <= 5
+        await keys.owner(key, scopes=ANY)
+    assert CACHED_S <= 5
 
 
 @pytest.mark.own_database
