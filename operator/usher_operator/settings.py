@@ -165,6 +165,12 @@ class ApiSettings(_Group):
     admin_api_key: SecretStr = SecretStr("")
     """serve: what X-Admin-API-Key must say, at least 16 characters. Empty: the admin API is off and answers 403."""
 
+    gateway_secret: SecretStr = SecretStr("")
+    """serve: the INTERNAL_API_SECRET of Vexa's gateways that ask Usher to check keys. Empty: they get 503."""
+
+    media_upstream: str = ""
+    """serve: the URL of the service that answers for transcripts, recordings and chat. Empty: these routes are 501."""
+
 
 class WebhookSettings(_Group):
     """Webhooks of users."""
@@ -244,13 +250,20 @@ class Settings(
             raise ValueError("must look like postgresql+psycopg://user:password@host:5432/name")
         return value
 
-    @field_validator("admin_api_key")
+    @field_validator("admin_api_key", "gateway_secret")
     @classmethod
     def _long(cls, value: SecretStr) -> SecretStr:
         secret = value.get_secret_value()
         if secret and (len(secret) < 16 or not (secret.isascii() and secret.isprintable())):
             raise ValueError("must have at least 16 printable ASCII characters, or be empty")
         return value
+
+    @field_validator("media_upstream")
+    @classmethod
+    def _http(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must look like http://service:8080, or be empty")
+        return value.rstrip("/")
 
     @field_validator("bot_redis_secret")
     @classmethod

@@ -6,6 +6,7 @@ secret is ever a field. Metrics are process-wide, as Prometheus wants them, and 
 
 import logging
 import sys
+from contextvars import ContextVar
 from typing import Final, Literal
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -33,12 +34,24 @@ STATUS_WRITES: Final = Counter("usher_status_writes", "Status writes to BotReque
 REDIS_USERS: Final = Counter("usher_redis_users", "Bots' users of Redis, by what became of them.", ["outcome"])
 WEBHOOKS: Final = Counter("usher_webhooks", "Attempts to deliver a webhook, and pauses, by outcome.", ["outcome"])
 
+# The id of the HTTP request that is being answered; a field of each of its log lines.
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+
 _TEXT = "%(asctime)s %(levelname)-7s %(message)s"
+
+
+def add_request_id(record: logging.LogRecord) -> bool:
+    """A logging filter that adds the id of the current request to the record, and keeps every record."""
+    request_id = REQUEST_ID.get()
+    if request_id is not None:
+        record.request_id = request_id
+    return True
 
 
 def configure_logging(*, log_format: Literal["json", "text"], level: str) -> None:
     """Send every log line to standard error, in one format. Libraries speak from WARNING on."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(add_request_id)
     if log_format == "json":
         handler.setFormatter(
             JsonFormatter(

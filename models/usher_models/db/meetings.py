@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db.bots import Bot
 from usher_models.db.engine import fetch
+from usher_models.db.vexa_tables import holds_slot
 from usher_models.errors import MeetingLive, NotFound, NotOwned
 from usher_models.states import HOLDS_SLOT, TERMINAL
 
@@ -45,7 +46,7 @@ class Record:
     @property
     def ended(self) -> bool:
         """True if the status is final."""
-        return self.status in TERMINAL
+        return self.status.strip().lower() in TERMINAL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +60,12 @@ class Session:
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """A filter on meetings. `search` looks into the native id and the name."""
+    """A filter on meetings. `search` looks into the native id and the name; `in_lobby` tells starting bots apart."""
 
     limit: int
     offset: int = 0
-    status: str | None = None
+    statuses: list[str] | None = None
+    in_lobby: bool | None = None
     platform: str | None = None
     native_id: str | None = None
     search: str | None = None
@@ -71,7 +73,8 @@ class Filter:
 
 
 _SELECT = """
-SELECT m.id, m.user_id, m.platform, m.platform_specific_id AS native_id, m.status, m.bot_container_id, m.start_time,
+SELECT m.id, m.user_id, m.platform, m.platform_specific_id AS native_id,
+       coalesce(m.status, 'unknown') AS status, m.bot_container_id, m.start_time,
        m.end_time, CASE WHEN jsonb_typeof(m.data) = 'object' THEN m.data ELSE '{}' END AS data, m.created_at,
        m.updated_at, b.meeting_id IS NOT NULL AS owned, b.config ->> 'meeting_url' AS url, b.stage, b.reason, b.message,
        (SELECT t.from_status FROM usher.transitions t
@@ -82,7 +85,9 @@ FROM meetings m LEFT JOIN usher.bots b ON b.meeting_id = m.id
 
 _OF_USER = """
 WHERE m.user_id = :user_id
-  AND (CAST(:status AS varchar) IS NULL OR m.status = :status)
+  AND (CAST(:statuses AS varchar[]) IS NULL OR lower(btrim(m.status)) = ANY(:statuses))
+  AND (CAST(:in_lobby AS boolean) IS NULL OR m.status <> 'starting'
+       OR coalesce(b.stage = 'lobby', false) = CAST(:in_lobby AS boolean))
   AND (CAST(:platform AS varchar) IS NULL OR m.platform = :platform)
   AND (CAST(:native_id AS varchar) IS NULL OR m.platform_specific_id = :native_id)
   AND (CAST(:search AS varchar) IS NULL OR strpos(lower(m.platform_specific_id), lower(:search)) > 0
@@ -90,15 +95,16 @@ WHERE m.user_id = :user_id
   AND NOT (CAST(:exclude_planned AS boolean) AND m.status = ANY(:planned))
 """
 
+_ON_PLATFORM = " AND (CAST(:platform AS varchar) IS NULL OR m.platform = :platform)"
 _BY_ID = text(_SELECT + "WHERE m.id = :id AND m.user_id = :user_id")
 _LIST = text(_SELECT + _OF_USER + "ORDER BY m.id DESC LIMIT :limit OFFSET :offset")
-_HOLDING = text(_SELECT + "WHERE m.user_id = :user_id AND m.status = ANY(:holds) ORDER BY m.id DESC")
+_HOLDING = text(_SELECT + f"WHERE m.user_id = :user_id AND {holds_slot('m.status')}{_ON_PLATFORM} ORDER BY m.id DESC")
 _EVERY = text(_SELECT + "ORDER BY m.id DESC LIMIT :limit OFFSET :offset")
 # The live meeting if there is one, else the newest.
 _NEWEST = text(
     _SELECT
     + """WHERE m.user_id = :user_id AND m.platform = :platform AND m.platform_specific_id = :native_id
-ORDER BY m.status IN ('completed', 'failed'), m.id DESC LIMIT 1"""
+ORDER BY coalesce(lower(btrim(m.status)) IN ('completed', 'failed'), false), m.id DESC LIMIT 1"""
 )
 
 
@@ -153,9 +159,10 @@ async def listed(connection: AsyncConnection, user_id: int, which: Filter) -> li
     return [_record(row) for row in await connection.execute(_LIST, values)]
 
 
-async def holding_slots(connection: AsyncConnection, user_id: int) -> list[Record]:
+async def holding_slots(connection: AsyncConnection, user_id: int, *, platform: str | None = None) -> list[Record]:
     """The user's meetings that hold a slot, the newest first."""
-    rows = await connection.execute(_HOLDING, {"user_id": user_id, "holds": sorted(HOLDS_SLOT)})
+    values = {"user_id": user_id, "holds": sorted(HOLDS_SLOT), "platform": platform}
+    rows = await connection.execute(_HOLDING, values)
     return [_record(row) for row in rows]
 
 
@@ -196,7 +203,7 @@ async def describe(connection: AsyncConnection, record: Record, data: dict[str, 
 _FORGET = """
 WITH meeting AS (
     UPDATE meetings SET platform_specific_id = NULL, data = '{"redacted": true}', updated_at = now() AT TIME ZONE 'utc'
-    WHERE id = :id AND status IN ('completed', 'failed')
+    WHERE id = :id AND lower(btrim(status)) IN ('completed', 'failed')
     RETURNING id
 ), deliveries AS (
     DELETE FROM usher.webhook_deliveries d USING meeting

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db.bots import BOT_COLUMNS, Bot, bot_by_id, to_bot
 from usher_models.db.engine import in_one_exchange
-from usher_models.db.vexa_tables import ACTIVE_MEETING, ACTIVE_MEETING_INDEX
+from usher_models.db.vexa_tables import ACTIVE_MEETING, ACTIVE_MEETING_INDEX, holds_slot
 from usher_models.db.webhook_outbox import OUTBOX
 from usher_models.errors import CapReached, ConnectionTaken, DuplicateMeeting, UnknownUser
 from usher_models.platforms import MeetingRef
@@ -65,7 +65,7 @@ WITH known AS (
 ), used AS (
     SELECT count(*) AS used, (SELECT max_concurrent_bots FROM users WHERE id = :user_id) AS cap,
            min(id) FILTER (WHERE platform = :platform AND platform_specific_id = :native_id) AS duplicate
-    FROM meetings WHERE user_id = :user_id AND status = ANY(:holds) AND {ACTIVE_MEETING}
+    FROM meetings WHERE user_id = :user_id AND {holds_slot("status")} AND {ACTIVE_MEETING}
 ), fresh AS (
     SELECT nextval(pg_get_serial_sequence('meetings', 'id')) AS id FROM used
     WHERE used.used < used.cap AND used.duplicate IS NULL AND NOT EXISTS (SELECT FROM known)

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db import webhook_deliveries
+from usher_models.db.vexa_tables import holds_slot
 from usher_models.errors import NotFound, UnknownUser
 from usher_models.states import HOLDS_SLOT
 
@@ -30,9 +32,10 @@ class User:
     used: int
 
 
-_SELECT = """
-SELECT u.id, u.email, u.name, u.image_url, u.created_at, u.max_concurrent_bots, u.data,
-       (SELECT count(*) FROM meetings m WHERE m.user_id = u.id AND m.status = ANY(:holds)) AS used
+_SELECT = f"""
+SELECT u.id, u.email, u.name, u.image_url, u.created_at, u.max_concurrent_bots,
+       CASE WHEN jsonb_typeof(u.data) = 'object' THEN u.data ELSE '{{}}' END AS data,
+       (SELECT count(*) FROM meetings m WHERE m.user_id = u.id AND {holds_slot("m.status")}) AS used
 FROM users u
 """
 
@@ -130,15 +133,39 @@ RETURNING u.id
 """)
 
 
+_LOCK = text("SELECT data FROM users WHERE id = :id FOR NO KEY UPDATE")
+
+
+async def locked_data(connection: AsyncConnection, user_id: int) -> dict[str, Any]:
+    """The user's data, which nobody else changes before the transaction ends; empty without such a user."""
+    data = await connection.scalar(_LOCK, {"id": user_id})
+    return data if isinstance(data, dict) else {}
+
+
 async def change_user(connection: AsyncConnection, user_id: int, **fields: Any) -> User:
     """Change the given fields; `data` is merged key by key, and null removes a key. Raises NotFound.
 
-    Setting a webhook, even to the same URL, resumes a paused one.
+    Setting a webhook, even to the same URL, resumes a paused one. A webhook that moves to another host loses its secret
+    unless it gets a new one: deliveries carry the secret, which the new host must not learn.
     """
+    data = fields.get("data") or {}
+    if "webhook_url" in data:
+        stored = await locked_data(connection, user_id)
+        if "webhook_secret" not in data and _origin(stored.get("webhook_url")) != _origin(data["webhook_url"]):
+            fields["data"] = data | {"webhook_secret": None}
     await connection.execute(_CHANGE, {"user_id": user_id, "fields": json.dumps(fields)})
-    if "webhook_url" in (fields.get("data") or {}):
+    if "webhook_url" in data:
         await webhook_deliveries.resume(connection, user_id)
     return await user_by_id(connection, user_id)
+
+
+def _origin(url: object) -> tuple[str, str] | None:
+    """Scheme and host of a URL; None for anything else."""
+    try:
+        parts = urlsplit(url) if isinstance(url, str) else None
+        return (parts.scheme.lower(), parts.netloc.lower()) if parts else None
+    except ValueError:
+        return None
 
 
 async def set_limit(connection: AsyncConnection, email: str, *, max_concurrent_bots: int) -> User:

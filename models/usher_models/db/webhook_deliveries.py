@@ -161,6 +161,14 @@ async def resume(connection: AsyncConnection, user_id: int) -> int:
     return (await connection.execute(_RESUME, {"user_id": user_id})).rowcount
 
 
+_PAUSED = text("SELECT paused_at IS NOT NULL FROM usher.webhook_endpoints WHERE user_id = :user_id")
+
+
+async def is_paused(connection: AsyncConnection, user_id: int) -> bool:
+    """True if the user's deliveries are kept and not sent."""
+    return bool(await connection.scalar(_PAUSED, {"user_id": user_id}))
+
+
 _LEDGER = """
 SELECT id, event_id, event_type, meeting_id, state, attempts,
        CASE WHEN state = 'pending' THEN next_attempt_at END AS next_attempt_at, last_status, last_error, created_at,

@@ -21,6 +21,9 @@ EVENTS: tuple[tuple[str, str | None, bool], ...] = (
 )
 
 
+EVENT_NAMES = tuple(name for name, _, _ in EVENTS)
+
+
 def _literal(value: str | bool | None) -> str:
     if isinstance(value, str):
         return f"'{value}'"

@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from usher_models.errors import CapReached, DuplicateMeeting, InvalidInput, InvalidMeeting, UsherError
+from usher_models.errors import CapReached, DuplicateMeeting, InvalidMeeting, UsherError
 from usher_models.wire import Problem
 from usher_operator.http.errors import Handler, error_response, error_responses, status_of
 
@@ -25,7 +25,7 @@ async def api_errors(request: web.Request, handler: Handler) -> web.StreamRespon
     async def answer(inner: web.Request) -> web.StreamResponse:
         try:
             return await handler(inner)
-        except (CapReached, DuplicateMeeting, InvalidInput, InvalidMeeting) as exc:
+        except (CapReached, DuplicateMeeting, InvalidMeeting) as exc:
             return _to_response(exc)
 
     return _without_terminate(await error_responses(request, answer))
@@ -47,17 +47,17 @@ def _to_response(error: UsherError) -> web.Response:
     return response
 
 
-def _detail(error: UsherError) -> str | list[dict[str, Any]]:
+def _detail(error: UsherError) -> str:
     if isinstance(error, CapReached):
         return f"Maximum concurrent bots limit reached ({error.limit})"
-    if isinstance(error, InvalidInput):
-        return error.errors
-    if isinstance(error, InvalidMeeting):
-        message = str(error)
-        for camel, snake in _FIELDS.items():
-            message = message.replace(camel, snake)
-        return [{"loc": ["body", _FIELDS.get(error.field, error.field)], "msg": message, "type": error.code}]
-    return str(error)
+    return _renamed(str(error)) if isinstance(error, InvalidMeeting) else str(error)
+
+
+def _renamed(message: str) -> str:
+    """The message with the API's names of the BotRequest's fields."""
+    for camel, snake in _FIELDS.items():
+        message = message.replace(camel, snake)
+    return message
 
 
 def _more(error: UsherError) -> dict[str, Any]:
@@ -65,4 +65,7 @@ def _more(error: UsherError) -> dict[str, Any]:
         return {"limit": error.limit, "used": error.used}
     if isinstance(error, DuplicateMeeting):
         return {"meeting_id": error.meeting_id}
+    if isinstance(error, InvalidMeeting):
+        where = ["body", _FIELDS.get(error.field, error.field)]
+        return {"errors": [{"loc": where, "msg": _renamed(str(error)), "type": error.code}]}
     return {}

@@ -5,7 +5,7 @@ from typing import Any
 from usher_models.db.reservations import Request
 from usher_models.platforms import MeetingRef, Platform, resolve
 from usher_models.states import Source
-from usher_operator.api.schemas.requests import BotCreate
+from usher_operator.api.schemas.bots import BotCreate
 from usher_operator.lifecycle.create_request import name_template
 
 DEFAULT_LOBBY_S = 900

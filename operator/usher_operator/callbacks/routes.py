@@ -16,7 +16,7 @@ from typing import TypeVar
 from aiohttp import web
 from prometheus_client import Counter as Metric
 from prometheus_client import Histogram
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db import bots, heartbeats, transitions
@@ -29,7 +29,8 @@ from usher_models.states import Desired, Reason, Source, Stage, Status, exit_cod
 from usher_models.wire import BODY_MAX_BYTES, Exited, Heartbeat, Joined, Processed, Reply, Started, StatusUpdate
 from usher_operator.callbacks.heartbeat_batch import Beats
 from usher_operator.callbacks.pod_token import PodIdentity, TokenVerifier
-from usher_operator.http.errors import BadBody, Handler, error_responses
+from usher_operator.http.errors import BadBody, Handler, InvalidBody, error_responses
+from usher_operator.http.field_errors import field_errors
 from usher_operator.http.server import whole_body
 from usher_operator.lifecycle.commands import pending
 from usher_operator.telemetry import CALLBACK_SECONDS, CALLBACKS, TRANSITIONS
@@ -151,7 +152,10 @@ class Callbacks:
             raise web.HTTPRequestTimeout(text=f"The body took longer than {BODY_TIMEOUT_S} s.") from exc
         if not isinstance(body, dict):
             raise BadBody
-        return pod, model.model_validate(body)
+        try:
+            return pod, model.model_validate(body)
+        except ValidationError as exc:
+            raise InvalidBody(field_errors(exc)) from exc
 
     async def _apply(self, told: Report) -> Applied:
         async with self.database.at_once() as connection:

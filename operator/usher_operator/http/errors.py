@@ -7,7 +7,6 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
-from pydantic import ValidationError
 
 from usher_models.errors import (
     AnotherPodSpeaks,
@@ -29,6 +28,7 @@ from usher_models.errors import (
     UsherError,
 )
 from usher_models.wire import Problem
+from usher_operator.http.field_errors import sentence
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +62,12 @@ class BadBody(UsherError):
     code = "bad_body"
 
 
+class InvalidBody(InvalidInput):
+    """The body's fields are not valid."""
+
+    code = "invalid_body"
+
+
 def status_of(error: UsherError) -> int:
     """The HTTP status of an error: that of the nearest class in its tree."""
     return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
@@ -81,14 +87,10 @@ async def error_responses(request: web.Request, handler: Handler) -> web.StreamR
         if "Allow" in exc.headers:
             answer.headers["Allow"] = exc.headers["Allow"]
         return answer
-    except ValidationError as exc:
-        errors = [
-            {"loc": list(error["loc"]), "msg": error["msg"], "type": error["type"]}
-            for error in exc.errors(include_url=False, include_context=False, include_input=False)
-        ]
-        return error_response(422, Problem(code="invalid_body", detail=errors))
     except BadBody as exc:
         return error_response(400, Problem(code=exc.code, detail=str(exc)))
+    except InvalidInput as exc:
+        return error_response(422, Problem(code=exc.code, detail=sentence(exc.errors), errors=exc.errors))
     except UsherError as exc:
         return _to_response(exc)
     except Exception:

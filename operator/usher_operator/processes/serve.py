@@ -15,6 +15,7 @@ from usher_models.db.engine import Database
 from usher_operator.api import disabled
 from usher_operator.api.app import Api
 from usher_operator.api.create_queue import CreateQueue
+from usher_operator.api.vexa.announcer import Announcer
 from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
 from usher_operator.callbacks.replica_heartbeat import keep_present
 from usher_operator.callbacks.routes import Callbacks
@@ -89,8 +90,17 @@ def api_of(settings: Settings, *, database: Database, publisher: Publisher, kube
         requests=CreateQueue(RequestCreator(database=database, kube=kube)),
         namespace=settings.namespaces[0],
         admin_key=settings.admin_api_key,
+        gateway_secret=settings.gateway_secret,
         legacy_statuses=settings.legacy_statuses,
+        media_upstream=settings.media_upstream,
+        announcer=_announcer(settings),
     )
+
+
+def _announcer(settings: Settings) -> Announcer | None:
+    """Gateways of Vexa read changes of status on Redis; without gateways or without Redis there is none."""
+    url = settings.redis_url.get_secret_value()
+    return Announcer.connect(url) if url and settings.gateway_secret.get_secret_value() else None
 
 
 def public_api(settings: Settings, *, database: Database, publisher: Publisher, kube: KubePort) -> web.Application:

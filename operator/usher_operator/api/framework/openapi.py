@@ -7,8 +7,8 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from usher_operator.api.auth import ADMIN_HEADER, USER_HEADER
-from usher_operator.api.framework.route import Route
-from usher_operator.api.schemas.responses import Duplicate, LimitReached, Problem
+from usher_operator.api.framework.route import Caller, Route
+from usher_operator.api.schemas.output import Duplicate, InvalidRequest, LimitReached, Problem
 
 Json = dict[str, Any]
 
@@ -36,6 +36,7 @@ the documentation's page on Vexa compatibility lists how its versions differ and
 
 def document(routes: list[Route]) -> Json:
     """The document of these routes."""
+    routes = [route for route in routes if not route.hidden]
     paths: dict[str, Json] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -65,8 +66,9 @@ def _operation(route: Route) -> Json:
     operation: Json = {
         "operationId": f"{route.tag.lower()}_{getattr(route.handler, '__name__', 'call')}",
         "summary": route.summary,
+        "description": (route.handler.__doc__ or route.summary).strip(),
         "tags": [route.tag],
-        "security": [{"admin" if route.admin else "user": []}],
+        "security": [{"admin" if route.caller is Caller.ADMIN else "user": []}],
         "parameters": [
             *_parameters(route.takes.path, "path"),
             *_parameters(route.takes.query, "query"),
@@ -86,6 +88,7 @@ def _parameters(model: type[BaseModel], where: str) -> list[Json]:
         {
             "name": name.title().replace("_", "-") if where == "header" else name,
             "in": where,
+            "description": field.get("description", ""),
             "required": where == "path",
             "schema": _plain(field, schema.get("$defs", {})),
         }
@@ -99,7 +102,7 @@ def _plain(field: Json, defs: Json) -> Json:
     kind: Json = kinds[0]
     if "$ref" in kind:
         kind = defs[kind["$ref"].rpartition("/")[2]]
-    return {key: value for key, value in kind.items() if key not in ("title", "default")} | (
+    return {key: value for key, value in kind.items() if key not in ("title", "default", "description")} | (
         {"default": field["default"]} if field.get("default") is not None else {}
     )
 
@@ -122,7 +125,8 @@ def _given(route: Route) -> Json:
 
 
 def _problem(status: int, route: Route) -> Json:
-    model: type[BaseModel] = {429: LimitReached}.get(status, Problem)
+    models: dict[int, type[BaseModel]] = {422: InvalidRequest, 429: LimitReached}
+    model = models.get(status, Problem)
     if status == 409 and route.path == "/bots":
         model = Duplicate
     answer: Json = {
@@ -142,7 +146,7 @@ def _schemas(routes: list[Route]) -> Json:
     taken = {route.takes.body for route in routes if route.takes.body}
     given = {kind for route in routes for kind in _models(route.gives)}
     pairs: list[tuple[Any, Any]] = [(model, "validation") for model in taken]
-    pairs += [(model, "serialization") for model in given | {Problem, LimitReached, Duplicate}]
+    pairs += [(model, "serialization") for model in given | {Problem, InvalidRequest, LimitReached, Duplicate}]
     _, schema = models_json_schema(sorted(pairs, key=lambda pair: pair[0].__name__), ref_template=REFERENCE)
     return dict(sorted(schema["$defs"].items()))
 

@@ -4,8 +4,9 @@ A handler's signature is the contract. Its argument, a `Call`, names the models 
 are parsed before the handler runs; its return type names the model of the answer.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property
 from types import NoneType
 from typing import Any, Generic, Literal, get_args, get_origin, get_type_hints
@@ -15,13 +16,21 @@ from typing_extensions import TypeVar
 
 from usher_models.db.api_tokens import KeyOwner
 from usher_models.errors import Unauthorized
-from usher_operator.api.schemas.requests import Input
+from usher_operator.api.schemas.fields import Input
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 class Nothing(Input):
     """No parameters."""
+
+
+class Caller(Enum):
+    """Who may call a route."""
+
+    USER = "user"
+    ADMIN = "admin"
+    GATEWAY = "gateway"
 
 
 PathT = TypeVar("PathT", bound=BaseModel, default=Nothing)
@@ -33,7 +42,7 @@ GivesT = TypeVar("GivesT")
 
 @dataclass(frozen=True, kw_only=True)
 class Call(Generic[PathT, QueryT, BodyT, HeadersT]):
-    """One request, parsed; `owner` is None on routes of the admin API."""
+    """One request, parsed; `owner` is None unless the route is for users."""
 
     path: PathT
     query: QueryT
@@ -43,7 +52,7 @@ class Call(Generic[PathT, QueryT, BodyT, HeadersT]):
 
     @property
     def user_id(self) -> int:
-        """The calling user's id. Raises Unauthorized on a route of the admin API."""
+        """The calling user's id. Raises Unauthorized on a route that is not for users."""
         if self.owner is None:
             raise Unauthorized
         return self.owner.user_id
@@ -51,11 +60,12 @@ class Call(Generic[PathT, QueryT, BodyT, HeadersT]):
 
 @dataclass(frozen=True, kw_only=True)
 class Answer(Generic[GivesT]):
-    """A body with a status other than the route's own, or with headers."""
+    """A body with a status other than the route's own, with headers, or with warnings about the request."""
 
     body: GivesT
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
 
 
 Handler = Callable[[Call[Any, Any, Any, Any]], Awaitable[object]]
@@ -73,7 +83,8 @@ class Inputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """One row of the route table. `problems` are the error statuses beyond those that every route has."""
+    """One row of the route table. `problems` are the error statuses beyond those that every route has; a `hidden` route
+    is not in the OpenAPI document."""
 
     method: Method
     path: str
@@ -84,8 +95,9 @@ class Route:
     also: tuple[int, ...] = ()
     body_optional: bool = False
     problems: tuple[int, ...] = ()
-    admin: bool = False
+    caller: Caller = Caller.USER
     scopes: frozenset[str] = frozenset()
+    hidden: bool = False
 
     @cached_property
     def takes(self) -> Inputs:

@@ -5,10 +5,8 @@ from typing import Any
 
 from usher_models.db import api_tokens, meetings, users
 from usher_models.db.engine import Database
-from usher_operator.api.framework.route import Answer, Call, Nothing, Route
-from usher_operator.api.schemas.requests import EmailPath, IdPath, Page, TokenCreate, UserCreate, UserPatch
-from usher_operator.api.schemas.responses import (
-    MeetingResponse,
+from usher_operator.api.framework.route import Answer, Call, Caller, Nothing, Route
+from usher_operator.api.schemas.accounts import (
     MeetingsUsers,
     TokenCreated,
     TokenListed,
@@ -16,6 +14,9 @@ from usher_operator.api.schemas.responses import (
     UserMeeting,
     UserResponse,
 )
+from usher_operator.api.schemas.meetings import IdPath
+from usher_operator.api.schemas.responses import MeetingResponse
+from usher_operator.api.schemas.users import EmailPath, Page, TokenCreate, TokenQuery, UserCreate, UserPatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class Admin:
 
     def routes(self) -> list[Route]:
         """The route table."""
-        shared: dict[str, Any] = {"admin": True, "tag": "Admin"}
+        shared: dict[str, Any] = {"caller": Caller.ADMIN, "tag": "Admin"}
         one: dict[str, Any] = shared | {"path": "/admin/users/{id}", "problems": (404,)}
         tokens: dict[str, Any] = shared | {"path": "/admin/users/{id}/tokens"}
         return [
@@ -56,7 +57,7 @@ class Admin:
                 summary="Create a token; its secret is returned only once",
                 body_optional=True,
                 status=201,
-                problems=(404, 409),
+                problems=(404,),
                 **tokens,
             ),
             Route(
@@ -115,12 +116,17 @@ class Admin:
         async with self.database.transaction() as connection:
             return UserResponse.of(await users.change_user(connection, call.path.id, **fields))
 
-    async def create_token(self, call: Call[IdPath, Nothing, TokenCreate]) -> TokenCreated:
+    async def create_token(self, call: Call[IdPath, TokenQuery, TokenCreate]) -> TokenCreated:
         """A new token."""
-        body = call.body
+        body, query = call.body, call.query
+        named = [query.scope] if query.scope else []
         async with self.database.transaction() as connection:
             token, secret = await api_tokens.create_token(
-                connection, call.path.id, name=body.name, scopes=list(body.scopes or []), expires_in_s=body.expires_in
+                connection,
+                call.path.id,
+                name=body.name or query.name,
+                scopes=list(body.scopes or query.scopes or named),
+                expires_in_s=body.expires_in or query.expires_in,
             )
         return TokenCreated(**TokenListed.of(token).model_dump(), token=secret)
 

@@ -5,23 +5,25 @@ took effect.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4, uuid5
-
-from pydantic import Field
 
 from usher_models.db import bots, meetings, reservations
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
-from usher_models.db.meetings import Filter, Record
+from usher_models.db.meetings import Record
 from usher_models.errors import DuplicateMeeting, InvalidInput, MeetingEnded, NotFound, NotOwned, Refused
 from usher_models.states import Reason
 from usher_operator.api.create_queue import CreateQueue
 from usher_operator.api.framework.route import Answer, Call, Nothing, Route
+from usher_operator.api.listing import page_of
 from usher_operator.api.reservation import to_reservation
-from usher_operator.api.schemas.requests import BotConfig, BotCreate, BotPath, BotsQuery, IdPath, Input
-from usher_operator.api.schemas.responses import BotsStatus, BotStatus, MeetingResponse, Message, Stopping
+from usher_operator.api.schemas.bot_status import BotsStatus, BotStatus, Stopping
+from usher_operator.api.schemas.bots import BotConfig, BotCreate, BotPath, CreateHeaders
+from usher_operator.api.schemas.meetings import BotsQuery, IdPath, StatusQuery
+from usher_operator.api.schemas.responses import MeetingResponse, MeetingsResponse, Message
 from usher_operator.lifecycle.commands import Commander
 from usher_operator.telemetry import RESERVATIONS
 
@@ -31,12 +33,12 @@ logger = logging.getLogger(__name__)
 IDEMPOTENCY_NAMESPACE = UUID("6a2f1c38-64a5-5c52-9d0e-2b1f0f6f7d11")
 
 BOT = frozenset({"bot"})
+# A client whose clock is a little fast, or which schedules for now, gets its bot.
+JOIN_TOLERANCE = timedelta(seconds=60)
 
 
-class CreateHeaders(Input):
-    """A repeated request with the same key returns the same meeting."""
-
-    idempotency_key: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[!-~]+$")] | None = None
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,8 @@ class Bots:
     commander: Commander
     requests: CreateQueue
     namespace: str
+    legacy_statuses: bool = False
+    now: Callable[[], datetime] = _utc_now
 
     def routes(self) -> list[Route]:
         """The route table."""
@@ -110,12 +114,13 @@ class Bots:
 
     async def create(self, call: Call[Nothing, Nothing, BotCreate, CreateHeaders]) -> Answer[MeetingResponse]:
         """Reserve and commit; the BotRequest is created after the answer, because Kubernetes may be slow or away."""
+        refuse_schedule(call.body, now=self.now())
         key = call.headers.idempotency_key
         connection_id = str(uuid5(IDEMPOTENCY_NAMESPACE, f"{call.user_id}:{key}") if key else uuid4())
         request = to_reservation(call.body, user_id=call.user_id, connection_id=connection_id, namespace=self.namespace)
         bot, created = await self._reserve(request)
         if not created and bot.spec not in (request.spec, {}):
-            message = "This key was used for another request; use a new one."
+            message = "was used for another request; use a new key"
             raise InvalidInput([{"loc": ["header", "Idempotency-Key"], "msg": message, "type": "idempotency"}])
         if created:
             self.requests.put(bot)
@@ -152,20 +157,19 @@ class Bots:
         async with self.database.reading() as connection:
             return MeetingResponse.of(await meetings.meeting(connection, meeting_id, user_id=user_id))
 
-    async def status(self, call: Call) -> BotsStatus:
+    async def status(self, call: Call[Nothing, StatusQuery]) -> BotsStatus:
         """Every bot that holds a slot."""
         async with self.database.reading() as connection:
-            running = [BotStatus.of(record) for record in await meetings.holding_slots(connection, call.user_id)]
+            records = await meetings.holding_slots(connection, call.user_id, platform=call.query.platform)
+        running = [BotStatus.of(record) for record in records]
         return BotsStatus(running_bots=running, running=running, count=len(running))
 
-    async def list_bots(self, call: Call[Nothing, BotsQuery]) -> list[MeetingResponse]:
-        """Every bot that passes the filter."""
-        query = call.query
-        which = Filter(**query.model_dump(exclude={"include", "native_meeting_id"}), native_id=query.native_meeting_id)
-        async with self.database.reading() as connection:
-            records = await meetings.listed(connection, call.user_id, which)
-        bots = [MeetingResponse.of(record) for record in records]
-        return bots if query.include else [bot.model_copy(update={"data": {}}) for bot in bots]
+    async def list_bots(self, call: Call[Nothing, BotsQuery]) -> MeetingsResponse:
+        """One page of the bots that pass the filter, in the shape of the newest Vexa; older ones had no such route."""
+        page = await page_of(self.database, call.query, user_id=call.user_id, legacy=self.legacy_statuses)
+        if not call.query.include:
+            page.meetings = [bot.model_copy(update={"data": {}}) for bot in page.meetings]
+        return page
 
     async def one(self, call: Call[IdPath]) -> MeetingResponse:
         """One bot by its meeting's id."""
@@ -192,6 +196,16 @@ class Bots:
         async with self.database.transaction() as connection:
             record = await meetings.newest(connection, path.platform, path.native_meeting_id, user_id=user_id)
             return record, await bots.bot_by_id(connection, record.id)
+
+
+def refuse_schedule(body: BotCreate, *, now: datetime) -> None:
+    """Raise InvalidInput for a bot that should join later: it would join now."""
+    at = body.wanted_at
+    if at is None or (at if at.tzinfo else at.replace(tzinfo=UTC)) <= now + JOIN_TOLERANCE:
+        return
+    field = "join_at" if body.join_at else "scheduled_at"
+    message = "is in the future; Usher sends bots at once, so send the request at that time"
+    raise InvalidInput([{"loc": ["body", field], "msg": message, "type": "schedule"}])
 
 
 def _owned(bot: Bot | None) -> Bot:

@@ -5,9 +5,10 @@ from typing import Any
 
 from usher_models.db import bots, meetings
 from usher_models.db.engine import Database
-from usher_models.db.meetings import Filter
 from usher_operator.api.framework.route import Call, Nothing, Route
-from usher_operator.api.schemas.requests import BotPath, IdPath, MeetingPatch, MeetingsQuery
+from usher_operator.api.listing import page_of
+from usher_operator.api.schemas.bots import BotPath
+from usher_operator.api.schemas.meetings import IdPath, MeetingPatch, MeetingsQuery
 from usher_operator.api.schemas.responses import (
     MeetingResponse,
     MeetingsResponse,
@@ -19,7 +20,8 @@ from usher_operator.api.schemas.responses import (
 )
 from usher_operator.api.vexa.history import history
 
-SCOPES = frozenset({"bot", "tx"})
+# As in Vexa: a key for bots does not read what was said in meetings.
+SCOPES = frozenset({"tx"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,7 @@ class Meetings:
     """The handlers of /meetings."""
 
     database: Database
+    legacy_statuses: bool = False
 
     def routes(self) -> list[Route]:
         """The route table."""
@@ -51,14 +54,7 @@ class Meetings:
 
     async def list_meetings(self, call: Call[Nothing, MeetingsQuery]) -> MeetingsResponse:
         """One page."""
-        query = call.query
-        values = query.model_dump(exclude={"native_meeting_id", "limit"})
-        which = Filter(**values, limit=query.limit + 1, native_id=query.native_meeting_id)
-        async with self.database.reading() as connection:
-            records = await meetings.listed(connection, call.user_id, which)
-        page = [MeetingResponse.of(record) for record in records[: query.limit]]
-        more = len(records) > query.limit
-        return MeetingsResponse(meetings=page, limit=query.limit, offset=query.offset, has_more=more)
+        return await page_of(self.database, call.query, user_id=call.user_id, legacy=self.legacy_statuses)
 
     async def one(self, call: Call[IdPath]) -> MeetingResponse:
         """One meeting."""

@@ -1,55 +1,14 @@
 """The ledger of a user's webhooks: deliveries, their outcomes, and redelivery."""
 
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, Field
 
 from usher_models.db import webhook_deliveries
 from usher_models.db.engine import Database
 from usher_models.errors import NotFound
 from usher_operator.api.framework.route import Call, Nothing, Route
-from usher_operator.api.schemas.requests import INT_MAX, Input
-from usher_operator.api.schemas.responses import Time
-
-
-class DeliveriesQuery(Input):
-    """Which deliveries, the newest first."""
-
-    limit: Annotated[int, Field(ge=1, le=100)] = 50
-    offset: Annotated[int, Field(ge=0, le=INT_MAX)] = 0
-
-
-class DeliveryPath(Input):
-    """A delivery by its id."""
-
-    id: Annotated[int, Field(ge=1, le=2**63 - 1)]
-
-
-class DeliveryResponse(BaseModel):
-    """One delivery: `payload` is the body, `last_status` and `last_error` are the outcome of the last attempt."""
-
-    id: int
-    event_id: str
-    event_type: str
-    meeting_id: int
-    state: Literal["pending", "delivered", "failed", "paused"]
-    attempts: int
-    next_attempt_at: Time | None
-    last_status: int | None
-    last_error: str | None
-    created_at: Time
-    delivered_at: Time | None
-    payload: dict[str, Any]
-
-
-class Deliveries(BaseModel):
-    """One page of the ledger; `has_more` says whether another follows."""
-
-    deliveries: list[DeliveryResponse]
-    limit: int
-    offset: int
-    has_more: bool
+from usher_operator.api.routes.users import READ, WRITE
+from usher_operator.api.schemas.accounts import Deliveries, DeliveryResponse
+from usher_operator.api.schemas.users import DeliveriesQuery, DeliveryPath
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +26,17 @@ class Webhooks:
                 handler=self.deliveries,
                 summary="List the webhook's deliveries, the newest first",
                 tag="User",
+                scopes=READ,
+            ),
+            Route(
+                method="GET",
+                # Where the newest gateway of Vexa forwards the route above to.
+                path="/webhooks/deliveries",
+                handler=self.deliveries,
+                summary="List the webhook's deliveries, the newest first",
+                tag="User",
+                scopes=READ,
+                hidden=True,
             ),
             Route(
                 method="POST",
@@ -76,6 +46,7 @@ class Webhooks:
                 tag="User",
                 status=202,
                 problems=(404,),
+                scopes=WRITE,
             ),
         ]
 

@@ -5,7 +5,7 @@ import pytest
 from usher_models.db.reservations import Request
 from usher_models.errors import InvalidMeeting
 from usher_operator.api.reservation import to_reservation
-from usher_operator.api.schemas.requests import BotCreate
+from usher_operator.api.schemas.bots import BotCreate
 from usher_operator.kube.botrequest import BotRequestSpec
 
 
