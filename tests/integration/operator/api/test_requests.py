@@ -14,8 +14,9 @@ PYDANTIC = re.compile(r"Input should|Value error|Field required|Extra inputs|val
 
 
 async def test_an_answer_carries_the_clients_request_id(me: Client) -> None:
-    answer = await me.send("GET", "/user", headers={"X-Request-ID": "order-17.a"})
-    assert answer.headers["X-Request-ID"] == "order-17.a"
+    for header in ("X-Request-ID", "X-Trace-Id"):
+        answer = await me.send("GET", "/user", headers={header: "order-17.a"})
+        assert answer.headers["X-Request-ID"] == "order-17.a"
 
 
 @pytest.mark.parametrize("given_id", [None, "", "a b", "x" * 129, "käse"])
