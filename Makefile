@@ -11,7 +11,7 @@ UV := $(USHER_CACHE)/tools/uv/bin/uv
 PY := .venv/bin/python
 # The project's own tools run from the root, which PYTHONSAFEPATH keeps off the path.
 RUN := PYTHONPATH=. $(PY) -m
-# What needs nothing but a Python.
+# What needs nothing but a Python. One that is too old finds or unpacks a newer one (dev/python).
 RUN_ANYWHERE := PYTHONPATH=. python3 -m
 
 .PHONY: help
@@ -25,18 +25,19 @@ $(UV):
 
 .venv/.installed: $(UV) locks/dev.txt pyproject.toml
 	@echo "==> installing the Python environment into .venv (about 20 s)"
-	@test -x $(PY) || $(UV) venv --quiet --python '>=3.11' .venv
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null \
+		|| $(UV) venv --quiet --clear --python "$${PYTHON:-$$($(RUN_ANYWHERE) dev.python)}" .venv
 	@$(UV) pip sync --quiet --compile-bytecode --python $(PY) --require-hashes locks/dev.txt
 	@$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .PHONY: install
-install: .venv/.installed ## Install the Python environment
+install: .venv/.installed ## Install the Python environment; PYTHON=path chooses which Python, 3.12 or newer
 
 .PHONY: lock
 lock: $(UV) ## Lock every dependency anew, by hash (locks/*.txt)
 	@# A requirements lock and not uv.lock: it names versions and hashes, never hosts, so it works behind any mirror.
-	@compile() { $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate "$$@"; }; \
+	@compile() { $(UV) pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-header --no-annotate "$$@"; }; \
 	compile pyproject.toml --all-extras --group dev --output-file locks/dev.txt; \
 	compile pyproject.toml --extra operator --constraint locks/dev.txt --output-file locks/operator.txt; \
 	compile pyproject.toml --extra bot --constraint locks/dev.txt --output-file locks/bot.txt; \
@@ -44,7 +45,7 @@ lock: $(UV) ## Lock every dependency anew, by hash (locks/*.txt)
 	echo 'cyclonedx-bom>=7' | compile - --output-file locks/sbom.txt
 
 .PHONY: check
-check: lint types layers unit ## Lint, types, layers and unit tests: what to run while working
+check: lint types layers site unit ## Lint, types, layers, docs and unit tests: what to run while working
 
 .PHONY: lint
 lint: install
@@ -102,7 +103,7 @@ soak: install ## Ask for bots at random while serve and operate are killed, and 
 	@$(RUN) tests.faults --only soak $(addprefix --minutes ,$(MINUTES)) $(addprefix --seed ,$(SEED))
 
 .PHONY: bench
-bench: install ## Measure everything on a real control plane and write docs/performance.md (about 25 minutes)
+bench: install ## Measure everything on a real control plane and write docs/evidence/performance.md (about 25 minutes)
 	@$(RUN) dev.stores up
 	@$(RUN) tests.load.bench --write $(addprefix --only ,$(ONLY))
 
@@ -112,7 +113,7 @@ bench-quick: install ## Measure a little of it and compare with stored margins (
 	@$(RUN) tests.load.bench --quick $(addprefix --only ,$(ONLY))
 
 .PHONY: profile
-profile: install ## Sample what the operator and serve spend their time on and write docs/profiles.md (about 5 minutes)
+profile: install ## Sample what the operator and serve spend their time on and write docs/evidence/profiles.md (about 5 minutes)
 	@$(RUN) dev.stores up
 	@$(RUN) tests.load.bench --profile --write $(addprefix --only ,$(ONLY))
 
@@ -127,12 +128,29 @@ define timed
 began=$$SECONDS; echo "==> make $(1)"; $(MAKE) --no-print-directory $(1); echo "==> make $(1): passed in $$((SECONDS - began)) s"
 endef
 
-.PHONY: sbom
-sbom: $(UV) ## Write what is in the images, as CycloneDX, into build/sbom (the images must be built)
+CYCLONEDX := $(USHER_CACHE)/tools/sbom/bin/cyclonedx-py
+
+$(CYCLONEDX): $(UV) locks/sbom.txt
 	@echo "==> installing cyclonedx-bom into $(USHER_CACHE)/tools (about 10 s)"
-	@test -x $(USHER_CACHE)/tools/sbom/bin/python || $(UV) venv --quiet --python '>=3.11' $(USHER_CACHE)/tools/sbom
+	@$(UV) venv --quiet --clear --python "$$($(RUN_ANYWHERE) dev.python)" $(USHER_CACHE)/tools/sbom
 	@$(UV) pip sync --quiet --python $(USHER_CACHE)/tools/sbom/bin/python --require-hashes locks/sbom.txt
-	@$(RUN_ANYWHERE) dev.sbom --cyclonedx $(USHER_CACHE)/tools/sbom/bin/cyclonedx-py
+	@touch $@
+
+.PHONY: sbom
+sbom: $(CYCLONEDX) ## Write what is in the images, as CycloneDX, into build/sbom (the images must be built)
+	@$(RUN_ANYWHERE) dev.sbom --cyclonedx $(CYCLONEDX)
+
+.PHONY: image-sizes
+image-sizes: ## What the bytes of the images are (the images must be built)
+	@$(RUN_ANYWHERE) dev.image_sizes
+
+.PHONY: release
+release: install $(CYCLONEDX) ## Build a release into build/release and verify it: VERSION=x.y.z, see RELEASE.md (about 6 minutes)
+	@$(RUN) dev.release build "$(VERSION)" --cyclonedx $(CYCLONEDX)
+
+.PHONY: verify-release
+verify-release: install ## Verify build/release/VERSION without the network: VERSION=x.y.z KEY=file of the public key
+	@$(RUN) dev.release verify "$(VERSION)" $(addprefix --key ,$(KEY))
 
 .PHONY: demo
 demo: ## Show the main job on a real cluster: CLUSTER=kind|current|local (about 15 minutes at first, then 2)
@@ -156,6 +174,11 @@ status: ## What of the development cluster runs
 	@$(RUN_ANYWHERE) dev.cluster status
 
 .PHONY: docs
-docs: install ## Write the pages that are made from code
-	@$(RUN) dev.settings_page
+docs: install ## Write the pages that are made from code, and build the docs site into build/site
+	@$(RUN) dev.docs write
 	@$(RUN) dev.chart
+	@$(RUN) dev.docs build
+
+.PHONY: site
+site: install
+	@$(RUN) dev.docs build

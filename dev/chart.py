@@ -3,6 +3,7 @@
 templates/crd.yaml     from crds/botrequests.yaml, the only copy that is written by hand
 values.schema.json     from dev/chart_schema.yaml and, for `settings`, from Usher's own Settings
 README.md              from the comments in values.yaml
+files/defaults.yaml    from values.yaml: a template cannot read that file itself
 """
 
 import json
@@ -21,7 +22,8 @@ CHART = ROOT / "helm" / "usher"
 DEFINITION = ROOT / "crds" / "botrequests.yaml"
 SCHEMA = Path(__file__).parent / "chart_schema.yaml"
 
-CRD_HEAD = """# Made from crds/botrequests.yaml by `make docs`: change it there.
+CRD_HEAD = """{{- include "usher.defaults" . -}}
+# Made from crds/botrequests.yaml by `make docs`: change it there.
 {{- if .Values.crds.enabled }}
 """
 # What the chart itself sets, from values of their own or because it must be so.
@@ -53,8 +55,8 @@ SET_BY_THE_CHART = frozenset(
 )
 README_HEAD = """# The Helm chart of Usher
 
-How to install, upgrade, roll back and remove: [docs/install.md](../../docs/install.md). This page is made by
-`make docs` from the comments in [values.yaml](values.yaml). What is not listed here is refused.
+[docs/howto/install.md](../../docs/howto/install.md) says how to install, upgrade and remove it. `make docs` makes this
+page from the comments in [values.yaml](values.yaml). What is not listed here is refused.
 
 | value | default | meaning |
 |---|---|---|
@@ -88,6 +90,12 @@ def _settings() -> Iterator[tuple[str, dict[str, Any]]]:
         if field["type"] == "array":  # a variable of the environment, so a list is one string
             field = {"type": "string", "description": field["description"]}
         yield f"{ENV_PREFIX}{name.upper()}", field
+
+
+def defaults() -> str:
+    """files/defaults.yaml."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    return "# Made from values.yaml by `make docs`.\n" + yaml.safe_dump(values, sort_keys=False, width=120)
 
 
 def readme() -> str:
@@ -138,10 +146,16 @@ def _escaped(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-FILES = {"templates/crd.yaml": definition, "values.schema.json": schema, "README.md": readme}
+FILES = {
+    "templates/crd.yaml": definition,
+    "values.schema.json": schema,
+    "README.md": readme,
+    "files/defaults.yaml": defaults,
+}
 
 
 if __name__ == "__main__":
     for name, made in FILES.items():
+        (CHART / name).parent.mkdir(exist_ok=True)
         (CHART / name).write_text(made())
         sys.stdout.write(f"Wrote helm/usher/{name}.\n")

@@ -8,15 +8,17 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from dev.cluster import buildah
 from dev.cluster.settings import REPOSITORY, Settings, load
 from dev.machine.commands import run
 from dev.machine.errors import DevError
 
 IMAGES = ("operator", "bot")
 OUTPUT = REPOSITORY / "build" / "sbom"
-MIB = 1024 * 1024
+PACKAGES = "var/lib/dpkg/status"
 
 
 def main() -> int:
@@ -27,24 +29,31 @@ def main() -> int:
     OUTPUT.mkdir(parents=True, exist_ok=True)
     try:
         for image in IMAGES:
-            print(_write(load(), image, cyclonedx=chosen.cyclonedx))
+            page = OUTPUT / f"{image}.cdx.json"
+            print(write(load(), image, version="dev", cyclonedx=chosen.cyclonedx, page=page))
     except DevError as error:
         print(f"sbom: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _write(settings: Settings, image: str, *, cyclonedx: str) -> str:
-    lock = REPOSITORY / "locks" / f"{image}.txt"
-    python: dict[str, Any] = json.loads(run([cyclonedx, "requirements", str(lock), "--output-format", "JSON"]))
-    packages = list(debian_components(run(_inside(settings, image))))
+def write(settings: Settings, image: str, *, version: str, cyclonedx: str, page: Path) -> str:
+    """Write the page of an image of buildah's storage; a sentence about what it lists."""
+    tag = f"usher.dev/{image}:{version}"
+    lock = str(REPOSITORY / "locks" / f"{image}.txt")
+    argv = [cyclonedx, "requirements", lock, "--output-format", "JSON", "--output-reproducible"]
+    python: dict[str, Any] = json.loads(run(argv))
+    with buildah.mounted(settings, tag) as root:
+        packages = list(debian_components((root / PACKAGES).read_text()))
     if not packages:
-        raise DevError(f"usher.dev/{image}:dev has no package list of dpkg; build it on a Debian base.")
-    whole = python | {"components": [*python.get("components", []), *packages]}
-    page = OUTPUT / f"{image}.cdx.json"
+        raise DevError(f"{tag} has no package list of dpkg; build it on a Debian base.")
+    listed = python.get("components", [])
+    about = {"type": "container", "bom-ref": tag, "name": f"usher.dev/{image}", "version": version}
+    metadata = python.get("metadata", {}) | {"component": about}
+    whole = python | {"metadata": metadata, "components": [*listed, *packages]}
     page.write_text(json.dumps(whole, indent=1) + "\n")
-    counts = f"{len(whole['components']) - len(packages)} Python and {len(packages)} Debian packages"
-    return f"usher.dev/{image}:dev: {_size(settings, image) / MIB:.0f} MiB, {counts}: {page.relative_to(REPOSITORY)}"
+    size = sum(buildah.layer_sizes(settings, tag)) / 2**20
+    return f"{tag}: {size:.0f} MiB, {len(listed)} Python and {len(packages)} Debian packages: {page.name}"
 
 
 def debian_components(status: str) -> Iterator[dict[str, Any]]:
@@ -55,26 +64,6 @@ def debian_components(status: str) -> Iterator[dict[str, Any]]:
             name, version, architecture = fields["Package"], fields["Version"], fields["Architecture"]
             url = f"pkg:deb/debian/{name}@{version.replace(':', '%3A').replace('+', '%2B')}?arch={architecture}"
             yield {"type": "library", "bom-ref": url, "name": name, "version": version, "purl": url}
-
-
-def _inside(settings: Settings, image: str) -> list[str]:
-    """The command that prints the package list of an image."""
-    script = 'made=$("$@" from --pull-never usher.dev/$0:dev) && cat "$("$@" mount $made)/var/lib/dpkg/status"; s=$?'
-    return ["sh", "-c", f'{script}; "$@" rm $made > /dev/null; exit $s', image, *_buildah(settings)]
-
-
-def _size(settings: Settings, image: str) -> int:
-    listed = json.loads(run([*_buildah(settings), "images", "--json", f"usher.dev/{image}:dev"]))
-    return _bytes(str(listed[0]["size"]))
-
-
-def _bytes(words: str) -> int:
-    number, unit = words.split()
-    return int(float(number) * {"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9}[unit])
-
-
-def _buildah(settings: Settings) -> list[str]:
-    return ["buildah", "--root", str(settings.image_store), "--runroot", f"{settings.run}-images"]
 
 
 if __name__ == "__main__":

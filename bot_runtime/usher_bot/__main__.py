@@ -1,11 +1,11 @@
-"""`usher-bot`: the program that is PID 1 of a bot's container. See docs/bot.md."""
+"""`usher-bot`: the program that is PID 1 of a bot's container. See docs/reference/bot.md."""
 
 import argparse
 import sys
 
 from usher_bot.process import Signals
 
-EPILOG = "The settings are environment variables that start with USHER_; docs/bot.md lists them."
+EPILOG = "The settings are environment variables that start with USHER_; docs/reference/bot.md lists them."
 
 
 def main() -> None:

@@ -4,7 +4,6 @@ import argparse
 import os
 import shlex
 import sys
-from typing import TypeAlias
 
 from dev.cluster import binaries, components, provider
 from dev.cluster.current import Current
@@ -16,7 +15,7 @@ from dev.machine.errors import DevError
 from dev.machine.locking import exclusive
 from dev.machine.progress import Progress
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+type Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
 CHANGING = (
     "up",
     "down",

@@ -4,9 +4,11 @@ Storage is private (`Settings.image_store`). Working containers of a killed buil
 build removes what it finds.
 """
 
+import json
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from dev.cluster.settings import Settings
@@ -28,6 +30,11 @@ def build(settings: Settings, *, tag: str, context: Path, options: Sequence[str]
     run_logged(argv, log=log)
 
 
+def clock(environment: Mapping[str, str] | None) -> list[str]:
+    """The option that gives everything in an image one time, if the environment sets SOURCE_DATE_EPOCH."""
+    return ["--timestamp", environment["SOURCE_DATE_EPOCH"]] if environment else []
+
+
 def stored(settings: Settings, tag: str) -> bool:
     """Whether the private storage has the image."""
     return _has(_private(settings), tag)
@@ -42,6 +49,39 @@ def load(settings: Settings, tag: str) -> None:
         archive = f"{folder}/image.tar"
         run([*owner, "push", "--quiet", tag, f"oci-archive:{archive}:{tag}"])
         _import(settings, archive)
+
+
+def push(settings: Settings, tag: str, layout: Path) -> None:
+    """Write an image of the private storage into a folder, as an OCI image layout."""
+    run([*_private(settings), "push", "--quiet", "--format", "oci", tag, f"oci:{layout}:{tag}"])
+
+
+@contextmanager
+def mounted(settings: Settings, tag: str) -> Iterator[Path]:
+    """The files of an image of the private storage, to read."""
+    with _container(settings, tag) as container:
+        yield Path(run([*_private(settings), "mount", container]).strip())
+
+
+def output(settings: Settings, tag: str, *argv: str) -> str:
+    """What a program in an image of the private storage prints."""
+    with _container(settings, tag) as container:
+        return run([*_private(settings), "run", "--isolation", "chroot", container, "--", *argv])
+
+
+def layer_sizes(settings: Settings, tag: str) -> list[int]:
+    """The unpacked sizes of an image's layers in bytes, the base's first."""
+    argv = [*_private(settings), "inspect", "--type", "image", "--format", "{{.Manifest}}", tag]
+    return [int(layer["size"]) for layer in json.loads(run(argv))["layers"]]
+
+
+@contextmanager
+def _container(settings: Settings, tag: str) -> Iterator[str]:
+    container = run([*_private(settings), "from", "--pull-never", tag]).strip()
+    try:
+        yield container
+    finally:
+        run([*_private(settings), "rm", container])
 
 
 def _import(settings: Settings, archive: str) -> None:

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dev.cluster.bases import PYTHON_BASES, STORES, Base
 from dev.cluster.settings import REPOSITORY
 from dev.machine.errors import DevError, MisuseError
 
 IGNORED = ("__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache")
-PROJECT = ("pyproject.toml", "README.md", "LICENSE", "locks/build.txt", "models")
+PROJECT = ("pyproject.toml", "README.md", "LICENSE", "locks/build.txt", "models", "images/python")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,11 +22,17 @@ class Image:
     """One of the project's images: its name, and the files it is made from beside its own folder."""
 
     name: str
+    program: str = ""
     inputs: tuple[str, ...] = ()
+    bases: tuple[Base, ...] = (STORES,)
 
     @property
     def tag(self) -> str:
-        return f"usher.dev/{self.name}:dev"
+        return self.reference("dev")
+
+    def reference(self, version: str) -> str:
+        """The image's name with a tag."""
+        return f"usher.dev/{self.name}:{version}"
 
     @property
     def folder(self) -> Path:
@@ -33,8 +40,8 @@ class Image:
 
 
 CATALOGUE = (
-    Image(name="operator", inputs=(*PROJECT, "locks/operator.txt", "operator")),
-    Image(name="bot", inputs=(*PROJECT, "locks/bot.txt", "bot_runtime")),
+    Image(name="operator", program="usher", inputs=(*PROJECT, "locks/operator.txt", "operator"), bases=PYTHON_BASES),
+    Image(name="bot", program="usher-bot", inputs=(*PROJECT, "locks/bot.txt", "bot_runtime"), bases=PYTHON_BASES),
     Image(name="postgres"),
     Image(name="redis"),
 )
@@ -65,8 +72,7 @@ def digest(image: Image, *salt: str) -> str:
     """What the image is made from, in one word."""
     whole = hashlib.sha256("\0".join(salt).encode())
     for name, path in sorted(files(image).items()):
-        executable = bool(path.stat().st_mode & 0o100)
-        whole.update(f"\0{name}\0{executable}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+        whole.update(f"\0{name}\0{is_executable(path)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return whole.hexdigest()
 
 
@@ -75,7 +81,13 @@ def stage(image: Image, context: Path) -> None:
     for name, path in files(image).items():
         target = context / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, target)
+        shutil.copyfile(path, target)
+        target.chmod(0o755 if is_executable(path) else 0o644)  # a checkout's own modes follow its user's umask
+
+
+def is_executable(path: Path) -> bool:
+    """True if its owner may execute the file."""
+    return bool(path.stat().st_mode & 0o100)
 
 
 def _below(path: Path) -> Iterator[Path]:

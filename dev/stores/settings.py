@@ -7,6 +7,8 @@ from pathlib import Path
 POSTGRES_PACKAGES = ("postgresql-15", "postgresql-client-15")
 REDIS_PACKAGES = ("redis-server",)
 HOST = "127.0.0.1"
+DATABASE_URL = "USHER_TEST_DATABASE_URL"
+REDIS_URL = "USHER_TEST_REDIS_URL"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,12 @@ class Settings:
     @property
     def redis_url(self) -> str:
         return f"redis://{HOST}:{self.redis_port}/0"
+
+
+def given() -> "dict[str, str]":
+    """The URLs of stores that are there already, such as a CI service's, if both are given; else nothing."""
+    urls = {name: os.environ.get(name, "") for name in (DATABASE_URL, REDIS_URL)}
+    return urls if all(urls.values()) else {}
 
 
 def load() -> Settings:

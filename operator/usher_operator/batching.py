@@ -9,24 +9,20 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 from usher_models.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
-Asked = TypeVar("Asked")
-Told = TypeVar("Told")
-
 
 @dataclass(frozen=True, slots=True)
-class _Waiting(Generic[Asked, Told]):
+class _Waiting[Asked, Told]:
     key: str
     asked: Asked
     answer: asyncio.Future[Told | None]
 
 
-class Batcher(Generic[Asked, Told]):
+class Batcher[Asked, Told]:
     """Gathers what is asked. Its task lives while somebody waits.
 
     `work` answers a batch of at most `at_once`, by key; no two of a batch have the same key.

@@ -65,6 +65,9 @@ class BotSettings(_Group):
     allowed_images: Annotated[tuple[str, ...], NoDecode] = ()
     """Globs of images that a BotRequest may name, comma-separated. Empty: only `bot_image`."""
 
+    allowed_private_meeting_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Jitsi hosts of private networks that bots may join, comma-separated; `*` stays within a label. Empty: none."""
+
     bot_service_account: str = "usher-bot"
     """The ServiceAccount of bots; it needs no rights at all."""
 
@@ -78,10 +81,10 @@ class BotSettings(_Group):
     """Where bots reach the callback server."""
 
     termination_grace_s: Annotated[int, Field(ge=1, le=600)] = 45
-    """Between SIGTERM and SIGKILL: enough to leave a meeting and to report it through a short outage."""
+    """Seconds between SIGTERM and SIGKILL: enough to leave a meeting and to report it through a short outage."""
 
     duration_grace_s: Annotated[int, Field(ge=30)] = 120
-    """Kubernetes ends a Job this long after its maximum duration, should everything else have failed."""
+    """Kubernetes ends a Job this long after its maximum duration, if everything else failed."""
 
 
 class TokenSettings(_Group):
@@ -98,72 +101,72 @@ class SilenceSettings(_Group):
     """When silence ends a meeting, and when it must not."""
 
     heartbeat_interval_s: Seconds = 30
-    """What bots are told; four of them may be lost before a bot counts as dead."""
+    """The time between two heartbeats of a bot. The default timeout is four of them."""
 
     heartbeat_timeout_s: Seconds = 120
-    """An active bot that was silent for this long is failed."""
+    """An active bot without a heartbeat for this long is failed."""
 
     reserved_timeout_s: Seconds = 300
     """A reservation whose bot never reported its start is failed; long enough for a cold image pull."""
 
     starting_timeout_s: Seconds = 600
-    """A bot that did not get into its meeting is failed, but never before its lobby budget and a minute are over."""
+    """A bot that did not join its meeting is failed, but never before its lobby timeout and a minute are over."""
 
     stopping_timeout_s: Seconds = 300
     """A bot that said it was leaving and never reported its exit is failed."""
 
     outage_credit_s: Annotated[float, Field(ge=0)] = 3600
-    """Silence during an outage of Usher's own is not held against a bot, up to this much; beyond it, meetings end."""
+    """Silence during an outage of Usher's own does not count against a bot, up to this much."""
 
     brownout_min_bots: Annotated[int, Field(ge=1)] = 5
-    """Nothing is judged by silence when at least this many bots fall silent at once, and more than the share below."""
+    """Stale checks pause when at least this many bots are silent at once, and more than the share below."""
 
     brownout_share: Annotated[float, Field(gt=0, le=1)] = 0.55
-    """The share of live bots above which silence is Usher's fault; Kubernetes' node controller uses 0.55 too."""
+    """The share of silent bots above which stale checks pause; Kubernetes' node controller uses 0.55 too."""
 
     brownout_limit_s: Seconds = 900
-    """A hold ends after this long: bots do die together when their nodes do, and every meeting must end."""
+    """Stale checks resume after this long: bots do die together when their nodes do, and every meeting must end."""
 
     stale_checks_enabled: bool = True
-    """operate: whether silence ends meetings. Switched off, only a finished Job ends what its bot did not end."""
+    """operate: whether stale rules end meetings. If false, only a finished Job ends what its bot did not end."""
 
     stale_ends_per_minute: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600
-    """Most meetings ended by silence in a minute, so that a wrong verdict is seen in time; a sweep has its share."""
+    """Most meetings that stale rules end in a minute, so that a wrong verdict is seen in time."""
 
 
 class ReconcilerSettings(_Group):
     """How often operate looks, and how long it waits before it acts."""
 
     reconcile_interval_s: Seconds = 10
-    """How often the reconciler looks. It bounds how long anything that a watch missed stays unrepaired."""
+    """The time between two sweeps. It bounds how long anything that the watch missed stays unrepaired."""
 
     leader_lease_s: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 60
-    """An operator that was stopped or hangs loses the lead after this long, and may write nothing when it wakes."""
+    """An operator that was stopped or hangs loses leadership after this long, and writes nothing when it wakes."""
 
     orphan_grace_s: Seconds = 60
-    """A Job without a live row, or a row without a Job, gets this long to sort itself out."""
+    """A Job without a live row, or a row without a Job, is repaired after this long."""
 
     leave_grace_s: Seconds = 60
     """After a leave command is ignored for this long, the bot's Job is deleted, which sends SIGTERM."""
 
     status_write_interval_s: Seconds = 1
-    """How often changed rows are shown on their BotRequests."""
+    """How often changed rows are written to their BotRequests."""
 
     status_write_delay_s: Seconds = 5
-    """Passing statuses (starting, stopping) are shown only when they last this long: each costs an API write."""
+    """Brief statuses (starting, stopping) are written only when they last this long: each costs an API write."""
 
 
 class ApiSettings(_Group):
     """The REST and admin API."""
 
     api_enabled: bool = True
-    """serve: whether the REST and admin API is answered. Switched off, it answers 503; BotRequests work as before."""
+    """serve: whether the REST and admin API is served. If false, it answers 503; BotRequests work as before."""
 
     legacy_statuses: bool = False
     """serve: the REST API says requested, joining and awaiting_admission where Vexa 0.6 to 0.10 did."""
 
     admin_api_key: SecretStr = SecretStr("")
-    """serve: what X-Admin-API-Key must say, at least 16 characters. Empty: the admin API is off and answers 403."""
+    """serve: the key that X-Admin-API-Key must have, at least 16 characters. Empty: the admin API answers 403."""
 
     gateway_secret: SecretStr = SecretStr("")
     """serve: the INTERNAL_API_SECRET of Vexa's gateways that ask Usher to check keys. Empty: they get 503."""
@@ -176,7 +179,7 @@ class WebhookSettings(_Group):
     """Webhooks of users."""
 
     webhooks_enabled: bool = True
-    """serve: whether users' webhooks are sent. Switched off, they wait in the database and lose nothing."""
+    """serve: whether users' webhooks are sent. If false, they wait in the database and none is lost."""
 
     webhook_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Receivers of webhooks that may have private addresses: host globs, addresses or networks, comma-separated."""
@@ -201,7 +204,7 @@ class ServerSettings(_Group):
     """Most open connections on each port. Beyond it, the client with the most makes room for one with fewer."""
 
     drain_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5
-    """serve: after SIGTERM it goes on serving this long, until no load balancer sends it requests any more."""
+    """serve: after SIGTERM it goes on serving for this long, until no load balancer sends it requests."""
 
     shutdown_timeout_s: Seconds = 30
     """serve: requests in flight get this long to finish."""
@@ -214,7 +217,7 @@ class LogSettings(_Group):
     """JSON in the cluster, text for a terminal."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    """The least level that is logged."""
+    """The lowest level that is logged."""
 
 
 class Settings(
@@ -231,7 +234,9 @@ class Settings(
 ):
     """Every group together; a component asks for the groups it reads."""
 
-    @field_validator("namespaces", "allowed_images", "webhook_allowed_hosts", mode="before")
+    @field_validator(
+        "namespaces", "allowed_images", "allowed_private_meeting_hosts", "webhook_allowed_hosts", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

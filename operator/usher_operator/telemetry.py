@@ -12,26 +12,31 @@ from typing import Final, Literal
 from prometheus_client import Counter, Gauge, Histogram
 from pythonjsonlogger.json import JsonFormatter
 
-RESERVATIONS: Final = Counter("usher_reservations", "Requests judged, by outcome.", ["outcome"])
+RESERVATIONS: Final = Counter(
+    "usher_reservations", "Requests for a slot, by outcome: admitted, or the code of the refusal.", ["outcome"]
+)
 CALLBACKS: Final = Counter("usher_callbacks", "Callbacks answered, by kind and HTTP code.", ["kind", "code"])
-CALLBACK_SECONDS: Final = Histogram("usher_callback_seconds", "Time to answer a callback.", ["kind"])
-TRANSITIONS: Final = Counter("usher_transitions", "Changes of status.", ["target", "source", "reason"])
+CALLBACK_SECONDS: Final = Histogram("usher_callback_seconds", "Time to answer a callback, by kind.", ["kind"])
+TRANSITIONS: Final = Counter(
+    "usher_transitions", "Changes of status, by new status, source and reason.", ["target", "source", "reason"]
+)
 COMMANDS: Final = Counter("usher_commands", "Commands published, by action and outcome.", ["action", "outcome"])
 SWEEPS: Final = Counter("usher_sweeps", "Sweeps of the reconciler, by outcome.", ["outcome"])
-SWEEP_SECONDS: Final = Histogram("usher_sweep_seconds", "Time of one sweep.")
-REPAIRS: Final = Counter("usher_repairs", "What the reconciler had to repair, by failure mode.", ["mode"])
-BROWNOUT_ACTIVE: Final = Gauge("usher_brownout_active", "1 while nothing is judged by silence.")
-BROWNOUTS: Final = Counter("usher_brownouts", "Holds of the sweep, by how far they are.", ["event"])
+SWEEP_SECONDS: Final = Histogram("usher_sweep_seconds", "Duration of a sweep.")
+REPAIRS: Final = Counter("usher_repairs", "Repairs by the reconciler, by failure mode.", ["mode"])
+BROWNOUT_ACTIVE: Final = Gauge(
+    "usher_brownout_active", "1 while stale checks are paused because most bots are silent at once."
+)
+BROWNOUTS: Final = Counter("usher_brownouts", "Brownouts, by event: begun or released.", ["event"])
 STALE_ENDS_POSTPONED: Final = Counter(
-    "usher_stale_ends_postponed", "Ends by silence that the rate limit left to a later sweep."
+    "usher_stale_ends_postponed", "Stale bots that the rate limit left to a later sweep."
 )
-LAST_SWEEP: Final = Gauge("usher_last_sweep_timestamp_seconds", "When the last sweep ended.")
+LAST_SWEEP: Final = Gauge("usher_last_sweep_timestamp_seconds", "When the last complete sweep ended.")
 LIVE_BOTS: Final = Gauge("usher_live_bots", "Bots that hold a slot, by status.", ["status"])
-REQUESTS_IN_FLIGHT: Final = Gauge(
-    "usher_requests_in_flight", "BotRequests that are carried out now or wait for their turn."
-)
+REQUESTS_IN_FLIGHT: Final = Gauge("usher_requests_in_flight", "BotRequests in flight or waiting in the backlog.")
 STATUS_WRITES: Final = Counter("usher_status_writes", "Status writes to BotRequests, by outcome.", ["outcome"])
-REDIS_USERS: Final = Counter("usher_redis_users", "Bots' users of Redis, by what became of them.", ["outcome"])
+REDIS_USERS: Final = Counter("usher_redis_users", "Redis users of bots, by outcome.", ["outcome"])
+READY: Final = Gauge("usher_ready", "1 while this process is ready, by its readiness probe.", ["component"])
 WEBHOOKS: Final = Counter("usher_webhooks", "Attempts to deliver a webhook, and pauses, by outcome.", ["outcome"])
 
 # The id of the HTTP request that is being answered; a field of each of its log lines.

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from subprocess import Popen
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from dev.demo.kubectl import SYSTEM, Kubectl
 from dev.machine.commands import attempt
@@ -30,7 +30,6 @@ POLL_S = 0.3
 # On a machine that does other work too, a pod takes its time to come up; this is no promise of Usher's.
 SOON_S = 90.0
 
-Found = TypeVar("Found")
 # What pytest's fixture `record_property` is.
 Record = Callable[[str, object], None]
 
@@ -65,7 +64,7 @@ class Ending:
     message: str
 
 
-def eventually(what: str, probe: Callable[[], Found | None], *, within: float = SOON_S) -> Found:
+def eventually[Found](what: str, probe: Callable[[], Found | None], *, within: float = SOON_S) -> Found:
     """The first true answer of `probe`. Raises AssertionError when none came in time."""
     deadline = time.monotonic() + within
     while not (found := probe()):
@@ -199,7 +198,14 @@ class Bot:
     def story(self) -> list[Step]:
         """Every transition, by `usher why --json`."""
         lines = json.loads(self.cluster.kubectl.usher("why", str(self.row()["meeting_id"]), "--json"))
-        return [Step(**line | {"at": datetime.fromisoformat(line["at"])}) for line in lines]
+        return [
+            Step(
+                origin=line.pop("from_status"),
+                target=line.pop("to_status"),
+                **line | {"at": datetime.fromisoformat(line["at"])},
+            )
+            for line in lines
+        ]
 
     def asked_to_leave_at(self) -> datetime:
         """When it was asked to leave, by the database's clock."""
@@ -213,7 +219,7 @@ class Bot:
         done = self._kubectl.attempt("wait", f"--for={what}", f"br/{self.name}", f"--timeout={within:g}s")
         assert done.returncode == 0, f"{self} in vain: {done.stderr.strip()}\n{self.describe()}"
 
-    def _eventually(self, what: str, probe: Callable[[], Found | None], *, within: float) -> Found:
+    def _eventually[Found](self, what: str, probe: Callable[[], Found | None], *, within: float) -> Found:
         try:
             return eventually(f"{self} and {what}", probe, within=within)
         except AssertionError as vain:

@@ -1,9 +1,9 @@
 """Chaos: whatever Usher needs goes wrong in each of five ways, with live bots, commands and requests in flight.
 
 {Postgres, Redis, API server, callback service, DNS, operator} times {refused, half-open, 2 s slow, restarted, 30 s
-away, 3 min away}: six grounds side by side, each with stores, `serve`, `operate` and bots of its own, and on each one
-thing is taken through its faults, in the seed's order. What a fault means for a thing is said in `matrix/`. The three
-minutes are a run of their own, `chaos_long`.
+away, 3 min away}: six installations side by side, each with stores, `serve`, `operate` and bots of its own. In each,
+one thing is taken through its faults, in the seed's order. What a fault means for a thing is said in `matrix/`. The
+three minutes are a run of their own, `chaos_long`.
 
 Two seconds into each fault, people tell four bots another language, send two away and ask for four more, half of it
 over REST. When it is over, all must be well within 60 s: no healthy bot failed, every bot heard of again, every command
@@ -21,13 +21,13 @@ import aiohttp
 from dev.cluster import bare
 from dev.machine.progress import Progress
 from tests.faults.figures import Figure, Scale
-from tests.faults.matrix import api_server, callbacks, cell, dns, operator, postgres, redis
+from tests.faults.harness.api import Api
+from tests.faults.harness.installation import FOLDER, HOST, Installation, Plot, a_ground
+from tests.faults.harness.kubelet import a_node
+from tests.faults.harness.names import Resolver, asking_only
+from tests.faults.matrix import api_server, callbacks, case, dns, operator, postgres, redis
 from tests.faults.matrix.outage import LASTS_S, Breakable, Fault
-from tests.faults.matrix.town import STAYS_S, Town
-from tests.faults.rig.api import Api
-from tests.faults.rig.ground import FOLDER, HOST, Ground, Plot, a_ground
-from tests.faults.rig.kubelet import a_node
-from tests.faults.rig.names import Resolver, asking_only
+from tests.faults.matrix.workload import STAYS_S, Workload
 from tests.load.botswarm import Script
 
 THINGS = ("Postgres", "Redis", "API server", "callback service", "DNS", "operator")
@@ -58,11 +58,11 @@ CLOCKS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Stand:
-    """One thing on its ground, and the order in which it goes wrong."""
+    """One thing on its installation, and the order in which it goes wrong."""
 
     thing: str
     breakable: Breakable
-    town: Town
+    workload: Workload
     faults: tuple[Fault, ...]
 
     def shares(self, fault: Fault) -> bool:
@@ -71,12 +71,12 @@ class Stand:
 
 
 async def run(scale: Scale) -> list[Figure]:
-    """Every cell but the long ones."""
+    """Every case but the long ones."""
     return await matrix(scale, [fault for fault in Fault if fault is not Fault.AWAY_3_MIN])
 
 
 async def matrix(scale: Scale, faults: Sequence[Fault]) -> list[Figure]:
-    """Each of those faults of each thing, the grounds side by side."""
+    """Each of those faults of each thing, the installations side by side."""
     await asyncio.to_thread(bare.up, bare.load(), progress=Progress())
     dice = random.Random(f"chaos {scale.seed}")
     things = dice.sample(THINGS, 1) if scale.quick else list(THINGS)
@@ -91,7 +91,7 @@ async def matrix(scale: Scale, faults: Sequence[Fault]) -> list[Figure]:
                     _a_stand(thing, api, session, scale, faults=_order(faults, scale, dice))
                 )
             )
-            scale.say(f"the ground of {thing} is there")
+            scale.say(f"the installation of {thing} is there")
         figures = await asyncio.gather(*(_go_through(stand, scale) for stand in stands))
         # It is everybody's: nobody else's figure shall hold it.
         last = [await _play(stand, fault, scale) for stand in stands for fault in stand.faults if stand.shares(fault)]
@@ -108,13 +108,13 @@ async def _a_stand(
 ) -> AsyncIterator[Stand]:
     async with AsyncExitStack() as stack:
         resolver = await stack.enter_async_context(Resolver.at(RESOLVER)) if thing == "DNS" else None
-        ground = await stack.enter_async_context(a_ground(api, _plot(thing, scale)))
-        town = await Town.settle(ground, session, seed=scale.seed)
-        breakable = dns.Names(ground, resolver) if resolver else BREAKABLES[thing](ground)
-        yield Stand(thing=thing, breakable=breakable, town=town, faults=faults)
+        installation = await stack.enter_async_context(a_ground(api, _plot(thing, scale)))
+        workload = await Workload.settle(installation, session, seed=scale.seed)
+        breakable = dns.Names(installation, resolver) if resolver else BREAKABLES[thing](installation)
+        yield Stand(thing=thing, breakable=breakable, workload=workload, faults=faults)
 
 
-BREAKABLES: dict[str, Callable[[Ground], Breakable]] = {
+BREAKABLES: dict[str, Callable[[Installation], Breakable]] = {
     "Postgres": postgres.of,
     "Redis": redis.of,
     "API server": api_server.ApiServer,
@@ -143,7 +143,7 @@ def _plot(thing: str, scale: Scale) -> Plot:
 
 
 async def _go_through(stand: Stand, scale: Scale) -> list[Figure]:
-    await cell.settled(stand.town, within_s=SETTLED_S)
+    await case.settled(stand.workload, within_s=SETTLED_S)
     scale.say(f"{stand.thing}: all bots are in their meetings")
     return [await _play(stand, fault, scale) for fault in stand.faults if not stand.shares(fault)]
 
@@ -151,8 +151,8 @@ async def _go_through(stand: Stand, scale: Scale) -> list[Figure]:
 async def _play(stand: Stand, fault: Fault, scale: Scale) -> Figure:
     name = f"{stand.thing} {fault}"
     scale.say(f"{name}: begins")
-    return await cell.play(
-        stand.town,
+    return await case.play(
+        stand.workload,
         name=name,
         begin=lambda: stand.breakable.begin(fault),
         end=lambda: stand.breakable.end(fault),

@@ -9,5 +9,5 @@ from tests.faults.matrix.outage import Fault
 
 
 async def run(scale: Scale) -> list[Figure]:
-    """The cells that take three minutes."""
+    """The cases that take three minutes."""
     return await chaos.matrix(scale, [Fault.AWAY_3_MIN])

@@ -24,13 +24,13 @@ from dev.machine.progress import Progress
 from tests.fakes.settings import some_settings
 from tests.faults import page
 from tests.faults.crash.actor import PATIENCE_S, Actor, NotQuiet
+from tests.faults.crash.fault_injector import FaultInjector, Mode, Point, Strike
 from tests.faults.crash.lives import ALL, Life
-from tests.faults.crash.site import Ground
-from tests.faults.crash.switch import Mode, Point, Strike, Switch
+from tests.faults.crash.site import Installation
 from tests.faults.figures import Figure, Scale, at_most, exactly
-from tests.faults.rig.api import Api
-from tests.faults.rig.kubelet import remove_node
-from tests.faults.rig.stores import Stores
+from tests.faults.harness.api import Api
+from tests.faults.harness.kubelet import remove_node
+from tests.faults.harness.stores import Stores
 from tests.load.botswarm import TokenSigner
 from tests.load.botswarm.tokens import ISSUER
 from tests.scenario import TABLES
@@ -45,7 +45,7 @@ TABLE = "crash points"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class Case:
     """One life with one thing going wrong; `strike` None is the undisturbed one."""
 
     life: Life
@@ -54,9 +54,9 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What came of a cell. `quiet_s` is from the strike to the rest that followed."""
+    """What came of a case. `quiet_s` is from the strike to the rest that followed."""
 
-    cell: Cell
+    case: Case
     passed: list[Point]
     struck: bool
     quiet_s: float
@@ -67,73 +67,75 @@ class Result:
 class Lane:
     """Where one life at a time is played."""
 
-    ground: Ground
+    installation: Installation
     truth: Database
     session: aiohttp.ClientSession
 
-    async def play(self, cell: Cell) -> Result:
+    async def play(self, case: Case) -> Result:
         """Play one life on empty tables."""
         self._empty()
-        switch = Switch(strike=cell.strike)
-        actor = Actor(self.ground, switch, truth=self.truth, session=self.session)
+        fault_injector = FaultInjector(strike=case.strike)
+        actor = Actor(self.installation, fault_injector, truth=self.truth, session=self.session)
         wrong = ""
         await actor.begin()
         try:
             async with asyncio.timeout(CELL_S) as limit:
-                await cell.life(actor)
+                await case.life(actor)
             if limit.expired():
                 wrong = f"it hung for {CELL_S:g} s and went on when it was interrupted"
         except (NotQuiet, AssertionError, TimeoutError) as exc:
             wrong = str(exc) or type(exc).__name__
         quiet_s = time.monotonic() - (actor.struck_at or time.monotonic())
         await actor.end()
-        return Result(cell=cell, passed=list(switch.passed), struck=switch.struck, quiet_s=quiet_s, wrong=wrong)
+        return Result(
+            case=case, passed=list(fault_injector.passed), struck=fault_injector.struck, quiet_s=quiet_s, wrong=wrong
+        )
 
     def _empty(self) -> None:
-        url = make_url(self.ground.database_url).set(drivername="postgresql")
+        url = make_url(self.installation.database_url).set(drivername="postgresql")
         with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
             connection.execute("; ".join(f"DELETE FROM {table}" for table in reversed(TABLES)).encode())
 
 
 async def run(scale: Scale) -> list[Figure]:
-    """Every cell, or a seeded few."""
+    """Every case, or a seeded few."""
     async with _lanes(2 if scale.quick else LANES) as lanes:
         scale.say(f"playing {len(ALL)} lives undisturbed")
-        calm = await _play(lanes, [Cell(life=life) for life in ALL], scale)
-        cells = _cells(calm)
-        points = {cell.strike.point.name for cell in cells if cell.strike}
+        calm = await _play(lanes, [Case(life=life) for life in ALL], scale)
+        cases = _cells(calm)
+        points = {case.strike.point.name for case in cases if case.strike}
         if scale.quick:
-            cells = random.Random(scale.seed).sample(cells, QUICK_CELLS)
-        scale.say(f"{len(points)} places that write, {len(cells)} cells to play")
-        results = await _play(lanes, cells, scale)
+            cases = random.Random(scale.seed).sample(cases, QUICK_CELLS)
+        scale.say(f"{len(points)} places that write, {len(cases)} cases to play")
+        results = await _play(lanes, cases, scale)
     if not scale.quick:
-        page.write("invariants.md", TABLE, table(results))
+        page.write("evidence/crash-points.md", TABLE, table(results))
     return _figures(calm, results, points=len(points))
 
 
-def _cells(calm: Sequence[Result]) -> list[Cell]:
+def _cells(calm: Sequence[Result]) -> list[Case]:
     """Every write of every life, in every mode; a place that an earlier life came to is not tried again."""
     known: set[str] = set()
-    cells = []
+    cases = []
     for result in calm:
         fresh = [point for point in result.passed if point.name not in known]
         known |= {point.name for point in fresh}
-        cells += [Cell(life=result.cell.life, strike=Strike(point, mode)) for point in fresh for mode in Mode]
-    return cells
+        cases += [Case(life=result.case.life, strike=Strike(point, mode)) for point in fresh for mode in Mode]
+    return cases
 
 
-async def _play(lanes: Sequence[Lane], cells: Sequence[Cell], scale: Scale) -> list[Result]:
-    todo = iter(cells)
+async def _play(lanes: Sequence[Lane], cases: Sequence[Case], scale: Scale) -> list[Result]:
+    todo = iter(cases)
     results: list[Result] = []
 
     async def one(lane: Lane) -> None:
-        for cell in todo:
-            result = await lane.play(cell)
+        for case in todo:
+            result = await lane.play(case)
             results.append(result)
             if result.wrong or result.quiet_s > PATIENCE_S:
-                scale.say(f"{describe(cell)}: {result.wrong or f'at rest after {result.quiet_s:.1f} s only'}")
+                scale.say(f"{describe(case)}: {result.wrong or f'at rest after {result.quiet_s:.1f} s only'}")
             if len(results) % 50 == 0:
-                scale.say(f"{len(results)} of {len(cells)} played")
+                scale.say(f"{len(results)} of {len(cases)} played")
 
     async with asyncio.TaskGroup() as group:
         for lane in lanes:
@@ -141,30 +143,30 @@ async def _play(lanes: Sequence[Lane], cells: Sequence[Cell], scale: Scale) -> l
     return results
 
 
-def describe(cell: Cell) -> str:
-    """A cell in words."""
-    if cell.strike is None:
-        return f"{cell.life.__name__}, undisturbed"
-    return f"{cell.life.__name__}, {cell.strike.mode} at the {cell.strike.point.nth}. {cell.strike.point.name}"
+def describe(case: Case) -> str:
+    """A case in words."""
+    if case.strike is None:
+        return f"{case.life.__name__}, undisturbed"
+    return f"{case.life.__name__}, {case.strike.mode} at the {case.strike.point.nth}. {case.strike.point.name}"
 
 
 def _figures(calm: Sequence[Result], results: Sequence[Result], *, points: int) -> list[Figure]:
     return [
         exactly("lives that go wrong undisturbed", sum(bool(one.wrong) for one in calm), 0),
         Figure(name="places that write", value=points, bound="all found", ok=points > 0),
-        Figure(name="cells", value=len(results), bound="all played", ok=bool(results)),
-        exactly("cells that did not converge", sum(bool(one.wrong) for one in results), 0),
-        exactly("cells that never came to their write", sum(not one.struck for one in results), 0),
+        Figure(name="cases", value=len(results), bound="all played", ok=bool(results)),
+        exactly("cases that did not converge", sum(bool(one.wrong) for one in results), 0),
+        exactly("cases that never came to their write", sum(not one.struck for one in results), 0),
         at_most("slowest convergence", max((one.quiet_s for one in results), default=0), PATIENCE_S, unit="s"),
     ]
 
 
 def table(results: Sequence[Result]) -> str:
-    """One row per place that writes: how many of its cells converged, by mode. No timings: it must not drift."""
+    """One row per place that writes: how many of its cases converged, by mode. No timings: it must not drift."""
     tally: dict[str, dict[Mode, list[bool]]] = defaultdict(lambda: defaultdict(list))
     for one in results:
-        if one.cell.strike is not None:
-            tally[one.cell.strike.point.name][one.cell.strike.mode].append(not one.wrong and one.struck)
+        if one.case.strike is not None:
+            tally[one.case.strike.point.name][one.case.strike.mode].append(not one.wrong and one.struck)
     head = "| write | " + " | ".join(Mode) + " |\n|---|" + "---|" * len(Mode)
     rows = [
         f"| {name} | " + " | ".join(f"{sum(modes[mode])}/{len(modes[mode])}" for mode in Mode) + " |"
@@ -193,7 +195,7 @@ async def _lanes(count: int) -> AsyncIterator[list[Lane]]:
             url = stores.create_database(f"crash_{number}")
             truth = Database.connect(url, pool_size=4, application_name="usher-truth")
             stack.push_async_callback(truth.close)
-            ground = Ground(
+            installation = Installation(
                 database_url=url,
                 redis_url=await stack.enter_async_context(stores.another_redis(number)),
                 namespace=namespace,
@@ -203,7 +205,7 @@ async def _lanes(count: int) -> AsyncIterator[list[Lane]]:
                 signer=signer,
                 settings=_settings(url, namespace),
             )
-            lanes.append(Lane(ground=ground, truth=truth, session=session))
+            lanes.append(Lane(installation=installation, truth=truth, session=session))
         yield lanes
 
 

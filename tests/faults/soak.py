@@ -17,9 +17,9 @@ import aiohttp
 from dev.cluster import bare
 from dev.machine.progress import Progress
 from tests.faults.figures import Figure, Scale
-from tests.faults.rig.api import Api
-from tests.faults.rig.ground import Plot, a_ground
-from tests.faults.rig.kubelet import a_node
+from tests.faults.harness.api import Api
+from tests.faults.harness.installation import Plot, a_ground
+from tests.faults.harness.kubelet import a_node
 from tests.faults.soaking import report
 from tests.faults.soaking.kills import Killer
 from tests.faults.soaking.kinds import Once
@@ -76,15 +76,15 @@ async def run(scale: Scale) -> list[Figure]:
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(Api.connect(bare.load()))
         await stack.enter_async_context(a_node(api))
-        ground = await stack.enter_async_context(a_ground(api, _plot(plan, scale)))
+        installation = await stack.enter_async_context(a_ground(api, _plot(plan, scale)))
         session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
-        people = People(ground, await some_people(ground.truth, USERS, cap=CAP), session)
-        watcher = Watcher(ground)
+        people = People(installation, await some_people(installation.truth, USERS, cap=CAP), session)
+        watcher = Watcher(installation)
         await stack.enter_async_context(watcher.watching())
-        killers = [Killer(ground.serve), Killer(ground.operate)]
+        killers = [Killer(installation.serve), Killer(installation.operate)]
         scale.say(f"{len(plan.lives)} requests and {sum(map(len, plan.kills.values()))} kills in {plan.seconds:.0f} s")
         await _play(plan, people, killers)
-        scale.say(f"all is done to them; {len(ground.swarm.live())} bots live")
+        scale.say(f"all is done to them; {len(installation.swarm.live())} bots live")
         rest_s, unrest = await watcher.rest(within_s=QUICK_REST_S if scale.quick else REST_S, say=scale.say)
         return await report.figures(
             Played(plan=plan, people=people, killers=killers, watcher=watcher, rest_s=rest_s, unrest=unrest),
@@ -107,7 +107,7 @@ def _plan(scale: Scale) -> Plan:
 
 
 def _plot(plan: Plan, scale: Scale) -> Plot:
-    """A ground on which each bot lives as the plan says."""
+    """A installation on which each bot lives as the plan says."""
 
     def script_of(native_id: str) -> Script:
         life = plan.life_of(native_id)

@@ -16,6 +16,7 @@ from usher_models.db.bots import Bot
 from usher_models.db.engine import fetch
 from usher_models.db.vexa_tables import holds_slot
 from usher_models.errors import MeetingLive, NotFound, NotOwned
+from usher_models.platforms import Platform, parse_platform, spellings
 from usher_models.states import HOLDS_SLOT, TERMINAL
 
 PLANNED = ("idle", "scheduled")
@@ -71,8 +72,16 @@ class Filter:
     search: str | None = None
     exclude_planned: bool = False
 
+    @property
+    def spellings(self) -> list[str] | None:
+        """What the native id may be called in the database; None when any will do."""
+        if self.native_id is None:
+            return None
+        platforms = [parse_platform(self.platform)] if self.platform else list(Platform)
+        return sorted({one for platform in platforms for one in spellings(platform, self.native_id)})
 
-_SELECT = """
+
+SELECT_RECORD = """
 SELECT m.id, m.user_id, m.platform, m.platform_specific_id AS native_id,
        coalesce(m.status, 'unknown') AS status, m.bot_container_id, m.start_time,
        m.end_time, CASE WHEN jsonb_typeof(m.data) = 'object' THEN m.data ELSE '{}' END AS data, m.created_at,
@@ -89,22 +98,25 @@ WHERE m.user_id = :user_id
   AND (CAST(:in_lobby AS boolean) IS NULL OR m.status <> 'starting'
        OR coalesce(b.stage = 'lobby', false) = CAST(:in_lobby AS boolean))
   AND (CAST(:platform AS varchar) IS NULL OR m.platform = :platform)
-  AND (CAST(:native_id AS varchar) IS NULL OR m.platform_specific_id = :native_id)
+  AND (CAST(:spellings AS varchar[]) IS NULL OR m.platform_specific_id = ANY(CAST(:spellings AS varchar[])))
   AND (CAST(:search AS varchar) IS NULL OR strpos(lower(m.platform_specific_id), lower(:search)) > 0
        OR strpos(lower(m.data ->> 'name'), lower(:search)) > 0)
   AND NOT (CAST(:exclude_planned AS boolean) AND m.status = ANY(:planned))
 """
 
 _ON_PLATFORM = " AND (CAST(:platform AS varchar) IS NULL OR m.platform = :platform)"
-_BY_ID = text(_SELECT + "WHERE m.id = :id AND m.user_id = :user_id")
-_LIST = text(_SELECT + _OF_USER + "ORDER BY m.id DESC LIMIT :limit OFFSET :offset")
-_HOLDING = text(_SELECT + f"WHERE m.user_id = :user_id AND {holds_slot('m.status')}{_ON_PLATFORM} ORDER BY m.id DESC")
-_EVERY = text(_SELECT + "ORDER BY m.id DESC LIMIT :limit OFFSET :offset")
+_HOLDS_SLOT = f"WHERE m.user_id = :user_id AND {holds_slot('m.status')}{_ON_PLATFORM} "
+_BY_ID = text(SELECT_RECORD + "WHERE m.id = :id AND m.user_id = :user_id")
+_LIST = text(SELECT_RECORD + _OF_USER + "ORDER BY m.id DESC LIMIT :limit OFFSET :offset")
+_HOLDING = text(SELECT_RECORD + _HOLDS_SLOT + "ORDER BY m.id DESC")
+_EVERY = text(SELECT_RECORD + "ORDER BY m.id DESC LIMIT :limit OFFSET :offset")
 # The live meeting if there is one, else the newest.
 _NEWEST = text(
-    _SELECT
-    + """WHERE m.user_id = :user_id AND m.platform = :platform AND m.platform_specific_id = :native_id
-ORDER BY coalesce(lower(btrim(m.status)) IN ('completed', 'failed'), false), m.id DESC LIMIT 1"""
+    SELECT_RECORD
+    + """WHERE m.user_id = :user_id AND m.platform = :platform AND m.platform_specific_id = ANY(:spellings)
+ORDER BY coalesce(lower(btrim(m.status)) IN ('completed', 'failed'), false), m.platform_specific_id <> :native_id,
+         m.id DESC
+LIMIT 1"""
 )
 
 
@@ -145,8 +157,12 @@ async def meeting(connection: AsyncConnection, meeting_id: int, *, user_id: int)
 
 
 async def newest(connection: AsyncConnection, platform: str, native_id: str, *, user_id: int) -> Record:
-    """The user's live meeting of that platform and native id, else the newest one. Raises NotFound."""
-    values = {"user_id": user_id, "platform": platform, "native_id": native_id}
+    """The user's live meeting of that platform and native id, in whatever spelling, else the newest one.
+
+    Raises NotFound.
+    """
+    values: dict[str, Any] = {"user_id": user_id, "platform": platform, "native_id": native_id}
+    values["spellings"] = list(spellings(parse_platform(platform), native_id))
     row = (await connection.execute(_NEWEST, values)).one_or_none()
     if row is None:
         raise NotFound(f"You have no {platform} meeting {native_id}.")
@@ -155,7 +171,7 @@ async def newest(connection: AsyncConnection, platform: str, native_id: str, *, 
 
 async def listed(connection: AsyncConnection, user_id: int, which: Filter) -> list[Record]:
     """The user's meetings that pass the filter, the newest first."""
-    values = {"user_id": user_id, "planned": list(PLANNED)} | vars(which)
+    values = {"user_id": user_id, "planned": list(PLANNED), "spellings": which.spellings} | vars(which)
     return [_record(row) for row in await connection.execute(_LIST, values)]
 
 

@@ -31,7 +31,7 @@ from usher_operator.lifecycle.commands import Commander
 @dataclass(frozen=True, kw_only=True)
 class Api:
     """The public API. `namespace` is where BotRequests are created; `legacy_statuses` selects the statuses of Vexa 0.6
-    to 0.10."""
+    to 0.12; `allowed_private_hosts` are globs of private hosts to which bots may go."""
 
     database: Database
     commander: Commander
@@ -40,6 +40,7 @@ class Api:
     admin_key: SecretStr
     gateway_secret: SecretStr
     legacy_statuses: bool = False
+    allowed_private_hosts: tuple[str, ...] = ()
     media_upstream: str = ""
     announcer: Announcer | None = None
 
@@ -51,6 +52,7 @@ class Api:
             requests=self.requests,
             namespace=self.namespace,
             legacy_statuses=self.legacy_statuses,
+            allowed_private_hosts=self.allowed_private_hosts,
         )
         meetings = Meetings(database=self.database, legacy_statuses=self.legacy_statuses)
         others = [part(database=self.database) for part in (Users, Webhooks, Admin, Gateway)]

@@ -1,5 +1,6 @@
 """From the body of `POST /bots` to a reservation and the spec of its BotRequest."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from usher_models.db.reservations import Request
@@ -13,17 +14,35 @@ DEFAULT_DURATION_S = 14_400
 DEFAULT_BOT_NAME = "Usher"
 
 
-def to_reservation(body: BotCreate, *, user_id: int, connection_id: str, namespace: str) -> Request:
-    """The reservation request for a body. Raises InvalidMeeting."""
-    meeting = _meeting(body)
+def to_reservation(
+    body: BotCreate,
+    *,
+    user_id: int,
+    connection_id: str,
+    namespace: str,
+    allowed_private_hosts: Sequence[str] = (),
+) -> Request:
+    """The reservation request for a body. Raises InvalidMeeting.
+
+    The spec has the canonical link with its passcode: what a cluster accepts does not depend on how the link was
+    pasted.
+    """
+    native_id, passcode = _id_and_passcode(body)
+    meeting = resolve(
+        platform=body.platform,
+        native_id=native_id,
+        url=body.meeting_url,
+        passcode=passcode,
+        allowed_private_hosts=allowed_private_hosts,
+    )
     spec = _without_none(
         {
             "userId": user_id,
             "connectionId": connection_id,
             "platform": str(meeting.platform),
             "nativeMeetingId": meeting.native_id,
-            "meetingUrl": body.meeting_url or None,
-            "passcode": meeting.passcode,
+            "meetingUrl": meeting.url if body.meeting_url else None,
+            "passcode": passcode,
             "botName": body.bot_name or DEFAULT_BOT_NAME,
             "language": body.language,
             "task": body.task,
@@ -45,13 +64,13 @@ def to_reservation(body: BotCreate, *, user_id: int, connection_id: str, namespa
     )
 
 
-def _meeting(body: BotCreate) -> MeetingRef:
+def _id_and_passcode(body: BotCreate) -> tuple[str | None, str | None]:
     native_id, passcode = body.native_meeting_id, body.passcode
     # The oldest clients send a Zoom passcode as part of the id.
     if body.platform is Platform.ZOOM and native_id and "?pwd=" in native_id:
         native_id, _, embedded = native_id.partition("?pwd=")
         passcode = passcode or embedded
-    return resolve(platform=body.platform, native_id=native_id, url=body.meeting_url, passcode=passcode or None)
+    return native_id, passcode or None
 
 
 def _config(body: BotCreate, meeting: MeetingRef) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import aiohttp
 import typer
 
 from usher_models.db.engine import Database
-from usher_operator.cli.runner import fail, run, settings_or_exit, with_database
+from usher_operator.cli.runner import execute, fail, settings_or_exit, with_database
 from usher_operator.kube.port import CreateRefused
 
 PROBE_TIMEOUT_S = 5
@@ -34,7 +34,7 @@ def smoke(
             return await one.run(f"smoke-{uuid4().hex[:8]}", timeout_s=timeout_s, clock=time.monotonic)
 
     try:
-        completed = run(with_database(test))
+        completed = execute(with_database(test))
     except CreateRefused as exc:
         fail(f"The API server refused the BotRequest: {exc}")
     if not completed:
@@ -51,7 +51,7 @@ def probe(
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PROBE_TIMEOUT_S)) as session:
             return {url: await _answer(session, url, deadline=time.monotonic() + wait_s) for url in urls}
 
-    answers = run(ask())
+    answers = execute(ask())
     for url, answer in answers.items():
         typer.echo(f"{url}: {answer}")
     raise typer.Exit(0 if all(map(_is_well, answers.values())) else 1)
@@ -90,5 +90,5 @@ def drain(
             one = Drain(database=database, kube=kube, namespaces=namespaces, say=typer.echo)
             return await one.run(revoking=tuple(revoke or ()), timeout_s=timeout_s, clock=time.monotonic)
 
-    if not run(with_database(empty)):
+    if not execute(with_database(empty)):
         typer.echo("Time is up; what is left is removed with its namespace, or by hand.", err=True)

@@ -5,7 +5,7 @@ Exit codes: 0 done, 1 it failed, 2 wrong usage or settings.
 
 import gc
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn
 
 import typer
 import uvloop
@@ -20,12 +20,11 @@ from usher_operator.telemetry import configure_logging
 # everything only when a fourth of it is new, however often it comes to the question.
 COLLECT_AFTER = (50_000, 20, 10)
 
-Result = TypeVar("Result")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
-async def with_database(work: Callable[[Database], Awaitable[Result]]) -> Result:
+async def with_database[Result](work: Callable[[Database], Awaitable[Result]]) -> Result:
     """Do `work` on the database of the settings."""
     database = Database.connect(
         settings_or_exit().database_url.get_secret_value(), pool_size=2, application_name="usher-cli"
@@ -36,18 +35,25 @@ async def with_database(work: Callable[[Database], Awaitable[Result]]) -> Result
         await database.close()
 
 
+def service_settings_or_exit() -> Settings:
+    """The settings of a process that goes on, with logging as they say; wrong ones end the command."""
+    settings = settings_or_exit()
+    configure_logging(log_format=settings.log_format, level=settings.log_level)
+    return settings
+
+
 def settings_or_exit() -> Settings:
-    """The settings, with logging set up by them; wrong ones end the command."""
+    """The settings of a command, which reports to its user and logs warnings only; wrong ones end the command."""
     try:
         settings = load()
     except SettingsInvalid as exc:
         typer.echo(f"Usher cannot start; correct these settings:\n{exc}", err=True)
         raise typer.Exit(2) from exc
-    configure_logging(log_format=settings.log_format, level=settings.log_level)
+    configure_logging(log_format="text", level="WARNING")
     return settings
 
 
-def run(work: Coroutine[Any, Any, Result]) -> Result:
+def execute[Result](work: Coroutine[Any, Any, Result]) -> Result:
     """Do `work`; what goes wrong ends the command with a sentence."""
     try:
         _collect_seldom()

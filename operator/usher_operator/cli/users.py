@@ -1,16 +1,16 @@
 """`usher user` and `usher token`: who may have bots, how many at once, and with which keys."""
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from usher_models.db import api_tokens, users
+from usher_models.db import api_tokens, user_removal, users
 from usher_models.db.api_tokens import Token
 from usher_models.db.engine import Database
+from usher_models.db.user_removal import Removed
 from usher_models.db.users import User
 from usher_operator.cli import output
-from usher_operator.cli.runner import AsJson, run, with_database
+from usher_operator.cli.runner import AsJson, execute, with_database
 
 user = typer.Typer(no_args_is_help=True, help="Users and their limits.")
 token = typer.Typer(no_args_is_help=True, help="Keys of the API.")
@@ -25,23 +25,51 @@ LIST_MAX = 10_000
 def user_add(
     email: Email,
     max_concurrent_bots: Annotated[
-        int,
-        typer.Option("--max-concurrent-bots", "-n", min=0, max=LIMIT_MAX, help="The user's limit; 0 allows none."),
-    ] = users.DEFAULT_LIMIT,
+        int | None,
+        typer.Option(
+            "--max-concurrent-bots",
+            "-n",
+            min=0,
+            max=LIMIT_MAX,
+            help=f"The limit; 0 allows none. A new user gets {users.DEFAULT_LIMIT}, an existing one keeps its own.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create a user, or give an existing one another limit; prints the user's id."""
+    """Create a user, or find an existing one; prints the user's id."""
+    fields = {} if max_concurrent_bots is None else {"max_concurrent_bots": max_concurrent_bots}
 
-    async def add(database: Database) -> User:
+    async def add(database: Database) -> tuple[User, int | None]:
         async with database.transaction() as connection:
-            user_id = await users.add_user(connection, email, max_concurrent_bots=max_concurrent_bots)
-            return await users.user_by_id(connection, user_id)
+            found, created = await users.find_or_create(connection, email, **fields)
+            if created or max_concurrent_bots in (None, found.max_concurrent_bots):
+                return found, None
+            return await users.change_user(connection, found.id, **fields), found.max_concurrent_bots
 
-    added = run(with_database(add))
+    added, old_limit = execute(with_database(add))
+    if old_limit is not None:
+        typer.echo(f"{email} exists; its limit is now {added.max_concurrent_bots}, it was {old_limit}.", err=True)
     if as_json:
-        output.print_json(output.public_user(added))
+        output.print_json(output.user_json(added))
     else:
         typer.echo(added.id)
+
+
+@user.command("remove")
+def user_remove(
+    email: Email,
+    with_meetings: Annotated[
+        bool, typer.Option("--with-meetings", help="Also delete the user's ended meetings and their history.")
+    ] = False,
+) -> None:
+    """Delete a user and all of the user's keys; a user with a live meeting is kept."""
+
+    async def remove(database: Database) -> Removed:
+        async with database.transaction() as connection:
+            return await user_removal.remove_user(connection, email, with_meetings=with_meetings)
+
+    gone = execute(with_database(remove))
+    typer.echo(f"Deleted the user {email}, {gone.keys} keys and {gone.meetings} meetings.")
 
 
 @user.command("list")
@@ -52,9 +80,9 @@ def user_list(as_json: AsJson = False) -> None:
         async with database.transaction() as connection:
             return await users.users(connection, limit=LIST_MAX)
 
-    found = run(with_database(read))
+    found = execute(with_database(read))
     if as_json:
-        output.print_json([output.public_user(each) for each in found])
+        output.print_json([output.user_json(each) for each in found])
     else:
         output.print_users(found)
 
@@ -71,9 +99,9 @@ def user_set_limit(
         async with database.transaction() as connection:
             return await users.set_limit(connection, email, max_concurrent_bots=max_concurrent_bots)
 
-    changed = run(with_database(change))
+    changed = execute(with_database(change))
     if as_json:
-        output.print_json(output.public_user(changed))
+        output.print_json(output.user_json(changed))
     else:
         output.print_users([changed])
 
@@ -97,9 +125,9 @@ def token_create(
                 connection, user_id, name=name, scopes=scope, expires_in_s=expires_in_s
             )
 
-    created, secret = run(with_database(create))
+    created, secret = execute(with_database(create))
     if as_json:
-        output.print_json(asdict(created) | {"token": secret})
+        output.print_json(output.token_json(created) | {"token": secret})
     else:
         typer.echo(secret)
 
@@ -112,9 +140,9 @@ def token_list(email: Email, as_json: AsJson = False) -> None:
         async with database.transaction() as connection:
             return await api_tokens.tokens_of(connection, await users.user_id_by_email(connection, email))
 
-    found = run(with_database(read))
+    found = execute(with_database(read))
     if as_json:
-        output.print_json([asdict(each) for each in found])
+        output.print_json([output.token_json(each) for each in found])
     else:
         output.print_tokens(found)
 
@@ -129,5 +157,5 @@ def token_revoke(
         async with database.transaction() as connection:
             await api_tokens.revoke_token(connection, token_id)
 
-    run(with_database(revoke))
+    execute(with_database(revoke))
     typer.echo(f"Token {token_id} is revoked.")

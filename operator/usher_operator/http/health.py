@@ -9,7 +9,7 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -18,12 +18,14 @@ from redis.exceptions import RedisError
 from usher_models.db.engine import Database
 from usher_models.errors import DatabaseUnavailable
 from usher_operator.lifecycle.commands import RedisPublisher
+from usher_operator.telemetry import READY
 
 
 @dataclass(kw_only=True)
 class Health:
     """The health routes of one process. `draining` turns readiness off before the server stops."""
 
+    component: Literal["operate", "serve"]
     database: Database
     publisher: RedisPublisher
     alive: Callable[[], bool] = lambda: True
@@ -44,11 +46,16 @@ class Health:
 
     async def readyz(self, _request: web.Request) -> web.Response:
         """200 while requests can be served."""
+        status = await self._readiness()
+        ready = status == "ready"
+        READY.labels(component=self.component).set(ready)
+        return web.json_response({"status": status}, status=200 if ready else 503)
+
+    async def _readiness(self) -> str:
         if self.draining:
-            return web.json_response({"status": "draining"}, status=503)
+            return "draining"
         database = await self._measure(self.database.ping)
-        ready = database["status"] == "up"
-        return web.json_response({"status": "ready" if ready else "database_unavailable"}, status=200 if ready else 503)
+        return "ready" if database["status"] == "up" else "database_unavailable"
 
     async def health(self, _request: web.Request) -> web.Response:
         """Each dependency, with its latency in milliseconds."""

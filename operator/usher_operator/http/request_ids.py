@@ -21,7 +21,7 @@ _ACCEPTED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 @web.middleware
 async def request_ids(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request an id, and log how it was answered."""
-    given = request.headers.get(HEADER) or request.headers.get(TRACE_HEADER, "")
+    given = request.headers.get(HEADER) or request.headers.get(TRACE_HEADER) or ""
     request_id = given if _ACCEPTED.fullmatch(given) else uuid4().hex
     token, began = REQUEST_ID.set(request_id), time.perf_counter()
     try:

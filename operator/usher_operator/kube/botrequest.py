@@ -5,6 +5,7 @@ older schema or from the REST API.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -188,10 +189,16 @@ def _path_of_nul(value: object, *, path: str) -> str | None:
     return next((found for found in paths if found), None)
 
 
-def to_reservation(request: BotRequest, spec: BotRequestSpec, *, user_id: int) -> Request:
+def to_reservation(
+    request: BotRequest, spec: BotRequestSpec, *, user_id: int, allowed_private_hosts: Sequence[str] = ()
+) -> Request:
     """What to reserve for a request. Raises InvalidMeeting."""
     meeting = resolve(
-        platform=spec.platform, native_id=spec.native_meeting_id, url=spec.meeting_url, passcode=spec.passcode
+        platform=spec.platform,
+        native_id=spec.native_meeting_id,
+        url=spec.meeting_url,
+        passcode=spec.passcode,
+        allowed_private_hosts=allowed_private_hosts,
     )
     config = {"bot_name": spec.bot_name, "meeting_url": meeting.url, "passcode": meeting.passcode}
     return Request(

@@ -7,7 +7,7 @@ Every step can be repeated; a crash between any two of them is cured by the next
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from usher_models.db import bots, desired_state, reservations, transitions, users
@@ -40,6 +40,7 @@ class Ensurer:
         job_settings: JobSettings,
         allows_image: Callable[[str], bool],
         now: Callable[[], datetime],
+        allowed_private_hosts: Sequence[str] = (),
     ) -> None:
         self._database = database
         self._kube = kube
@@ -48,6 +49,7 @@ class Ensurer:
         self._job_settings = job_settings
         self._allows_image = allows_image
         self._now = now
+        self._allowed_private_hosts = allowed_private_hosts
         self._created_jobs = CreatedJobs(database)
 
     async def ensure(self, request: BotRequest) -> None:
@@ -79,7 +81,9 @@ class Ensurer:
             self._check_image(spec)
             async with self._database.at_once() as connection:
                 user_id = spec.user_id or await users.user_id_by_email(connection, spec.user_email or "")
-                wanted = to_reservation(request, spec, user_id=user_id)
+                wanted = to_reservation(
+                    request, spec, user_id=user_id, allowed_private_hosts=self._allowed_private_hosts
+                )
                 held = await reservations.reserve(connection, wanted)
         except (Refused, InvalidMeeting) as exc:
             await self._refuse(request, exc)

@@ -85,6 +85,7 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             job_settings=job_settings(settings),
             allows_image=settings.allows_image,
             now=_now,
+            allowed_private_hosts=settings.allowed_private_meeting_hosts,
         )
         flight = LeaderLock(database, lease_s=settings.leader_lease_s)
         closer = Closer(database=database, kube=kube, fence=flight)
@@ -157,6 +158,7 @@ async def _serve_health(
     stuck_after_s = max(STUCK_AFTER_INTERVALS * settings.reconcile_interval_s, STUCK_AFTER_AT_LEAST_S)
     app = web.Application()
     health = Health(
+        component="operate",
         database=database,
         publisher=publisher,
         alive=lambda: time.monotonic() - reconciler.ticked_at < stuck_after_s,

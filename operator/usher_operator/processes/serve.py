@@ -66,7 +66,7 @@ async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> Non
             verifier=await verifier(kube, settings),
             heartbeat_interval_s=settings.heartbeat_interval_s,
         )
-        health = Health(database=database, publisher=publisher)
+        health = Health(component="serve", database=database, publisher=publisher)
         api = public_api(settings, database=database, publisher=publisher, kube=kube)
         health.add_routes(api)
         await stack.enter_async_context(sending(database, settings))
@@ -94,6 +94,7 @@ def api_of(settings: Settings, *, database: Database, publisher: Publisher, kube
         legacy_statuses=settings.legacy_statuses,
         media_upstream=settings.media_upstream,
         announcer=_announcer(settings),
+        allowed_private_hosts=settings.allowed_private_meeting_hosts,
     )
 
 

@@ -15,10 +15,10 @@ from uuid import uuid4
 
 import aiohttp
 
-from tests.faults.crash.site import Ground, Site
-from tests.faults.crash.switch import Switch
-from tests.faults.rig import checkers
-from tests.faults.rig.api import JOBS, MERGE, PODS, REQUESTS, Json
+from tests.faults.crash.fault_injector import FaultInjector
+from tests.faults.crash.site import Installation, Site
+from tests.faults.harness import checkers
+from tests.faults.harness.api import JOBS, MERGE, PODS, REQUESTS, Json
 from tests.integration.operator.webhooks.receiver import Receiver
 from tests.load.botswarm import Identity
 from usher_models.db import api_tokens, users
@@ -48,14 +48,21 @@ class Person:
 
 
 class Actor:
-    """Plays one life on one ground. `truth` is a database that no switch guards."""
+    """Plays one life on one installation. `truth` is a database that no switch guards."""
 
-    def __init__(self, ground: Ground, switch: Switch, *, truth: Database, session: aiohttp.ClientSession) -> None:
-        self.ground = ground
-        self.switch = switch
+    def __init__(
+        self,
+        installation: Installation,
+        fault_injector: FaultInjector,
+        *,
+        truth: Database,
+        session: aiohttp.ClientSession,
+    ) -> None:
+        self.installation = installation
+        self.fault_injector = fault_injector
         self.truth = truth
         self.session = session
-        self.site = Site(ground, switch)
+        self.site = Site(installation, fault_injector)
         self.struck_at: float | None = None
         self.deaths = 0
         self.receiver = Receiver()
@@ -66,10 +73,10 @@ class Actor:
         await self.site.open()
 
     async def end(self) -> None:
-        """Leave nothing of this life behind, for the next one on the same ground."""
+        """Leave nothing of this life behind, for the next one on the same installation."""
         await self.site.close()
         await self.receiver.__aexit__()
-        api, namespace = self.ground.api, self.ground.namespace
+        api, namespace = self.installation.api, self.installation.namespace
         for request in await api.items(REQUESTS.format(namespace)):
             await api.persist("DELETE", f"{REQUESTS.format(namespace)}/{request['metadata']['name']}")
         for job in await api.items(JOBS.format(namespace)):
@@ -80,24 +87,24 @@ class Actor:
         """Do something that lasts; when the process dies meanwhile, do it again on the next one."""
         while True:
             result = await self._survive(act)
-            if self.switch.struck and self.struck_at is None:
+            if self.fault_injector.struck and self.struck_at is None:
                 self.struck_at = time.monotonic()
-            if self.switch.died.is_set():
+            if self.fault_injector.died.is_set():
                 await self._restart()
                 if result is None:
                     continue
-            if self.switch.again:
-                self.switch.again = False
+            if self.fault_injector.again:
+                self.fault_injector.again = False
                 continue
             assert result is not None
             return result[0]
 
     async def _survive(self, act: Callable[[Site], Awaitable[Result]]) -> tuple[Result] | None:
         task = asyncio.ensure_future(act(self.site))
-        death = asyncio.ensure_future(self.switch.died.wait())
+        death = asyncio.ensure_future(self.fault_injector.died.wait())
         try:
             await asyncio.wait({task, death}, return_when=asyncio.FIRST_COMPLETED)
-            cut_off = not task.done() or (self.switch.died.is_set() and task.exception() is not None)
+            cut_off = not task.done() or (self.fault_injector.died.is_set() and task.exception() is not None)
             return None if cut_off else (task.result(),)
         finally:
             death.cancel()
@@ -112,8 +119,8 @@ class Actor:
     async def _restart(self) -> None:
         self.deaths += 1
         await self.site.close()
-        self.switch.restarted()
-        self.site = Site(self.ground, self.switch)
+        self.fault_injector.restarted()
+        self.site = Site(self.installation, self.fault_injector)
         await self.site.open()
 
     # What people do.
@@ -135,18 +142,18 @@ class Actor:
             "metadata": {"name": name},
             "spec": {"platform": "jitsi", "nativeMeetingId": name, **spec},
         }
-        await self.ground.api.make(REQUESTS.format(self.ground.namespace), body)
+        await self.installation.api.make(REQUESTS.format(self.installation.namespace), body)
         return name
 
     async def change(self, name: str, **spec: Any) -> None:
         """Change a BotRequest's spec."""
-        path = f"{REQUESTS.format(self.ground.namespace)}/{name}"
-        status, answer = await self.ground.api.persist("PATCH", path, {"spec": spec}, kind=MERGE)
+        path = f"{REQUESTS.format(self.installation.namespace)}/{name}"
+        status, answer = await self.installation.api.persist("PATCH", path, {"spec": spec}, kind=MERGE)
         assert status == 200, answer
 
     async def delete(self, name: str) -> None:
         """Delete a BotRequest."""
-        await self.ground.api.persist("DELETE", f"{REQUESTS.format(self.ground.namespace)}/{name}")
+        await self.installation.api.persist("DELETE", f"{REQUESTS.format(self.installation.namespace)}/{name}")
 
     async def ask(self, person: Person, method: str, path: str, body: Json | None = None) -> Json:
         """Call the REST API until it answers; a repeat says the same."""
@@ -167,7 +174,7 @@ class Actor:
             try:
                 return await send()
             except (aiohttp.ClientError, TimeoutError, OSError):
-                if self.switch.died.is_set():
+                if self.fault_injector.died.is_set():
                     raise
                 await asyncio.sleep(PAUSE_S)
 
@@ -241,18 +248,18 @@ class Actor:
 
         async def probe() -> Json | None:
             selector = f"batch.kubernetes.io/job-name={row['job_name']}"
-            pods = await self.ground.api.items(PODS.format(self.ground.namespace), labelSelector=selector)
+            pods = await self.installation.api.items(PODS.format(self.installation.namespace), labelSelector=selector)
             return pods[0] if pods else None
 
         return Bot(self, str(row["connection_id"]), await self.until("a pod", probe))
 
     async def quiet(self, *, status: str, reasons: set[str]) -> None:
         """Let it look until nothing is wrong any more; the row must have ended as it shall."""
-        world = checkers.World(database=self.truth, api=self.ground.api, namespace=self.ground.namespace)
+        fleet = checkers.Fleet(database=self.truth, api=self.installation.api, namespace=self.installation.namespace)
         deadline = time.monotonic() + PATIENCE_S
         while True:
             await self.settle()
-            findings = await checkers.quiet(world) or await self.site.users.findings()
+            findings = await checkers.quiet(fleet) or await self.site.users.findings()
             if not findings or time.monotonic() > deadline:
                 break
             await asyncio.sleep(PAUSE_S)
@@ -280,7 +287,7 @@ class Bot:
             pod_name=metadata["name"],
             pod_uid=metadata["uid"],
         )
-        self._token = actor.ground.signer.token(identity).text
+        self._token = actor.installation.signer.token(identity).text
 
     async def says(self, name: str, **fields: Any) -> Json:
         """A callback, repeated until it is answered."""
@@ -324,7 +331,7 @@ class Bot:
             ],
         }
         path = f"{PODS.format(metadata['namespace'])}/{metadata['name']}/status"
-        await self._actor.ground.api.persist("PATCH", path, {"status": status}, kind=MERGE)
+        await self._actor.installation.api.persist("PATCH", path, {"status": status}, kind=MERGE)
 
     async def leaves(self, exit_code: int = 0) -> None:
         """It says goodbye and ends."""

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from tests.faults.crash.actor import Actor
-from tests.faults.rig.api import JOBS
+from tests.faults.harness.api import JOBS
 
 Life = Callable[[Actor], Awaitable[None]]
 
@@ -143,9 +143,9 @@ async def job_deleted(actor: Actor) -> None:
     bot = await actor.the_bot(request_name=await actor.apply(userId=person.id))
     await bot.says("started")
     await bot.says("joined")
-    for job in await actor.ground.api.items(JOBS.format(actor.ground.namespace)):
-        path = f"{JOBS.format(actor.ground.namespace)}/{job['metadata']['name']}"
-        await actor.ground.api.persist("DELETE", path, propagationPolicy="Background")
+    for job in await actor.installation.api.items(JOBS.format(actor.installation.namespace)):
+        path = f"{JOBS.format(actor.installation.namespace)}/{job['metadata']['name']}"
+        await actor.installation.api.persist("DELETE", path, propagationPolicy="Background")
     await actor.quiet(status="failed", reasons={"job_missing"})
 
 
@@ -167,7 +167,7 @@ async def strange_job(actor: Actor) -> None:
             },
         },
     }
-    await actor.ground.api.make(JOBS.format(actor.ground.namespace), job)
+    await actor.installation.api.make(JOBS.format(actor.installation.namespace), job)
     await actor.quiet(status="", reasons=set())
 
 

@@ -21,8 +21,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tests.faults.crash.switch import Mode, Switch, caller
-from tests.faults.rig.api import JOBS, REQUESTS, Api, Json
+from tests.faults.crash.fault_injector import FaultInjector, Mode, caller
+from tests.faults.harness.api import JOBS, REQUESTS, Api, Json
 from tests.load.botswarm import TokenSigner
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
@@ -54,7 +54,7 @@ REDIS_SECRET = "of-thirty-two-characters-or-more"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ground:
+class Installation:
     """What outlives a process: the stores, the API server, and how a person and a kubelet reach it."""
 
     database_url: str
@@ -67,10 +67,10 @@ class Ground:
     settings: Settings
 
 
-class SwitchedDatabase(Database):
+class FaultyDatabase(Database):
     """Every commit that writes passes the switch."""
 
-    switch: Switch
+    fault_injector: FaultInjector
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -79,15 +79,15 @@ class SwitchedDatabase(Database):
         async with super().transaction() as connection:
             yield connection
             if await connection.scalar(text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")):
-                mode = await self.switch.pass_by(name)
+                mode = await self.fault_injector.pass_by(name)
             if mode is Mode.DIE_BEFORE:
-                await self.switch.die()
+                await self.fault_injector.die()
         if mode is Mode.DIE_AFTER:
-            await self.switch.die()
+            await self.fault_injector.die()
         if mode is Mode.LOST:
             raise DatabaseUnavailable("The reply to the commit was lost.")
         # A transaction is not repeated by itself: whoever asked for it asks again.
-        self.switch.again = self.switch.again or mode is Mode.TWICE
+        self.fault_injector.again = self.fault_injector.again or mode is Mode.TWICE
 
     @asynccontextmanager
     async def at_once(self) -> AsyncIterator[AsyncConnection]:
@@ -96,10 +96,10 @@ class SwitchedDatabase(Database):
             yield connection
 
 
-class SwitchedKube(KubeAdapter):
+class FaultyKube(KubeAdapter):
     """Every write to the API server passes the switch."""
 
-    switch: Switch
+    fault_injector: FaultInjector
 
     async def create_job(self, namespace: str, job: Json) -> bool:
         """See KubePort."""
@@ -123,37 +123,37 @@ class SwitchedKube(KubeAdapter):
 
     async def create_event(self, namespace: str, event: Json) -> None:
         """See KubePort; its failure is nobody's business."""
-        await self.switch.around(
+        await self.fault_injector.around(
             f"Event of {caller()}", lambda: KubeAdapter.create_event(self, namespace, event), lost=None
         )
 
     async def _switched(self, what: str, write: Any) -> bool:
         return bool(
-            await self.switch.around(
+            await self.fault_injector.around(
                 f"{what} by {caller()}", write, lost=lambda: KubernetesUnavailable("The reply was lost.")
             )
         )
 
 
-class SwitchedRedis(Redis):
+class FaultyRedis(Redis):
     """Every publish passes the switch."""
 
-    switch: Switch
+    fault_injector: FaultInjector
 
     async def publish(self, channel: Any, message: Any, **kwargs: Any) -> Any:
         """See Redis."""
         kind = "meeting" if ":meeting:" in str(channel) else "connection"
-        return await self.switch.around(
+        return await self.fault_injector.around(
             f"publish on the {kind}'s channel",
             lambda: Redis.publish(self, channel, message, **kwargs),
             lost=lambda: RedisConnectionError("The reply was lost."),
         )
 
 
-class SwitchedUsers(AclUsers):
+class FaultyUsers(AclUsers):
     """Every change of Redis' users passes the switch."""
 
-    switch: Switch
+    fault_injector: FaultInjector
 
     async def _make(self, accounts: Collection[RedisAccount]) -> None:
         if accounts:
@@ -164,7 +164,7 @@ class SwitchedUsers(AclUsers):
             await self._switched("removal of a bot's Redis user", lambda: AclUsers._remove(self, names))
 
     async def _switched(self, what: str, write: Callable[[], Awaitable[None]]) -> None:
-        await self.switch.around(what, write, lost=lambda: RedisConnectionError("The reply was lost."))
+        await self.fault_injector.around(what, write, lost=lambda: RedisConnectionError("The reply was lost."))
 
     async def look(self) -> None:
         """What its loop does, once."""
@@ -176,13 +176,13 @@ class SwitchedUsers(AclUsers):
         return [f"Redis still knows {name}" for name in await self._ask("ACL USERS") if meeting_of(name) is not None]
 
 
-class SwitchedTransport(Transport):
+class FaultyTransport(Transport):
     """Every webhook that is sent passes the switch."""
 
-    switch: Switch
+    fault_injector: FaultInjector
 
     async def _post(self, url: str, body: str, headers: Mapping[str, str]) -> Answer:
-        return await self.switch.around(
+        return await self.fault_injector.around(
             "send of a webhook",
             lambda: Transport._post(self, url, body, headers),
             lost=lambda: aiohttp.ClientError("The reply was lost."),
@@ -192,9 +192,9 @@ class SwitchedTransport(Transport):
 class Site:
     """One process. `open` it, use it until it dies, `close` it."""
 
-    def __init__(self, ground: Ground, switch: Switch) -> None:
-        self.ground = ground
-        self.switch = switch
+    def __init__(self, installation: Installation, fault_injector: FaultInjector) -> None:
+        self.installation = installation
+        self.fault_injector = fault_injector
         self._name = f"usher-crash-{uuid4().hex[:8]}"
         self.callbacks_url = ""
         self.api_url = ""
@@ -203,22 +203,22 @@ class Site:
 
     async def open(self) -> None:
         """Start it."""
-        ground, settings = self.ground, self.ground.settings
-        self.database = SwitchedDatabase.connect(ground.database_url, pool_size=8, application_name=self._name)
-        self.database.switch = self.switch
+        installation, settings = self.installation, self.installation.settings
+        self.database = FaultyDatabase.connect(installation.database_url, pool_size=8, application_name=self._name)
+        self.database.fault_injector = self.fault_injector
         self._stack.push_async_callback(self.database.close)
-        redis = cast(SwitchedRedis, SwitchedRedis.from_url(ground.redis_url, socket_timeout=2))
-        redis.switch = self.switch
+        redis = cast(FaultyRedis, FaultyRedis.from_url(installation.redis_url, socket_timeout=2))
+        redis.fault_injector = self.fault_injector
         publisher = RedisPublisher(redis)
         self._stack.push_async_callback(publisher.close)
         kube = await self._kube()
         commander = Commander(self.database, publisher)
-        self.users = SwitchedUsers(
-            redis=Redis.from_url(ground.redis_url, socket_timeout=5, decode_responses=True),
+        self.users = FaultyUsers(
+            redis=Redis.from_url(installation.redis_url, socket_timeout=5, decode_responses=True),
             secret=REDIS_SECRET,
             database=self.database,
         )
-        self.users.switch = self.switch
+        self.users.fault_injector = self.fault_injector
         self._stack.push_async_callback(self.users.close)
         self.ensurer = Ensurer(
             database=self.database,
@@ -249,13 +249,13 @@ class Site:
             now=lambda: datetime.now(UTC),
             fence=self._flight,
         )
-        transport = SwitchedTransport(Guard(["127.0.0.1"]))
-        transport.switch = self.switch
+        transport = FaultyTransport(Guard(["127.0.0.1"]))
+        transport.fault_injector = self.fault_injector
         self._stack.push_async_callback(transport.close)
         self.sender = Sender(database=self.database, transport=transport, lease_s=WEBHOOK_LEASE_S)
         verifier = TokenVerifier(
             KeyRing(lambda: kube.get_raw(JWKS_PATH)),
-            issuer=ground.issuer,
+            issuer=installation.issuer,
             audience=settings.token_audience,
             namespaces=settings.namespaces,
             service_account=settings.bot_service_account,
@@ -268,19 +268,19 @@ class Site:
 
     async def close(self) -> None:
         """End it as SIGKILL does: what it holds open is cut, its transactions first."""
-        url = make_url(self.ground.database_url).set(drivername="postgresql")
+        url = make_url(self.installation.database_url).set(drivername="postgresql")
         dsn = url.render_as_string(hide_password=False)
         async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
             await connection.execute(_END_SESSIONS, (self._name,))
         await self._stack.aclose()
 
-    async def _kube(self) -> SwitchedKube:
+    async def _kube(self) -> FaultyKube:
         configuration = client.Configuration()
         await config.load_kube_config(  # type: ignore[no-untyped-call]
-            config_file=self.ground.kubeconfig, client_configuration=configuration
+            config_file=self.installation.kubeconfig, client_configuration=configuration
         )
-        kube = SwitchedKube(await self._stack.enter_async_context(client.ApiClient(configuration)))
-        kube.switch = self.switch
+        kube = FaultyKube(await self._stack.enter_async_context(client.ApiClient(configuration)))
+        kube.fault_injector = self.fault_injector
         return kube
 
     async def _listen(self, app: web.Application) -> str:
@@ -297,14 +297,14 @@ class Site:
             response: web.StreamResponse = await handler(request)
             resource = request.match_info.route.resource
             path = resource.canonical if resource else request.path
-            mode = await self.switch.pass_by(f"reply to {request.method} {path}")
+            mode = await self.fault_injector.pass_by(f"reply to {request.method} {path}")
             if mode is Mode.DIE_BEFORE:
-                await self.switch.die()
+                await self.fault_injector.die()
             if mode is Mode.LOST and request.transport is not None:
                 request.transport.abort()
             if mode is Mode.DIE_AFTER:
-                asyncio.get_running_loop().call_later(0.02, self.switch.died.set)
-            self.switch.again = self.switch.again or mode is Mode.TWICE
+                asyncio.get_running_loop().call_later(0.02, self.fault_injector.died.set)
+            self.fault_injector.again = self.fault_injector.again or mode is Mode.TWICE
             return response
 
         return replying
@@ -320,7 +320,7 @@ class Site:
     async def look(self) -> None:
         """What the watch would bring, all of it, then one sweep, then the mirror."""
         await self._flight.acquire()
-        api, namespace = self.ground.api, self.ground.namespace
+        api, namespace = self.installation.api, self.installation.namespace
         bodies = await api.items(REQUESTS.format(namespace))
         requests = {body["metadata"]["uid"]: BotRequest.from_object(body) for body in bodies}
         for uid in set(self._known) - set(requests):

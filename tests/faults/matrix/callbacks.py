@@ -2,27 +2,27 @@
 
 from dataclasses import dataclass
 
+from tests.faults.harness.installation import Installation
+from tests.faults.harness.proxy import Way
 from tests.faults.matrix.outage import WAYS, Fault, die
-from tests.faults.rig.ground import Ground
-from tests.faults.rig.proxy import Way
 
 
 @dataclass(frozen=True)
 class Callbacks:
-    """The callback service of a ground."""
+    """The callback service of an installation."""
 
-    ground: Ground
+    installation: Installation
 
     async def begin(self, fault: Fault) -> None:
         """See Breakable."""
         if fault in WAYS:
-            await self.ground.callbacks.turn(WAYS[fault])
+            await self.installation.callbacks.turn(WAYS[fault])
         else:
-            await die(self.ground.serve)
+            await die(self.installation.serve)
 
     async def end(self, fault: Fault) -> None:
         """See Breakable."""
         if fault in WAYS:
-            await self.ground.callbacks.turn(Way.OPEN)
+            await self.installation.callbacks.turn(Way.OPEN)
         else:
-            await self.ground.serve.start()
+            await self.installation.serve.start()

@@ -7,33 +7,33 @@ comes of it. Slow: everything answers it two seconds late. Restarted and away: i
 import signal
 from dataclasses import dataclass
 
+from tests.faults.harness.installation import Installation
+from tests.faults.harness.proxy import Way
 from tests.faults.matrix.outage import WAYS, Fault, die, turn
-from tests.faults.rig.ground import Ground
-from tests.faults.rig.proxy import Way
 
 
 @dataclass(frozen=True)
 class Operator:
-    """`operate` of a ground."""
+    """`operate` of an installation."""
 
-    ground: Ground
+    installation: Installation
 
     async def begin(self, fault: Fault) -> None:
         """See Breakable."""
-        operate = self.ground.operate
+        operate = self.installation.operate
         if fault is Fault.HALF_OPEN and operate.process is not None:
             operate.process.send_signal(signal.SIGSTOP)
         elif fault in WAYS:
-            await turn(self.ground.ways["operate"].all, WAYS[fault])
+            await turn(self.installation.ways["operate"].all, WAYS[fault])
         else:
             await die(operate)
 
     async def end(self, fault: Fault) -> None:
         """See Breakable."""
-        operate = self.ground.operate
+        operate = self.installation.operate
         if fault is Fault.HALF_OPEN and operate.process is not None:
             operate.process.send_signal(signal.SIGCONT)
         elif fault in WAYS:
-            await turn(self.ground.ways["operate"].all, Way.OPEN)
+            await turn(self.installation.ways["operate"].all, Way.OPEN)
         else:
             await operate.start()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from tests.faults.rig.ground import Ground
-from tests.faults.rig.proxy import Proxy, Way
+from tests.faults.harness.installation import Installation
+from tests.faults.harness.proxy import Proxy, Way
 from tests.load.plane import UsherProcess
 
 
@@ -36,7 +36,7 @@ WAYS = {Fault.REFUSED: Way.REFUSED, Fault.HALF_OPEN: Way.HALF_OPEN, Fault.SLOW: 
 
 
 class Breakable(Protocol):
-    """Something that Usher needs, on one ground."""
+    """Something that Usher needs, on one installation."""
 
     async def begin(self, fault: Fault) -> None:
         """It goes wrong."""
@@ -78,6 +78,6 @@ async def die(process: UsherProcess) -> None:
     await process.stop(signal.SIGKILL)
 
 
-def both(ground: Ground, name: str) -> tuple[Proxy, ...]:
+def both(installation: Installation, name: str) -> tuple[Proxy, ...]:
     """The proxies of that name, of `serve` and of `operate`."""
-    return tuple(getattr(ways, name) for ways in ground.ways.values())
+    return tuple(getattr(ways, name) for ways in installation.ways.values())

@@ -11,8 +11,8 @@ from typing import Any
 
 import aiohttp
 
-from tests.faults.rig.api import MERGE, REQUESTS, Json
-from tests.faults.rig.ground import Ground
+from tests.faults.harness.api import MERGE, REQUESTS, Json
+from tests.faults.harness.installation import Installation
 from tests.faults.soaking.plan import Act, Life, What
 from usher_models.db import api_tokens, users
 from usher_models.db.engine import Database
@@ -49,7 +49,7 @@ async def some_people(truth: Database, count: int, *, cap: int) -> list[Person]:
 class People:
     """What they did is counted: `did` by what and by the answer, such as `ask 201`."""
 
-    ground: Ground
+    installation: Installation
     persons: list[Person]
     session: aiohttp.ClientSession
     patience_s: float = PATIENCE_S
@@ -90,7 +90,7 @@ class People:
                 "lobbyTimeoutSeconds": LOBBY_S,
             },
         }
-        await self.ground.api.make(REQUESTS.format(self.ground.namespace), body)
+        await self.installation.api.make(REQUESTS.format(self.installation.namespace), body)
         self.did["apply"] += 1
         return True
 
@@ -105,12 +105,12 @@ class People:
             else:
                 await self._rest("reconfigure", person, "PUT", f"{path}/config", {"language": language})
             return
-        path = f"{REQUESTS.format(self.ground.namespace)}/{life.native_id}"
+        path = f"{REQUESTS.format(self.installation.namespace)}/{life.native_id}"
         if act.what is What.DELETE:
-            status, _ = await self.ground.api.persist("DELETE", path)
+            status, _ = await self.installation.api.persist("DELETE", path)
         else:
             wanted = {"desiredState": "Left"} if act.what is What.LEAVE else {"language": language}
-            status, _ = await self.ground.api.persist("PATCH", path, {"spec": wanted}, kind=MERGE)
+            status, _ = await self.installation.api.persist("PATCH", path, {"spec": wanted}, kind=MERGE)
         self.did[f"{act.what} object {status}"] += 1
 
     async def _rest(
@@ -131,7 +131,7 @@ class People:
     async def _try(self, method: str, path: str, body: Json | None, headers: dict[str, str]) -> int:
         options: dict[str, Any] = {"json": body, "headers": headers, "timeout": aiohttp.ClientTimeout(total=15)}
         try:
-            async with self.session.request(method, self.ground.api_url + path, **options) as answer:
+            async with self.session.request(method, self.installation.api_url + path, **options) as answer:
                 await answer.read()
                 return answer.status
         except (aiohttp.ClientError, TimeoutError, OSError):

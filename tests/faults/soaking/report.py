@@ -28,7 +28,7 @@ class Played:
 
 async def figures(played: Played, *, rest_s: float, say: Callable[[str], None]) -> list[Figure]:
     """Everything that was measured; each thing that is wrong is said in a sentence."""
-    found = await watching.ends(played.watcher.ground)
+    found = await watching.ends(played.watcher.installation)
     wrong = [
         f"{native_id} ended as {status}, {reason}"
         for native_id, (status, reason) in found.items()

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import text
 
-from tests.faults.rig import checkers
-from tests.faults.rig.api import JOBS, PODS
-from tests.faults.rig.ground import Ground
+from tests.faults.harness import checkers
+from tests.faults.harness.api import JOBS, PODS
+from tests.faults.harness.installation import Installation
 from usher_models.errors import DatabaseUnavailable
 from usher_models.states import TERMINAL
 from usher_operator.kube.job import CONNECTION_ANNOTATION
@@ -28,7 +28,7 @@ SELECT m.platform_specific_id AS native_id, m.status, b.reason FROM usher.bots b
 class Watcher:
     """What was seen so far: `findings` once each, however often they were there."""
 
-    ground: Ground
+    installation: Installation
     findings: set[str] = field(default_factory=set)
     looks: int = 0
     most_live: int = 0
@@ -54,16 +54,16 @@ class Watcher:
     async def _look(self) -> None:
         while True:
             try:
-                self.findings |= set(await checkers.always(self.ground.truth))
+                self.findings |= set(await checkers.always(self.installation.truth))
                 self.looks += 1
             except DatabaseUnavailable:
                 pass
-            self.most_live = max(self.most_live, len(self.ground.swarm.live()))
+            self.most_live = max(self.most_live, len(self.installation.swarm.live()))
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _watch(self, what: str, path: str) -> None:
         """Note whose Jobs or pods there are at the same time."""
-        async for event in self.ground.api.watch(path.format(self.ground.namespace)):
+        async for event in self.installation.api.watch(path.format(self.installation.namespace)):
             metadata = event["object"]["metadata"]
             connection_id, uid = metadata["annotations"][CONNECTION_ANNOTATION], metadata["uid"]
             if what == "Jobs":
@@ -94,22 +94,22 @@ class Watcher:
             await asyncio.sleep(REST_LOOK_EVERY_S)
 
     async def _unrest(self) -> list[str]:
-        ground = self.ground
-        world = checkers.World(database=ground.truth, api=ground.api, namespace=ground.namespace)
-        return await checkers.quiet(world) + await self._orphaned_pods()
+        installation = self.installation
+        fleet = checkers.Fleet(database=installation.truth, api=installation.api, namespace=installation.namespace)
+        return await checkers.quiet(fleet) + await self._orphaned_pods()
 
     async def _orphaned_pods(self) -> list[str]:
-        rows = await checkers.rows(self.ground.truth)
+        rows = await checkers.rows(self.installation.truth)
         live = {row["connection_id"] for row in rows if row["status"] not in TERMINAL}
-        pods = await self.ground.api.items(PODS.format(self.ground.namespace))
+        pods = await self.installation.api.items(PODS.format(self.installation.namespace))
         running = [pod for pod in pods if checkers.runs(pod)]
         owners = {pod["metadata"]["annotations"][CONNECTION_ANNOTATION] for pod in running}
         return [f"I4: a pod of {owner} runs without a live row" for owner in owners - live]
 
 
-async def ends(ground: Ground) -> dict[str, tuple[str, str]]:
+async def ends(installation: Installation) -> dict[str, tuple[str, str]]:
     """How each meeting ended, by its native id."""
-    async with ground.truth.transaction() as connection:
+    async with installation.truth.transaction() as connection:
         return {row.native_id: (row.status, row.reason) for row in await connection.execute(_ENDS)}
 
 

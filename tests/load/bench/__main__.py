@@ -1,6 +1,6 @@
 """`python -m tests.load.bench`: run the benchmarks and print the table, or with --profile what the time goes into.
 
-With --write into docs/performance.md or docs/profiles.md, between the marks there.
+With --write into docs/evidence/performance.md or docs/evidence/profiles.md, between the marks there.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from dev.machine.errors import DevError
 from dev.machine.progress import Progress
 from tests.load.bench import (
     bot_start,
-    commanding,
+    command_latency,
     figures,
     growth,
     heartbeats,
@@ -33,11 +33,11 @@ from tests.load.bench import (
     sweep,
 )
 from tests.load.bench.figures import Figure
+from tests.load.bench.harness import Harness, up
 from tests.load.bench.profiles import Profiler
-from tests.load.bench.rig import Rig, up
 from usher_operator.cli.runner import COLLECT_AFTER
 
-Benchmark = Callable[[Rig, dict[str, Any]], Awaitable[list[Figure]]]
+Benchmark = Callable[[Harness, dict[str, Any]], Awaitable[list[Figure]]]
 # In this order: an operator must not find what the other benchmarks left.
 BENCHMARKS: dict[str, Benchmark] = {
     "bot_start": bot_start.run,
@@ -46,11 +46,11 @@ BENCHMARKS: dict[str, Benchmark] = {
     "requests": requests.run,
     "restart": restart.run,
     "heartbeats": heartbeats.run,
-    "commands": commanding.run,
+    "commands": command_latency.run,
     "sweep": sweep.run,
     "reservations": reservations.run,
 }
-DOCS = Path(__file__).resolve().parents[3] / "docs"
+EVIDENCE = Path(__file__).resolve().parents[3] / "docs" / "evidence"
 SAMPLES = Path("build") / "profiles"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 LIBRARIES = ("aiohttp", "kopf", "kubernetes", "psycopg", "pydantic", "redis", "sqlalchemy")
@@ -75,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
     lines.append(f"\nMeasured in {time.monotonic() - began:.0f} s.")
     print("\n".join(lines))
     if options.write:
-        _write(DOCS / ("profiles.md" if options.profile else "performance.md"), lines)
+        _write(EVIDENCE / ("profiles.md" if options.profile else "performance.md"), lines)
         return 0
     if options.profile:
         return 0
@@ -91,13 +91,13 @@ async def _run(profile: str, only: list[str] | None, *, profiled: bool) -> tuple
     failed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="usher-bench-") as folder:
         profiler = Profiler.in_a_clean(SAMPLES) if profiled else None
-        async with up(folder=Path(folder), progress=progress, profiler=profiler) as rig:
+        async with up(folder=Path(folder), progress=progress, profiler=profiler) as harness:
             for name, benchmark in BENCHMARKS.items():
                 if (only and name not in only) or name not in load:
                     continue
                 progress.say(f"measuring {name}")
                 try:
-                    found += await benchmark(rig, load[name])
+                    found += await benchmark(harness, load[name])
                 except Exception as exc:
                     # The others' figures are worth having; this one's absence is an error all the same.
                     progress.say(f"{name} failed: {type(exc).__name__}: {exc}")
@@ -106,7 +106,7 @@ async def _run(profile: str, only: list[str] | None, *, profiled: bool) -> tuple
                         raise
         # No figure means anything under a profiler, which costs half the speed.
         table = profiler.tables() if profiler else figures.table(found, held_to)
-    lines = [*_machine(), "", *table, "", *_shares(rig)]
+    lines = [*_machine(), "", *table, "", *_shares(harness)]
     lines += [f"\nNot measured: {name}" for name in failed]
     missed = [one.name for one in found if one.name in held_to and not held_to[one.name].keeps(one)]
     return lines, missed + failed
@@ -129,9 +129,9 @@ def _model() -> str:
     return platform.machine()
 
 
-def _shares(rig: Rig) -> list[str]:
+def _shares(harness: Harness) -> list[str]:
     rows = ["Cores that each process used meanwhile:", "", "| benchmark | cores |", "|---|---|"]
-    for benchmark, shares in rig.cpu.items():
+    for benchmark, shares in harness.cpu.items():
         listed = sorted(shares.items(), key=lambda item: -item[1])
         rows.append(f"| {benchmark} | {', '.join(f'{name} {share:.2f}' for name, share in listed)} |")
     return rows

@@ -12,14 +12,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.load.bench.figures import Figure
-from tests.load.bench.rig import Rig, rss_mib
+from tests.load.bench.harness import Harness, rss_mib
 
 
-async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
+async def run(harness: Harness, load: dict[str, Any]) -> list[Figure]:
     """Seconds from the start of the process to `started`, and resident MiB in the meeting."""
     starts, weights = [], []
     for _ in range(load["repeats"]):
-        took, weight = await _one(rig.folder)
+        took, weight = await _one(harness.folder)
         starts.append(took)
         weights.append(weight)
     return [

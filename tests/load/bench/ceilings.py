@@ -10,7 +10,7 @@ import aiohttp
 import psycopg
 from sqlalchemy import make_url
 
-from tests.load.bench import plain
+from tests.load.bench import baseline_server
 from tests.load.bench.load import Target, at_once
 
 PORT = 18090
@@ -18,13 +18,15 @@ PORT = 18090
 
 @asynccontextmanager
 async def plain_server(database_url: str = "") -> AsyncIterator[Target]:
-    """A bare aiohttp server (`plain`) in a process of its own."""
+    """A bare aiohttp server (`baseline_server`) in a process of its own."""
     dsn = (
         make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
         if database_url
         else ""
     )
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.load.bench.plain", str(PORT), dsn)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.load.bench.baseline_server", str(PORT), dsn
+    )
     try:
         await _answers()
         yield Target(host="127.0.0.1", port=PORT)
@@ -67,7 +69,7 @@ async def sql_reserve_rate(database_url: str, count: int, *, connections: int = 
     async def worker() -> None:
         async with await psycopg.AsyncConnection.connect(dsn) as connection:
             for number in numbers:
-                await plain.reserve(connection, number)
+                await baseline_server.reserve(connection, number)
 
     began = time.monotonic()
     await asyncio.gather(*(worker() for _ in range(connections)))

@@ -73,7 +73,7 @@ def table(figures: Iterable[Figure], held_to: Mapping[str, Bound]) -> list[str]:
     rows = ["| figure | target | measured | ceiling | ratio | |", "|---|---|---|---|---|---|"]
     for figure in figures:
         bound = held_to.get(figure.name)
-        cells = [
+        cases = [
             bound.what if bound else figure.name,
             str(bound) if bound else "",
             f"{number(figure.value)} {figure.unit}",
@@ -82,7 +82,7 @@ def table(figures: Iterable[Figure], held_to: Mapping[str, Bound]) -> list[str]:
             ("" if not bound else "kept" if bound.keeps(figure) else "**missed**")
             + (f" ({figure.note})" if figure.note else ""),
         ]
-        rows.append("| " + " | ".join(cells) + " |")
+        rows.append("| " + " | ".join(cases) + " |")
     return rows
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from dev.stores.settings import load as stores
 from tests.load import plane, rows
-from tests.load.bench.asking import Bench
 from tests.load.bench.figures import Figure
+from tests.load.bench.harness import Harness
 from tests.load.bench.load import at_once, poisson
-from tests.load.bench.rig import Rig
+from tests.load.bench.request_load import Bench
 from tests.load.botswarm import Histogram
 from usher_models.db import bots
 
@@ -31,24 +31,24 @@ class _Seen:
     status: Histogram
 
 
-async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
+async def run(harness: Harness, load: dict[str, Any]) -> list[Figure]:
     """Its own database and operator, in a control plane that is made anew afterwards."""
     async with plane.fresh_database() as (url, database):
         async with database.transaction() as connection:
             users = await rows.users(connection, 100, cap=1_000_000)
         operate = plane.operate(
-            kubeconfig=rig.kubeconfig,
+            kubeconfig=harness.kubeconfig,
             database_url=url,
-            folder=rig.folder,
+            folder=harness.folder,
             redis_url=stores().redis_url,
             **SETTINGS,
         )
-        rig.stop("controller-manager")
+        harness.stop("controller-manager")
         async with operate.running():
-            bench = Bench(rig, database, users)
+            bench = Bench(harness, database, users)
             few = await _beside(bench, load["few"], load, operate)
             many = await _beside(bench, load["many"], load, operate)
-    await rig.renew()
+    await harness.renew()
     return [
         _growth("growth of jobs", few.job, many.job, load),
         _growth("growth of statuses", few.status, many.status, load),
@@ -59,17 +59,17 @@ async def _beside(bench: Bench, live: int, load: dict[str, Any], operate: plane.
     """Ask at a steady rate beside so many live bots."""
     there, name = await _live(bench), f"beside-{live}"
     await at_once(
-        bench.rig.api, list(itertools.islice(bench.requests(f"live-{live}"), live - there)), connections=CONNECTIONS
+        bench.harness.api, list(itertools.islice(bench.requests(f"live-{live}"), live - there)), connections=CONNECTIONS
     )
     await bench.all_created(f"live-{live}", live - there)
     await bench.all_shown(within_s=SHOWN_WITHIN_S)
-    bench.rig.shown()
+    bench.harness.shown()
     due: dict[str, float] = {}
-    with bench.rig.shares(f"BotRequests at {load['rate']} a second beside {live} live bots", operate):
-        answers = (await poisson(bench.rig.api, bench.requests(name, due), **_put_on(load))).answers
+    with bench.harness.shares(f"BotRequests at {load['rate']} a second beside {live} live bots", operate):
+        answers = (await poisson(bench.harness.api, bench.requests(name, due), **_put_on(load))).answers
         jobs = await bench.all_created(name, answers[201])
         await bench.all_shown(within_s=SHOWN_WITHIN_S)
-    return _Seen(job=_since(due, jobs), status=_since(jobs, bench.rig.shown()))
+    return _Seen(job=_since(due, jobs), status=_since(jobs, bench.harness.shown()))
 
 
 def _put_on(load: dict[str, Any]) -> dict[str, Any]:

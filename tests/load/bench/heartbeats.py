@@ -8,8 +8,8 @@ from typing import Any
 from tests.load import plane, rows
 from tests.load.bench.ceilings import echo_rate
 from tests.load.bench.figures import Figure
+from tests.load.bench.harness import Harness, rss_mib
 from tests.load.bench.load import Target, at_once
-from tests.load.bench.rig import Rig, rss_mib
 from tests.load.botswarm import Histogram, Identity, Script, Swarm, TokenSigner
 from usher_models.db.engine import Database
 
@@ -18,32 +18,32 @@ TOGETHER = 20
 SETTLES_S = 1.0
 
 
-async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
+async def run(harness: Harness, load: dict[str, Any]) -> list[Figure]:
     """Rate, latency, losses and memory; the ceiling is a bare aiohttp server that parses and answers JSON."""
     interval_s = load["bots"] / load["rate"]
     async with plane.fresh_database() as (url, database):
         serve = plane.serve(
-            kubeconfig=rig.kubeconfig,
+            kubeconfig=harness.kubeconfig,
             database_url=url,
-            folder=rig.folder,
+            folder=harness.folder,
             USHER_HEARTBEAT_INTERVAL_S=f"{interval_s:.3f}",
             USHER_HEARTBEAT_TIMEOUT_S="600",
         )
         async with serve.running():
             bots = await rows.live_bots(database, load["bots"], namespace=plane.NAMESPACE)
             await rows.vacuum(database)
-            paced = await _paced(rig, serve, database, bots, load)
-            fastest = await _fastest(rig, serve, bots[:2000], seconds=load["echo_s"])
+            paced = await _paced(harness, serve, database, bots, load)
+            fastest = await _fastest(harness, serve, bots[:2000], seconds=load["echo_s"])
         ceiling = await echo_rate(_beat(bots[0], 1), int(fastest * load["echo_s"]), connections=CONNECTIONS)
     return [*paced, Figure(name="heartbeat capacity", value=fastest, unit="/s", ceiling=ceiling)]
 
 
 async def _paced(
-    rig: Rig, serve: plane.UsherProcess, database: Database, bots: list[Identity], load: dict[str, Any]
+    harness: Harness, serve: plane.UsherProcess, database: Database, bots: list[Identity], load: dict[str, Any]
 ) -> list[Figure]:
     swarm = Swarm(
         url=f"http://127.0.0.1:{plane.CALLBACK_PORT}",
-        tokens=TokenSigner.of_cluster(rig.settings),
+        tokens=TokenSigner.of_cluster(harness.settings),
         # Bots share no connections. With few, all wait in one batch, and then all speak at once.
         connections=load["connections"],
         beat_s=load["bots"] / load["rate"],
@@ -59,7 +59,7 @@ async def _paced(
         # Looking through all those bots for garbage would be a pause of the load's own, and a burst after it.
         gc.collect()
         gc.freeze()
-        with rig.shares("heartbeats", serve):
+        with harness.shares("heartbeats", serve):
             # So is the look at every process there is, with which this begins.
             await asyncio.sleep(SETTLES_S)
             swarm.figures.reset()
@@ -79,9 +79,9 @@ async def _paced(
         ]
 
 
-async def _fastest(rig: Rig, serve: plane.UsherProcess, bots: list[Identity], *, seconds: float) -> float:
+async def _fastest(harness: Harness, serve: plane.UsherProcess, bots: list[Identity], *, seconds: float) -> float:
     """Beats per second on 64 connections, each of which asks as soon as it was answered."""
-    signer = TokenSigner.of_cluster(rig.settings)
+    signer = TokenSigner.of_cluster(harness.settings)
     payloads = []
     for bot in bots:
         headers = (("Authorization", f"Bearer {signer.token(bot).text}"),)
@@ -89,7 +89,7 @@ async def _fastest(rig: Rig, serve: plane.UsherProcess, bots: list[Identity], *,
         payloads.append(target.request("POST", "/bots/internal/callback/heartbeat", _beat(bot, 10**9)))
     await at_once(target, payloads, connections=CONNECTIONS)
     done, took = 0, 0.0
-    with rig.shares("heartbeats, as fast as can be", serve):
+    with harness.shares("heartbeats, as fast as can be", serve):
         while took < seconds:
             outcome = await at_once(target, payloads, connections=CONNECTIONS)
             done, took = done + outcome.answers[200], took + outcome.seconds

@@ -9,35 +9,35 @@ from typing import Any
 
 from dev.stores.settings import load as stores
 from tests.load import plane, rows
-from tests.load.bench.asking import PATIENCE_S, Bench
 from tests.load.bench.figures import Figure
+from tests.load.bench.harness import JOBS, PODS, RAW, Harness, parsed
 from tests.load.bench.load import Outcome, at_once
-from tests.load.bench.rig import JOBS, PODS, RAW, Rig, parsed
+from tests.load.bench.request_load import PATIENCE_S, Bench
 
 
-async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
+async def run(harness: Harness, load: dict[str, Any]) -> list[Figure]:
     """Its own database and operator, in a control plane that is made anew afterwards."""
     async with plane.fresh_database() as (url, database):
         async with database.transaction() as connection:
             users = await rows.users(connection, 100, cap=1_000_000)
-        common: dict[str, Any] = {"kubeconfig": rig.kubeconfig, "database_url": url, "folder": rig.folder}
+        common: dict[str, Any] = {"kubeconfig": harness.kubeconfig, "database_url": url, "folder": harness.folder}
         operate = plane.operate(**common, redis_url=stores().redis_url)
         async with operate.running():
-            bench = Bench(rig, database, users)
-            rig.stop("controller-manager")
+            bench = Bench(harness, database, users)
+            harness.stop("controller-manager")
             figures = await _without_manager(bench, load, operate)
             figures += await _manager_ceiling(bench)
-    await rig.renew()
+    await harness.renew()
     return figures
 
 
 async def _without_manager(bench: Bench, load: dict[str, Any], operate: plane.UsherProcess) -> list[Figure]:
     """Nobody else works on the Jobs: what remains is Usher and the API server."""
     count, connections = load["without_manager"], load["connections"]
-    await at_once(bench.rig.api, list(itertools.islice(bench.requests("warm"), 20)), connections=4)
+    await at_once(bench.harness.api, list(itertools.islice(bench.requests("warm"), 20)), connections=4)
     await bench.all_created("warm", 20)
     began = time.time()
-    await at_once(bench.rig.api, list(itertools.islice(bench.requests("along"), count)), connections=connections)
+    await at_once(bench.harness.api, list(itertools.islice(bench.requests("along"), count)), connections=connections)
     along = await bench.all_created("along", count)
     waiting = await _of_those_that_wait(bench, count, operate, connections=connections)
     await operate.stop()  # it would go on with statuses, beside the ceilings
@@ -64,17 +64,17 @@ async def _of_those_that_wait(
     bench: Bench, count: int, operate: plane.UsherProcess, *, connections: int
 ) -> dict[str, float]:
     await operate.stop()
-    await at_once(bench.rig.api, list(itertools.islice(bench.requests("alone"), count)), connections=connections)
+    await at_once(bench.harness.api, list(itertools.islice(bench.requests("alone"), count)), connections=connections)
     await operate.start()
-    with bench.rig.shares("BotRequest to Job without the controller manager", operate):
+    with bench.harness.shares("BotRequest to Job without the controller manager", operate):
         return await bench.all_created("alone", count)
 
 
 async def _raw_jobs(bench: Bench, count: int, *, connections: int) -> Outcome:
     """Jobs as Usher builds them, suspended, so that nobody works on them later either."""
-    newest = (await bench.rig.call("GET", f"{JOBS}?limit=1")).body
+    newest = (await bench.harness.call("GET", f"{JOBS}?limit=1")).body
     job = _template(newest)
-    target = bench.rig.api
+    target = bench.harness.api
     path = f"/apis/batch/v1/namespaces/{RAW}/jobs"
     payloads = []
     for number in range(count):
@@ -96,11 +96,11 @@ def _template(listed: bytes) -> dict[str, Any]:
 
 async def _manager_ceiling(bench: Bench) -> list[Figure]:
     """How fast the controller manager makes pods of Jobs that wait for it."""
-    waiting, before = await bench.rig.count(JOBS), await bench.rig.count(PODS)
-    bench.rig.start("controller-manager")
+    waiting, before = await bench.harness.count(JOBS), await bench.harness.count(PODS)
+    bench.harness.start("controller-manager")
     began, until = time.monotonic(), time.monotonic() + PATIENCE_S
     first: float | None = None
-    while (made := await bench.rig.count(PODS) - before) < waiting and time.monotonic() < until:
+    while (made := await bench.harness.count(PODS) - before) < waiting and time.monotonic() < until:
         if made and first is None:
             first = time.monotonic()
         await asyncio.sleep(0.2)

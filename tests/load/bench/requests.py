@@ -8,14 +8,14 @@ from sqlalchemy import text
 
 from tests.load.bench import steady
 from tests.load.bench.figures import Figure
+from tests.load.bench.harness import Harness
 from tests.load.bench.lives import Lives, lives
 from tests.load.bench.load import at_once
-from tests.load.bench.rig import Rig
 
 
-async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
+async def run(harness: Harness, load: dict[str, Any]) -> list[Figure]:
     """At the rate that is aimed at, at one that lasts, and all at once."""
-    async with lives(rig, meeting_s=load["meeting_s"]) as those:
+    async with lives(harness, meeting_s=load["meeting_s"]) as those:
         figures = await steady.measure(those, load)
         if "lasting" in load:
             figures += await steady.measure(those, load["lasting"] | {"meeting_s": load["meeting_s"]}, name="lasting")
@@ -26,8 +26,8 @@ async def _burst(those: Lives, load: dict[str, Any]) -> list[Figure]:
     count, bench = load["requests"], those.bench
     payloads = list(itertools.islice(bench.requests("burst"), count))
     began = time.time()
-    with bench.rig.shares("a burst of BotRequests", those.operate, those.serve):
-        await at_once(bench.rig.api, payloads, connections=16)
+    with bench.harness.shares("a burst of BotRequests", those.operate, those.serve):
+        await at_once(bench.harness.api, payloads, connections=16)
         created = await bench.all_created("burst", count)
     async with bench.database.transaction() as connection:
         rows_of = text("SELECT count(*) FROM usher.bots WHERE request_name LIKE 'burst-%'")

@@ -12,35 +12,35 @@ from dev.stores.settings import load as stores
 from tests.load import plane, rows
 from tests.load.bench.ceilings import plain_reserve_rate, sql_reserve_rate
 from tests.load.bench.figures import Figure
+from tests.load.bench.harness import Harness
 from tests.load.bench.load import Target, at_once, poisson
-from tests.load.bench.rig import Rig
 from usher_models.db import api_tokens
 from usher_models.db.engine import Database
 
 _numbers = itertools.count(500_000_000)
 
 
-async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
+async def run(harness: Harness, load: dict[str, Any]) -> list[Figure]:
     """Latency at the rate, and the hot user's rate; the ceilings are bare aiohttp with psycopg, and psycopg alone."""
     async with plane.fresh_database() as (url, database):
         targets = await _users(database, 100)
         serve = plane.serve(
-            kubeconfig=rig.kubeconfig, database_url=url, folder=rig.folder, redis_url=stores().redis_url
+            kubeconfig=harness.kubeconfig, database_url=url, folder=harness.folder, redis_url=stores().redis_url
         )
         async with serve.running():
             await poisson(targets[0], _asking(targets), rate=20, seconds=2)
-            hot = partial(_hottest, rig, database, targets[0], load, serve)
-            with rig.shares("POST /bots at a steady rate", serve):
+            hot = partial(_hottest, harness, database, targets[0], load, serve)
+            with harness.shares("POST /bots at a steady rate", serve):
                 steady = await poisson(targets[0], _asking(targets), rate=load["rate"], seconds=load["seconds"])
             whole = await hot(name="one hot user, BotRequests and all")
             # The rows are Usher's to make, the BotRequests the API server's, and here it has cores to itself.
-            rig.stop("apiserver")
+            harness.stop("apiserver")
             try:
                 hottest = await hot(name="one hot user")
                 ceiling = await plain_reserve_rate(url, load["ceiling"], connections=load["hot_connections"])
                 sql = await sql_reserve_rate(url, load["ceiling"])
             finally:
-                rig.start("apiserver")
+                harness.start("apiserver")
     refused = steady.latency.count - steady.answers[201]
     note = f"{steady.latency.summary()}; {refused} not admitted"
     return [
@@ -58,13 +58,13 @@ async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
 
 
 async def _hottest(
-    rig: Rig, database: Database, user: Target, load: dict[str, Any], serve: plane.UsherProcess, *, name: str
+    harness: Harness, database: Database, user: Target, load: dict[str, Any], serve: plane.UsherProcess, *, name: str
 ) -> float:
     # A user's live meetings are counted each time, and nobody has thousands.
     async with database.transaction() as connection:
         await connection.execute(text("UPDATE meetings SET status = 'completed'"))
     asked = list(itertools.islice(_asking([user]), load["hot"]))
-    with rig.shares(name, serve):
+    with harness.shares(name, serve):
         return (await at_once(user, asked, connections=load["hot_connections"])).rate(201)
 
 

@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import text
 
 from tests.load import plane, rows
-from tests.load.bench.asking import LONG
 from tests.load.bench.figures import Figure
+from tests.load.bench.harness import REQUESTS, Harness, parsed, rss_mib
 from tests.load.bench.lives import Lives, lives
 from tests.load.bench.load import Target, at_once
-from tests.load.bench.rig import REQUESTS, Rig, parsed, rss_mib
+from tests.load.bench.request_load import LONG
 from usher_models.db import bots
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
@@ -33,21 +33,21 @@ FROM unnest(CAST(:names AS varchar[]), CAST(:uids AS varchar[])) AS given (name,
 _METADATA = ("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1")
 
 
-async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
+async def run(harness: Harness, load: dict[str, Any]) -> list[Figure]:
     """In a control plane that is made anew before and afterwards: what others left would be found, or be a burden."""
-    await rig.renew()
-    async with lives(rig, meeting_s=MEETING_S) as those:
+    await harness.renew()
+    async with lives(harness, meeting_s=MEETING_S) as those:
         await _bring_to_life(those, load["live"])
         await those.operate.stop()
-        await _fill_up(rig, those.bench.database, load["requests"])
+        await _fill_up(harness, those.bench.database, load["requests"])
         figures = await _measured(those, load)
-    await rig.renew()
+    await harness.renew()
     return figures
 
 
 async def _bring_to_life(those: Lives, live: int) -> None:
     bench = those.bench
-    await at_once(bench.rig.api, list(itertools.islice(bench.requests(LONG), live)), connections=CONNECTIONS)
+    await at_once(bench.harness.api, list(itertools.islice(bench.requests(LONG), live)), connections=CONNECTIONS)
     await bench.all_created(LONG, live)
     await bench.all_active(within_s=SHOWN_WITHIN_S)
     await bench.all_shown(within_s=SHOWN_WITHIN_S)
@@ -56,17 +56,17 @@ async def _bring_to_life(those: Lives, live: int) -> None:
 async def _measured(those: Lives, load: dict[str, Any]) -> list[Figure]:
     """Start the operator again, and look at it for `load["within_s"]`."""
     bench = those.bench
-    requests, live = await bench.rig.count(REQUESTS), len(those.swarm.live())
-    bench.rig.writes()
+    requests, live = await bench.harness.count(REQUESTS), len(those.swarm.live())
+    bench.harness.writes()
     began = time.time()
     again = replace(those.operate, process=None)
     async with again.running():
-        with bench.rig.shares("restart of the operator", again):
-            await at_once(bench.rig.api, list(itertools.islice(bench.requests("after"), 1)), connections=1)
+        with bench.harness.shares("restart of the operator", again):
+            await at_once(bench.harness.api, list(itertools.islice(bench.requests("after"), 1)), connections=1)
             created = await bench.all_created("after", 1)
             took = (max(created.values()) if created else float("nan")) - began
             await asyncio.sleep(load["within_s"] - min(took, load["within_s"]))
-            writes = bench.rig.writes()
+            writes = bench.harness.writes()
             memory = rss_mib(again.pid)
     note = f"{requests} BotRequests, {live} live bots"
     return [
@@ -77,19 +77,19 @@ async def _measured(those: Lives, load: dict[str, Any]) -> list[Figure]:
     ]
 
 
-async def _fill_up(rig: Rig, database: Database, wanted: int) -> None:
-    missing = wanted - await rig.count(REQUESTS)
+async def _fill_up(harness: Harness, database: Database, wanted: int) -> None:
+    missing = wanted - await harness.count(REQUESTS)
     if missing <= 0:
         return
-    rig.say(f"making {missing} BotRequests whose bots have ended")
+    harness.say(f"making {missing} BotRequests whose bots have ended")
     await rows.past_bots(database, missing, namespace=plane.NAMESPACE, name=PAST)
     async with database.transaction() as connection:
         query = text("SELECT meeting_id FROM usher.bots WHERE starts_with(request_name, :past)")
         ids = (await connection.scalars(query, {"past": PAST})).all()
         past = list((await bots.bots_by_id(connection, list(ids))).values())
-    api = rig.api
+    api = harness.api
     await _sent(api, [api.request("POST", REQUESTS, json.dumps(_request(bot)).encode()) for bot in past], 201)
-    await _know_uids(rig, database)
+    await _know_uids(harness, database)
     merge = "application/merge-patch+json"
     paths = {bot.meeting_id: f"{REQUESTS}/{bot.request_name}/status" for bot in past}
     statuses = {bot.meeting_id: json.dumps({"status": status_of(bot)}).encode() for bot in past}
@@ -114,8 +114,8 @@ async def _sent(api: Target, payloads: list[bytes], wanted: int) -> None:
         raise RuntimeError(f"The BotRequests of the restart could not be made: {dict(answers)}.")
 
 
-async def _know_uids(rig: Rig, database: Database) -> None:
-    api = replace(rig.api, headers=(*rig.api.headers, _METADATA))
+async def _know_uids(harness: Harness, database: Database) -> None:
+    api = replace(harness.api, headers=(*harness.api.headers, _METADATA))
     outcome = await at_once(api, [api.request("GET", REQUESTS)], connections=1)
     assert outcome.last is not None
     listed = [one["metadata"] for one in parsed(outcome.last.body)["items"]]

@@ -3,11 +3,11 @@
 import asyncio
 from typing import Any
 
-from tests.load.bench.asking import Bench
 from tests.load.bench.figures import Figure
+from tests.load.bench.harness import rss_mib
 from tests.load.bench.lives import Lives
 from tests.load.bench.load import poisson
-from tests.load.bench.rig import rss_mib
+from tests.load.bench.request_load import Bench
 from tests.load.botswarm import Histogram
 
 # More BotRequests than come in so many seconds are not waited for: a system that is overrun only piles up more.
@@ -18,11 +18,11 @@ async def measure(those: Lives, load: dict[str, Any], *, name: str = "requests")
     """Ask for `load["rate"]` bots a second for `load["seconds"]`, or until too many wait; figures begin with `name`."""
     bench, operate = those.bench, those.operate
     due: dict[str, float] = {}
-    bench.rig.writes()
+    bench.harness.writes()
     pile = asyncio.create_task(_piled_up(bench, due, name, most=load["rate"] * PILE_S))
-    with bench.rig.shares(f"BotRequests at {load['rate']} a second", operate, those.serve):
+    with bench.harness.shares(f"BotRequests at {load['rate']} a second", operate, those.serve):
         outcome = await poisson(
-            bench.rig.api,
+            bench.harness.api,
             bench.requests(name, due),
             rate=load["rate"],
             seconds=load["seconds"],
@@ -33,7 +33,7 @@ async def measure(those: Lives, load: dict[str, Any], *, name: str = "requests")
     pile.cancel()
     created = await bench.all_created(name, outcome.answers[201])
     await bench.all_over(name, within_s=load["meeting_s"] + 40)
-    writes = bench.rig.writes(await bench.names(name))
+    writes = bench.harness.writes(await bench.names(name))
     span = max(created.values()) - min(due.values())
     listed = ", ".join(f"{count / len(created):.2f} {what}" for what, count in writes.most_common(6))
     note = f"{len(created)} in {span:.0f} s at {load['rate']}/s; operator {rss_mib(operate.pid):.0f} MiB{given_up}"

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from tests.load import plane, rows
 from tests.load.bench.figures import Figure
-from tests.load.bench.rig import Rig
+from tests.load.bench.harness import Harness
 from usher_models.db import stale_rules
 from usher_models.db.bots import SELECT_BOT
 from usher_models.db.engine import Database
@@ -23,10 +23,10 @@ RULES = {
 HISTORY = ("meetings", "bots", "transitions")
 
 
-async def run(rig: Rig, load: dict[str, Any]) -> list[Figure]:
+async def run(harness: Harness, load: dict[str, Any]) -> list[Figure]:
     """Milliseconds for all rules together, the growth with the number of live bots, and scans of the history."""
     async with plane.fresh_database() as (_, database):
-        rig.say(f"writing {load['history']:,} ended bots")
+        harness.say(f"writing {load['history']:,} ended bots")
         await rows.past_bots(database, load["history"], namespace=plane.NAMESPACE)
         await rows.live_bots(database, load["few"], namespace=plane.NAMESPACE, name="few-")
         few = await _rules_ms(database, load["repeats"])

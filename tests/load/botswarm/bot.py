@@ -72,7 +72,7 @@ class Call:
     tries: int = 0
 
 
-class World(Protocol):
+class Fleet(Protocol):
     """What a bot needs of its swarm."""
 
     beat_s: float
@@ -103,7 +103,7 @@ class Bot:
 
     identity: Identity
     script: Script
-    world: World
+    fleet: Fleet
     status: Status = Status.STARTING
     stage: Stage = Stage.BOOTING
     alive: bool = True
@@ -124,15 +124,15 @@ class Bot:
 
     def begin(self) -> None:
         """Come to life."""
-        self._beat_s = self.world.beat_s
-        now = self.world.now()
+        self._beat_s = self.fleet.beat_s
+        now = self.fleet.now()
         if self.script.present:
             self._up = True
             self.status, self.stage = Status.ACTIVE, Stage.IN_MEETING
-            self._beat_at(now + self.world.random() * self._beat_s)
-            self.world.at(now + self.script.meeting_s, self.leave)
+            self._beat_at(now + self.fleet.random() * self._beat_s)
+            self.fleet.at(now + self.script.meeting_s, self.leave)
         else:
-            self.world.at(now + self.script.boot_s, self._start)
+            self.fleet.at(now + self.script.boot_s, self._start)
 
     def leave(self) -> None:
         """Leave the meeting, for whatever reason; later ones are echoes."""
@@ -141,14 +141,14 @@ class Bot:
         self._leaving = True
         self.status, self.stage = Status.STOPPING, Stage.LEAVING
         self._tell("status", status="stopping", stage="leaving")
-        self.world.at(self.world.now() + self.script.leave_s, self._exit)
+        self.fleet.at(self.fleet.now() + self.script.leave_s, self._exit)
 
     def hear(self, command: dict[str, Any], way: str) -> None:
         """Obey a command, once. Who is not up yet listens to nobody."""
         if not self.alive or self.frozen or not self._up or command.get("id") in self._known:
             return
         self._known.add(str(command.get("id")))
-        self.world.obeyed(self, command, way)
+        self.fleet.obeyed(self, command, way)
         if command.get("action") == "leave":
             self.leave()
         elif int(command.get("generation") or 0) > self.applied_generation:
@@ -159,27 +159,27 @@ class Bot:
         """The control plane does not want this bot: it exits without another word."""
         if self.alive:
             self.alive = False
-            self.world.ended(self, how)
+            self.fleet.ended(self, how)
 
     def _start(self) -> None:
         self._up = True
         self._tell("started")
 
     def _started(self) -> None:
-        now = self.world.now()
+        now = self.fleet.now()
         self._beat_at(now + self._beat_s)
         if self._leaving:
             return
         self.stage = Stage.LOBBY
         self._tell("status", stage="lobby")
-        self.world.at(now + self.script.lobby_s, self._join)
+        self.fleet.at(now + self.script.lobby_s, self._join)
 
     def _join(self) -> None:
         if not self.alive or self._leaving:
             return
         self.status, self.stage = Status.ACTIVE, Stage.IN_MEETING
         self._tell("joined")
-        self.world.at(self.world.now() + self.script.meeting_s, self.leave)
+        self.fleet.at(self.fleet.now() + self.script.meeting_s, self.leave)
 
     def _exit(self) -> None:
         if self.alive and not self.frozen:
@@ -203,14 +203,14 @@ class Bot:
             self._understand(reply)
             self._told(kind)
 
-        self.world.say(
+        self.fleet.say(
             self,
             Call(
                 kind=kind,
                 body=json.dumps(body).encode(),
-                wanted_at=self.world.now(),
+                wanted_at=self.fleet.now(),
                 horizon_s=PATIENT_S,
-                longest_wait_s=self.world.longest_wait_s,
+                longest_wait_s=self.fleet.longest_wait_s,
                 answered=answered,
                 given_up=lambda: self._unheard(kind),
             ),
@@ -234,11 +234,11 @@ class Bot:
 
     def _beat_now(self) -> None:
         if not self._beating:
-            self._send_beat(self.world.now(), again=False)
+            self._send_beat(self.fleet.now(), again=False)
 
     def _beat_at(self, due: float) -> None:
         # From due time to due time: a swarm that was late once would else beat in step ever after, as no bots do.
-        self.world.at(due, partial(self._beat, due))
+        self.fleet.at(due, partial(self._beat, due))
 
     def _beat(self, due: float) -> None:
         """A beat is due: one is on its way at most, and the next is due one interval later, whatever becomes of it."""
@@ -272,7 +272,7 @@ class Bot:
             if again:
                 self._beat_at(wanted_at + self._beat_s)
 
-        self.world.say(
+        self.fleet.say(
             self,
             Call(
                 kind="heartbeat",

@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.load.botswarm.bot import LONGEST_WAIT_S, PATIENCE_S, Bot, Call, Identity, Script
+from tests.load.botswarm.command_subscription import CommandSubscription
 from tests.load.botswarm.connections import Exchange, Pool, Response
-from tests.load.botswarm.ears import Ears
 from tests.load.botswarm.figures import Figures
 from tests.load.botswarm.tokens import TokenSigner
 
@@ -54,7 +54,7 @@ class Swarm:
         self._host = parts.netloc
         self._pool = Pool(host=parts.hostname or "127.0.0.1", port=parts.port or 80, size=connections, fresh=fresh)
         self._tokens = tokens
-        self._ears = Ears(redis_url) if redis_url else None
+        self._ears = CommandSubscription(redis_url) if redis_url else None
         self._random = random.Random(seed)
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._entries = 0

@@ -1,7 +1,8 @@
 """Tokens as the kubelet projects them, signed with the cluster's own ServiceAccount key: `serve` verifies them as any.
 
-The local cluster keeps that key at hand (`dev/cluster`); with another one, give the rig's `serve` an API that publishes
-a key of yours at /openid/v1/jwks. A token names the bot's pod, lives an hour and is signed anew at four fifths of it.
+The local cluster keeps that key at hand (`dev/cluster`); with another one, give the harness's `serve` an API that
+publishes a key of yours at /openid/v1/jwks. A token names the bot's pod, lives an hour and is signed anew at
+four fifths of it.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""docs/bot.md names everything there is: settings, exit codes, reasons, behaviours."""
+"""docs/reference/bot.md names everything there is: settings, exit codes, reasons, behaviours."""
 
 from pathlib import Path
 from typing import get_args
@@ -10,7 +10,7 @@ from usher_bot.drivers.simulated import Behaviour, SimulatedOptions
 from usher_bot.exit_codes import BotReason, ExitCode, Outcome
 from usher_bot.settings import PREFIX, Settings
 
-DOCS = Path(__file__).parents[3] / "docs" / "bot.md"
+DOCS = Path(__file__).parents[3] / "docs" / "reference" / "bot.md"
 TABLES = [line for line in DOCS.read_text().splitlines() if line.startswith("|")]
 
 

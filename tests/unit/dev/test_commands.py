@@ -96,3 +96,24 @@ def test_the_stores_urls_are_for_the_shell(capsys: pytest.CaptureFixture[str]) -
 def test_stores_that_do_not_run_are_shown_as_stopped(capsys: pytest.CaptureFixture[str]) -> None:
     assert stores.main(["status"]) == 1
     assert capsys.readouterr().out.count("stopped") == 2
+
+
+def test_given_stores_are_used_and_none_is_started(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(stores, "_up", lambda settings, *, progress: pytest.fail("a store is started"))
+    monkeypatch.setenv("USHER_TEST_DATABASE_URL", "postgresql+psycopg://usher@db/usher")
+    monkeypatch.setenv("USHER_TEST_REDIS_URL", "redis://redis/0")
+    assert stores.main(["up"]) == 0
+    assert "USHER_TEST_DATABASE_URL and USHER_TEST_REDIS_URL name the stores" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("only", ["USHER_TEST_DATABASE_URL", "USHER_TEST_REDIS_URL"])
+def test_one_given_store_alone_is_not_enough(only: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(stores, "_up", lambda settings, *, progress: started.append(only))
+    for name in ("USHER_TEST_DATABASE_URL", "USHER_TEST_REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(only, "anything://")
+    assert stores.main(["up"]) == 0
+    assert started == [only]

@@ -3,11 +3,14 @@
 import datetime
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from dev.cluster import images, pip_settings, staging
+from dev.cluster import bases, pip_settings, staging
+from dev.cluster.settings import REPOSITORY
 from dev.cluster.staging import Image
 from dev.machine.errors import MisuseError
 
@@ -24,6 +27,15 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+IMPORTS = """
+import importlib, pkgutil, re, sys
+import kopf, usher_operator
+for module in pkgutil.walk_packages(usher_operator.__path__, "usher_operator."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+print(*[name for name in sys.modules if re.fullmatch(r"kubernetes[.]aio[.]client[.]api(_client$|[.].*_api)", name)])
+assert not [name for name in sys.modules if re.search(r"^kubernetes[.].*[.]api[.].+_api$", name)]
+"""
 IMAGE = Image(name="x", inputs=("pyproject.toml", "models"))
 
 
@@ -58,8 +70,8 @@ def test_images_can_be_chosen() -> None:
     assert staging.chosen(None) == list(staging.CATALOGUE)
 
 
-def test_the_base_is_made_anew_each_month() -> None:
-    november, december = (images.base_name(datetime.date(2026, month, 2)) for month in (11, 12))
+def test_a_base_is_made_anew_each_month() -> None:
+    november, december = (bases.RUNTIME.tag(datetime.date(2026, month, 2)) for month in (11, 12))
     assert november != december
     assert "2026-11" in november
 
@@ -80,6 +92,26 @@ def test_python_images_install_from_hashed_locks_only(name: str) -> None:
     assert installs
     assert all("--require-hashes" in line or "--no-index" in line for line in installs)
     assert "PYTHONSAFEPATH=1" in dockerfile
+
+
+def test_python_images_run_on_a_base_that_installs_nothing() -> None:
+    assert bases.RUNTIME.variant == "essential"  # without apt
+    assert not {"python3-venv", "binutils"} & set(bases.RUNTIME.packages)
+
+
+@pytest.mark.parametrize("name", PYTHON_IMAGES)
+def test_bytecode_is_the_same_whenever_it_is_made(name: str) -> None:
+    [image] = staging.chosen(name)
+    dockerfile = (image.folder / "Dockerfile").read_text()
+    assert dockerfile.count("--no-compile") == dockerfile.count("compile.sh /opt/") == 2
+    assert "--invalidation-mode unchecked-hash" in (REPOSITORY / "images/python/compile.sh").read_text()
+
+
+@pytest.mark.timeout(60)  # it imports everything there is
+def test_usher_and_kopf_need_no_generated_api_class() -> None:
+    """The images leave them out (images/python/prune.sh); a program that imports everything of Usher loads none."""
+    done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=False)
+    assert (done.stdout.split(), done.stderr) == (["kubernetes.aio.client.api_client"], "")
 
 
 def test_neither_side_is_made_from_the_others_code() -> None:

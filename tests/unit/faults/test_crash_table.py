@@ -1,4 +1,4 @@
-"""The table of crash points in docs/invariants.md speaks of the code as it is, and of nothing that went wrong."""
+"""docs/evidence/crash-points.md names the code as it is, and every cell of it converged."""
 
 import importlib
 import re
@@ -7,9 +7,11 @@ from functools import reduce
 import pytest
 
 from tests.faults import page
-from tests.faults.crash.switch import Mode
+from tests.faults.crash.fault_injector import Mode
 
-ROWS = [line.strip("| ").split(" | ") for line in page.read("invariants.md", "crash points").splitlines()[2:]]
+ROWS = [
+    line.strip("| ").split(" | ") for line in page.read("evidence/crash-points.md", "crash points").splitlines()[2:]
+]
 PLACES = [match[1] for row in ROWS if (match := re.search(r"(?:of|by) ([a-z_.]+\.[\w.]+)$", row[0]))]
 
 
@@ -21,8 +23,8 @@ def test_the_table_has_every_kind_of_write() -> None:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row[0]))
 def test_every_cell_converged(row: list[str]) -> None:
     assert len(row) == 1 + len(Mode)
-    for cell in row[1:]:
-        converged, _, played = cell.partition("/")
+    for case in row[1:]:
+        converged, _, played = case.partition("/")
         assert converged == played != "0"
 
 

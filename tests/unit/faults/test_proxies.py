@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import pytest
 
-from tests.faults.rig.names import answer
-from tests.faults.rig.proxy import HOST, SLOW_S, Proxy, Way
+from tests.faults.harness.names import answer
+from tests.faults.harness.proxy import HOST, SLOW_S, Proxy, Way
 
 A, AAAA = b"\x00\x01\x00\x01", b"\x00\x1c\x00\x01"
 NAME = b"\x08postgres\x05usher\x04test\x00"
@@ -40,7 +40,7 @@ async def test_an_open_proxy_passes_everything_on(proxy: Proxy) -> None:
 
 
 async def test_a_slow_proxy_gives_each_answer_late_and_in_order(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.faults.rig.proxy.SLOW_S", 0.3)
+    monkeypatch.setattr("tests.faults.harness.proxy.SLOW_S", 0.3)
     assert SLOW_S == 2.0
     reader, writer = await asyncio.open_connection(HOST, proxy.port)
     await proxy.turn(Way.SLOW)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.helm.conftest import Objects, Render
 
-# Postgres keeps these for its superuser; the rest of what is spared is for people (docs/sizing.md).
+# Postgres keeps these for its superuser; the rest of what is spared is for people (docs/howto/scale.md).
 RESERVED_BY_POSTGRES = 3
 # What `usher` opens at the command line, in hooks and in tests (usher_operator/console.py).
 POOL_OF_A_TOOL = 2

@@ -1,13 +1,14 @@
 """The program under the exec driver: one child in a session of its own, and whatever it starts.
 
 As PID 1 the bot inherits every orphan of the container, so one SIGCHLD handler waits for all of them; elsewhere only
-for the child, because other children are not ours. That handler is the only one who waits: `subprocess` and asyncio
-would steal its news. The child is started once, and nothing of its group survives `kill`.
+for the child, because other children are not ours. Only that handler waits: `subprocess` and asyncio would steal its
+news. The child is started once, and nothing of its group survives `kill`.
 """
 
 import asyncio
 import os
 import signal
+import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -34,14 +35,7 @@ class Child:
     def start(self, *, environment: Mapping[str, str]) -> None:
         """Start it. Raises OSError when there is no such program."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._reap)
-        self._pid = os.posix_spawnp(
-            self._command[0],
-            self._command,
-            environment,
-            file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)],
-            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
-            setsid=True,
-        )
+        self._pid = _started(self._command, environment)
         self._reap()
 
     async def ended(self) -> int:
@@ -87,3 +81,13 @@ class Child:
     def _note_end(self, code: int) -> None:
         if not self._ended.done():
             self._ended.set_result(code if code >= 0 else 128 - code)
+
+
+def _started(command: list[str], environment: Mapping[str, str]) -> int:
+    """The pid of a new process in a session of its own.
+
+    os.posix_spawnp would do, but portable builds of Python, such as those that uv installs, have it without setsid.
+    """
+    child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
+    child.returncode = 0  # makes subprocess forget it: only the SIGCHLD handler may wait
+    return child.pid

@@ -1,7 +1,7 @@
 """From an HTTP request to a handler's `Call`, and from its answer to an HTTP response."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -20,7 +20,6 @@ BODY_TIMEOUT_S = 10
 # RFC 9110 names are free; what a client sends must not grow the answer's head without bound.
 WARNINGS_MAX = 10
 
-Model = TypeVar("Model", bound=BaseModel)
 AnyCall = Call[BaseModel, BaseModel, BaseModel, BaseModel]
 
 
@@ -79,7 +78,7 @@ def _ignored(model: type[BaseModel], values: object) -> list[str]:
     return [f"{name} is not supported and was ignored." for name in names if name not in model.model_fields]
 
 
-def _parse(model: type[Model], values: object, *, where: str) -> Model:
+def _parse[Model: BaseModel](model: type[Model], values: object, *, where: str) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as exc:

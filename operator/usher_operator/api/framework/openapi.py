@@ -31,7 +31,7 @@ MEANINGS = {
 }
 
 DESCRIPTION = """Meeting bots on Kubernetes. Send your key as `X-API-Key`. Clients written for Vexa work unchanged;
-the documentation's page on Vexa compatibility lists how its versions differ and what Usher answers."""
+`docs/reference/vexa-compatibility.md` lists how its versions differ and what Usher answers."""
 
 
 def document(routes: list[Route]) -> Json:

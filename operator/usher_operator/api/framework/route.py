@@ -37,7 +37,6 @@ PathT = TypeVar("PathT", bound=BaseModel, default=Nothing)
 QueryT = TypeVar("QueryT", bound=BaseModel, default=Nothing)
 BodyT = TypeVar("BodyT", bound=BaseModel, default=Nothing)
 HeadersT = TypeVar("HeadersT", bound=BaseModel, default=Nothing)
-GivesT = TypeVar("GivesT")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +58,7 @@ class Call(Generic[PathT, QueryT, BodyT, HeadersT]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer(Generic[GivesT]):
+class Answer[GivesT]:
     """A body with a status other than the route's own, with headers, or with warnings about the request."""
 
     body: GivesT

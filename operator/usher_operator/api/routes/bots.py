@@ -51,6 +51,7 @@ class Bots:
     namespace: str
     legacy_statuses: bool = False
     now: Callable[[], datetime] = _utc_now
+    allowed_private_hosts: tuple[str, ...] = ()
 
     def routes(self) -> list[Route]:
         """The route table."""
@@ -117,7 +118,13 @@ class Bots:
         refuse_schedule(call.body, now=self.now())
         key = call.headers.idempotency_key
         connection_id = str(uuid5(IDEMPOTENCY_NAMESPACE, f"{call.user_id}:{key}") if key else uuid4())
-        request = to_reservation(call.body, user_id=call.user_id, connection_id=connection_id, namespace=self.namespace)
+        request = to_reservation(
+            call.body,
+            user_id=call.user_id,
+            connection_id=connection_id,
+            namespace=self.namespace,
+            allowed_private_hosts=self.allowed_private_hosts,
+        )
         bot, created = await self._reserve(request)
         if not created and bot.spec not in (request.spec, {}):
             message = "was used for another request; use a new key"

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AliasChoices, AwareDatetime, ConfigDict, Field, NaiveDatetime, model_validator
 
 from usher_models.platforms import URL_MAX_LENGTH, Platform
-from usher_operator.api.schemas.fields import PRINTABLE, Input, Language, Line, Milliseconds, Task, Text
+from usher_operator.api.schemas.fields import PRINTABLE, STORABLE, Input, Language, Line, Milliseconds, Task, Text
 
 Budget = Annotated[int, Field(ge=10_000, le=7_200_000)]
 
@@ -42,11 +42,11 @@ class BotCreate(Input):
     platform: Annotated[Platform | None, Field(examples=["google_meet"])] = None
     """The meeting's platform; may be omitted with `meeting_url`."""
 
-    native_meeting_id: Annotated[Line | None, Field(examples=["abc-defg-hij"])] = None
+    native_meeting_id: Annotated[Text | None, Field(examples=["abc-defg-hij"])] = None
     """The meeting's id on its platform."""
 
     meeting_url: Annotated[
-        Annotated[str, Field(max_length=URL_MAX_LENGTH, pattern=PRINTABLE)] | None,
+        Annotated[str, Field(max_length=URL_MAX_LENGTH, pattern=STORABLE)] | None,
         Field(examples=["https://meet.google.com/abc-defg-hij"]),
     ] = None
     """The meeting's link, as a person would open it."""

@@ -1,4 +1,4 @@
-"""A live row whose Job is gone, and its pod too: deleted by somebody, or collected with its BotRequest."""
+"""A live row whose Job is gone, and its pod too: deleted by a person, or collected with its BotRequest."""
 
 from usher_models.db.bots import Bot
 from usher_models.db.transitions import Closing

@@ -1,4 +1,4 @@
-"""A pod whose image will never be there: the kubelet has said so, and waiting for a deadline helps nobody."""
+"""A pod whose image will never be there: the kubelet says so, and waiting for a deadline would not help."""
 
 from usher_models.db.transitions import Closing
 from usher_models.states import Reason, Source, Status

@@ -17,7 +17,7 @@ async def test_switched_off_it_says_so_on_every_path_and_health_still_answers(
     given: Scenario, kube: FakeKube, publisher: RecordingPublisher
 ) -> None:
     app = public_api(some_settings(api_enabled=False), database=given.database, publisher=publisher, kube=kube)
-    Health(database=given.database, publisher=RedisPublisher.connect("")).add_routes(app)
+    Health(component="serve", database=given.database, publisher=RedisPublisher.connect("")).add_routes(app)
     async with TestClient(TestServer(app)) as http:
         for method, path in (("GET", "/bots/status"), ("POST", "/bots"), ("GET", "/openapi.json"), ("GET", "/")):
             answer = await http.request(method, path)

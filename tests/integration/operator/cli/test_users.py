@@ -28,6 +28,19 @@ def test_users_are_added_listed_and_limited() -> None:
     assert "The user does not exist." in usher("user", "set-limit", "b@example.org", "1", code=1)
 
 
+def test_adding_a_user_again_keeps_the_limit_unless_another_is_given() -> None:
+    user_id = usher("user", "add", "a@example.org", "-n", "7").strip()
+    assert usher("user", "add", "a@example.org").strip() == user_id
+    assert json.loads(usher("user", "list", "--json"))[0]["max_concurrent_bots"] == 7
+    assert "its limit is now 2, it was 7." in usher("user", "add", "a@example.org", "-n", "2")
+
+
+def test_a_name_with_brackets_is_shown_as_it_is() -> None:
+    usher("user", "add", "a@example.org")
+    usher("token", "create", "a@example.org", "--name", "Ops [/team]")
+    assert "Ops [/team]" in usher("token", "list", "a@example.org")
+
+
 def test_keys_are_created_listed_and_revoked() -> None:
     usher("user", "add", "a@example.org")
     secret = usher("token", "create", "a@example.org", "--name", "ci", "--scope", "bot").strip()

@@ -20,7 +20,7 @@ REDIS_AWAY = "redis://127.0.0.1:1/0"
 @asynccontextmanager
 async def serving(database: Database, redis_url: str = "", **fields: Any) -> AsyncIterator[tuple[Health, Client]]:
     publisher = RedisPublisher.connect(redis_url)
-    health = Health(database=database, publisher=publisher, **fields)
+    health = Health(component="serve", database=database, publisher=publisher, **fields)
     app = web.Application()
     health.add_routes(app)
     async with TestClient(TestServer(app)) as client:

@@ -186,6 +186,13 @@ async def test_a_request_under_a_connection_that_has_one_is_refused(plane: Plane
         pytest.param({"nativeMeetingId": "abc"}, "InvalidMeeting", "'abc' is not a zoom meeting id", id="id"),
         pytest.param({"platform": "webex"}, "InvalidMeeting", "Unknown platform 'webex'", id="platform"),
         pytest.param({"meetingUrl": "http://zoom.us/j/85123456789"}, "InvalidMeeting", "https://", id="url"),
+        pytest.param({"meetingUrl": "https://zoom.us/rec/x"}, "InvalidMeeting", "a recording of Zoom", id="no meeting"),
+        pytest.param(
+            {"platform": "jitsi", "nativeMeetingId": "api@kubernetes.default.svc"},
+            "InvalidMeeting",
+            "must name a public host",
+            id="host of the cluster",
+        ),
         pytest.param({"image": "example.org/x:1"}, "ImageNotAllowed", "spec.image example.org/x:1", id="image"),
         pytest.param({"maxDurationSeconds": "x"}, "InvalidRequest", "spec.maxDurationSeconds", id="number"),
         pytest.param({"botName": "\x00"}, "InvalidRequest", "spec.botName", id="NUL"),

@@ -18,12 +18,16 @@ COMMANDS = [
     "user add",
     "user list",
     "user set-limit",
+    "user remove",
     "token create",
     "token list",
     "token revoke",
     "why",
     "follow",
     "bots",
+    "meetings",
+    "leave",
+    "adopt-legacy",
     "smoke",
     "probe",
     "drain",
@@ -31,11 +35,13 @@ COMMANDS = [
 ARGUMENTS = {
     "user add": ["a@example.org"],
     "user set-limit": ["a@example.org", "3"],
+    "user remove": ["a@example.org"],
     "token create": ["a@example.org"],
     "token list": ["a@example.org"],
     "token revoke": ["1"],
     "why": ["1"],
     "follow": ["standup"],
+    "leave": ["standup"],
 }
 
 
@@ -84,7 +90,14 @@ def test_a_wrong_setting_does_not_show_its_secret(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     "arguments",
-    [["leave"], ["why"], ["why", "one"], ["user", "add"], ["user", "add", "a@example.org", "-n", "-1"], ["bots", "-x"]],
+    [
+        ["leave"],
+        ["why"],
+        ["meetings", "--since", "soon"],
+        ["user", "add"],
+        ["user", "add", "a@example.org", "-n", "-1"],
+        ["bots", "-x"],
+    ],
 )
 def test_wrong_usage_is_told_apart_from_failure(arguments: list[str]) -> None:
     code, _, err = run(*arguments)
@@ -97,3 +110,9 @@ def test_without_a_command_the_help_is_shown(arguments: list[str]) -> None:
     _, out, err = run(*arguments)
     assert "Usage:" in out + err
     assert "Commands" in out + err
+
+
+def test_the_version_is_printed() -> None:
+    code, out, _ = run("--version")
+    assert code == 0
+    assert re.fullmatch(r"usher \d+\.\d+\.\d+\S*\n", out)
