@@ -14,6 +14,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from usher_operator.webhooks.guard import Guard, TargetRefused
 
 TIMEOUT_S = 10.0
+# A name server that does not answer is asked this often, for this long; together less than an attempt may take.
+DNS_TRIES = 2
+DNS_TIMEOUT_S = 2.0
 ANSWER_MAX_BYTES = 1024
 
 
@@ -36,7 +39,9 @@ class GuardedResolver(AbstractResolver):
 
     def __init__(self, guard: Guard, inner: AbstractResolver | None = None) -> None:
         self._guard = guard
-        self._inner = inner or aiohttp.ThreadedResolver()
+        # Not the system's resolver: it occupies threads that the database and Redis need to connect, and a user's slow
+        # name server would hold them.
+        self._inner = inner or aiohttp.AsyncResolver(timeout=DNS_TIMEOUT_S, tries=DNS_TRIES)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
