@@ -169,7 +169,8 @@ class ApiSettings(_Group):
     """serve: the key that X-Admin-API-Key must have, at least 16 characters. Empty: the admin API answers 403."""
 
     gateway_secret: SecretStr = SecretStr("")
-    """serve: the INTERNAL_API_SECRET of Vexa's gateways that ask Usher to check keys. Empty: they get 503."""
+    """serve: the INTERNAL_API_SECRET of Vexa's gateways, which then check keys here. They read changes of status on the
+    Redis of `redis_url`, whose user publishes on bm:meeting:* and u:*. Empty: gateways get 503."""
 
     media_upstream: str = ""
     """serve: the URL of the service that answers for transcripts, recordings and chat. Empty: these routes are 501."""
@@ -189,7 +190,10 @@ class ServerSettings(_Group):
     """Ports, connections and the shutdown of HTTP servers."""
 
     api_port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    """serve: the public API, health and metrics."""
+    """serve: the public API and health."""
+
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 8083
+    """serve: metrics, for Prometheus only."""
 
     callback_port: Annotated[int, Field(ge=0, le=65535)] = 8081
     """serve: callbacks of bots, for the cluster only."""

@@ -7,17 +7,41 @@ secret is ever a field. Metrics are process-wide, as Prometheus wants them, and 
 import logging
 import sys
 from contextvars import ContextVar
-from typing import Final, Literal
+from typing import Any, Final, Literal, Self
 
 from prometheus_client import Counter, Gauge, Histogram
 from pythonjsonlogger.json import JsonFormatter
+
+from usher_models.states import Reason
 
 RESERVATIONS: Final = Counter(
     "usher_reservations", "Requests for a slot, by outcome: admitted, or the code of the refusal.", ["outcome"]
 )
 CALLBACKS: Final = Counter("usher_callbacks", "Callbacks answered, by kind and HTTP code.", ["kind", "code"])
 CALLBACK_SECONDS: Final = Histogram("usher_callback_seconds", "Time to answer a callback, by kind.", ["kind"])
-TRANSITIONS: Final = Counter(
+
+
+def reason_label(reason: str) -> str:
+    """The reason as a label. Bots invent reasons, and each would be a series in every replica for ever."""
+    if reason.startswith("exit_code_"):
+        return "exit_code"
+    return reason if reason in _REASONS else "other"
+
+
+_REASONS = frozenset(map(str, Reason))
+
+
+class _Transitions(Counter):
+    """A counter whose reasons are bounded, wherever it is incremented."""
+
+    def labels(self, *labelvalues: Any, **labelkwargs: Any) -> Self:
+        """One series."""
+        if "reason" in labelkwargs:
+            labelkwargs["reason"] = reason_label(str(labelkwargs["reason"]))
+        return super().labels(*labelvalues, **labelkwargs)
+
+
+TRANSITIONS: Final = _Transitions(
     "usher_transitions", "Changes of status, by new status, source and reason.", ["target", "source", "reason"]
 )
 COMMANDS: Final = Counter("usher_commands", "Commands published, by action and outcome.", ["action", "outcome"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from usher_models.db.reservations import Request
 from usher_models.platforms import MeetingRef, Platform, resolve
@@ -31,7 +32,7 @@ def to_reservation(
     meeting = resolve(
         platform=body.platform,
         native_id=native_id,
-        url=body.meeting_url,
+        url=_url(body),
         passcode=passcode,
         allowed_private_hosts=allowed_private_hosts,
     )
@@ -41,10 +42,10 @@ def to_reservation(
             "connectionId": connection_id,
             "platform": str(meeting.platform),
             "nativeMeetingId": meeting.native_id,
-            "meetingUrl": meeting.url if body.meeting_url else None,
+            "meetingUrl": meeting.url if _url(body) else None,
             "passcode": passcode,
             "botName": body.bot_name or DEFAULT_BOT_NAME,
-            "language": body.language,
+            "language": _language(body),
             "task": body.task,
             "lobbyTimeoutSeconds": _lobby_s(body),
             "maxDurationSeconds": _duration_s(body),
@@ -79,10 +80,22 @@ def _config(body: BotCreate, meeting: MeetingRef) -> dict[str, Any]:
             "bot_name": body.bot_name or DEFAULT_BOT_NAME,
             "meeting_url": meeting.url,
             "passcode": meeting.passcode,
-            "language": body.language,
+            "language": _language(body),
             "task": body.task,
         }
     )
+
+
+def _language(body: BotCreate) -> str | None:
+    """Vexa's `auto` is what a bot does without a language."""
+    return None if body.language == "auto" else body.language
+
+
+def _url(body: BotCreate) -> str | None:
+    """The link; that of a Teams meeting on a host of its own is made of host and id."""
+    if body.meeting_url or not body.teams_base_host or not body.native_meeting_id:
+        return body.meeting_url
+    return f"https://{body.teams_base_host}/meet/{quote(body.native_meeting_id, safe='')}"
 
 
 def _lobby_s(body: BotCreate) -> int:
