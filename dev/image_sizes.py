@@ -1,5 +1,6 @@
 """What the bytes of the images are: `make image-sizes` prints a table for each (the images must be built)."""
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -11,8 +12,7 @@ from dev.cluster.staging import chosen
 from dev.machine.errors import DevError
 
 IMAGES = "operator,bot"
-LAYERS = ("Debian with Python", "dependencies", "Usher")
-SITE_PACKAGES = "opt/usher/lib"
+DEPENDENCIES = "opt/usher"
 LISTED = 12
 MIB = 2**20
 
@@ -30,25 +30,25 @@ def main() -> int:
 
 def table(settings: Settings, tag: str) -> Iterator[str]:
     """The lines of the table of one image."""
-    layers = buildah.layer_sizes(settings, tag)
-    yield f"{tag}: {sum(layers) / MIB:.0f} MiB unpacked"
-    yield from (_line(name, size) for name, size in zip(LAYERS, layers, strict=True))
     with buildah.mounted(settings, tag) as root:
-        [packages] = (root / SITE_PACKAGES).glob("python*/site-packages")
-        sizes = by_package(packages)
-        yield "of the dependencies"
-        yield from (_line(name, size) for name, size in sizes.most_common(LISTED))
-        yield _line("others", sum(sizes.values()) - sum(size for _, size in sizes.most_common(LISTED)))
-        yield _line("bytecode of all of them", sum(path.stat().st_size for path in packages.rglob("*.pyc")))
+        whole, dependencies, usher = (unpacked(root / part) for part in ("", DEPENDENCIES, "opt/code"))
+        [packages] = (root / DEPENDENCIES).glob("lib/python*/site-packages")
+        sizes = Counter({entry.name: unpacked(entry) for entry in packages.iterdir()})
+        bytecode = sum(path.stat().st_size for path in packages.rglob("*.pyc"))
+    yield f"{tag}: {whole / MIB:.0f} MiB unpacked"
+    yield _line("Debian with Python", whole - dependencies - usher)
+    yield _line("Usher", usher)
+    yield _line("dependencies, of which", dependencies)
+    yield from (_line(f"  {name}", size) for name, size in sizes.most_common(LISTED))
+    yield _line("  others", sum(sorted(sizes.values())[:-LISTED]))
+    yield _line("bytecode in all dependencies", bytecode)
 
 
-def by_package(folder: Path) -> "Counter[str]":
-    """The bytes of the files below each entry of a folder."""
-    sizes: Counter[str] = Counter()
-    for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            sizes[path.relative_to(folder).parts[0]] += path.stat().st_size
-    return sizes
+def unpacked(path: Path) -> int:
+    """The bytes of a file, or of all files below a folder; one with several names counts once."""
+    files = [path] if path.is_file() else [Path(top, name) for top, _, names in os.walk(path) for name in names]
+    stats = (file.lstat() for file in files)
+    return sum({(stat.st_dev, stat.st_ino): stat.st_size for stat in stats}.values())
 
 
 def _line(name: str, size: int) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from dev.cluster import buildah
 from dev.cluster.settings import REPOSITORY, Settings, load
+from dev.image_sizes import unpacked
 from dev.machine.commands import run
 from dev.machine.errors import DevError
 
@@ -45,6 +46,7 @@ def write(settings: Settings, image: str, *, version: str, cyclonedx: str, page:
     python: dict[str, Any] = json.loads(run(argv))
     with buildah.mounted(settings, tag) as root:
         packages = list(debian_components((root / PACKAGES).read_text()))
+        size = unpacked(root) / 2**20
     if not packages:
         raise DevError(f"{tag} has no package list of dpkg; build it on a Debian base.")
     listed = python.get("components", [])
@@ -52,7 +54,6 @@ def write(settings: Settings, image: str, *, version: str, cyclonedx: str, page:
     metadata = python.get("metadata", {}) | {"component": about}
     whole = python | {"metadata": metadata, "components": [*listed, *packages]}
     page.write_text(json.dumps(whole, indent=1) + "\n")
-    size = sum(buildah.layer_sizes(settings, tag)) / 2**20
     return f"{tag}: {size:.0f} MiB, {len(listed)} Python and {len(packages)} Debian packages: {page.name}"
 
 

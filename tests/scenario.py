@@ -40,9 +40,11 @@ from typing import Any, Protocol, Self
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from usher_models.db import bots, desired_state, heartbeats, reservations, transitions, users
+from usher_models.db import bots, desired_state, heartbeats, reservations, status_writes, transitions, users
 from usher_models.db.bots import Bot, Transition
 from usher_models.db.engine import Database
+from usher_models.db.heartbeats import Heartbeat
+from usher_models.db.speaker import Speaker
 from usher_models.platforms import MeetingRef, resolve
 from usher_models.states import HOLDS_SLOT, Reason, Source, Stage, Status
 
@@ -99,6 +101,22 @@ def pod_of(connection_id: str) -> str:
     return f"pod-{connection_id}"[:36]
 
 
+# A pod that speaks for no meeting.
+STRANGER = Speaker(namespace="bots", job_name="bot-0", pod_uid="pod-1")
+
+
+def speaker_of(bot: "Named", *, pod_uid: str | None = None) -> Speaker:
+    """The pod as which a scenario's bot speaks: the one bound to its row, unless `pod_uid` names another."""
+    namespace = bot.request_namespace or "bots"
+    bound = bot.pod_uid or pod_of(bot.connection_id)
+    return Speaker(namespace=namespace, job_name=bot.job_name, pod_uid=pod_uid or bound)
+
+
+def heartbeat_of(bot: "Named", *, pod_uid: str | None = None, seq: int | None = None) -> Heartbeat:
+    """A heartbeat of the bot, sent by `speaker_of` it."""
+    return Heartbeat(connection_id=bot.connection_id, speaker=speaker_of(bot, pod_uid=pod_uid), seq=seq)
+
+
 def a_request(user: User, **fields: Any) -> reservations.Request:
     """A reservation request of that user, for a meeting of its own unless `fields` name one."""
     number = next(_numbers)
@@ -133,9 +151,8 @@ class Scenario:
 
     async def ends(self, bot: Bot, target: Status = Status.COMPLETED) -> None:
         """That bot, which may have been made by anybody, reports its exit now."""
-        pod_uid = bot.pod_uid or pod_of(bot.connection_id)
         async with self.database.transaction() as connection:
-            assert await move(connection, bot, target, source=Source.BOT, reason=USUAL_REASONS[target], pod_uid=pod_uid)
+            assert await move(connection, bot, target, source=Source.BOT, reason=USUAL_REASONS[target])
 
     async def an_outage(self, *, lasted: float, ended_ago: float) -> None:
         """A span of the past in which no replica could take callbacks; seconds."""
@@ -272,8 +289,7 @@ class BotInTheMaking:
 
         async def step(connection: AsyncConnection, bot: Bot) -> None:
             why = reason or USUAL_REASONS[target]
-            pod_uid = self._pod_uid or pod_of(bot.connection_id)
-            assert await move(connection, bot, target, source=source, reason=why, pod_uid=pod_uid), (
+            assert await move(connection, bot, target, source=source, reason=why, pod_uid=self._pod_uid), (
                 f"{source} moved nothing from {bot.status} to {target}"
             )
 
@@ -283,8 +299,7 @@ class BotInTheMaking:
         """It sent a heartbeat."""
 
         async def step(connection: AsyncConnection, bot: Bot) -> None:
-            pod_uid = self._pod_uid or pod_of(bot.connection_id)
-            await heartbeats.beat(connection, heartbeats.Beat(connection_id=bot.connection_id, pod_uid=pod_uid))
+            await heartbeats.record(connection, heartbeat_of(bot, pod_uid=self._pod_uid))
 
         return self._then(step)
 
@@ -299,8 +314,8 @@ class BotInTheMaking:
         """It told its stage."""
 
         async def step(connection: AsyncConnection, bot: Bot) -> None:
-            pod_uid = self._pod_uid or pod_of(bot.connection_id)
-            await heartbeats.note_details(connection, bot.connection_id, pod_uid=pod_uid, stage=stage)
+            speaker = speaker_of(bot, pod_uid=self._pod_uid)
+            await heartbeats.record_details(connection, bot.connection_id, speaker=speaker, stage=stage)
 
         return self._then(step)
 
@@ -318,7 +333,7 @@ class BotInTheMaking:
 
     def written(self) -> Self:
         """Its BotRequest shows what is so far."""
-        return self._then(lambda connection, bot: bots.mark_written(connection, [bot]))
+        return self._then(lambda connection, bot: status_writes.mark_written(connection, [bot]))
 
     def waited(self, seconds: float) -> Self:
         """That many seconds passed: all that happened so far moves into the past."""
@@ -354,6 +369,15 @@ class Named(Protocol):
     @property
     def connection_id(self) -> str: ...
 
+    @property
+    def request_namespace(self) -> str | None: ...
+
+    @property
+    def job_name(self) -> str: ...
+
+    @property
+    def pod_uid(self) -> str | None: ...
+
 
 async def move(
     connection: AsyncConnection,
@@ -364,11 +388,12 @@ async def move(
     reason: str | None = None,
     pod_uid: str | None = None,
 ) -> bool:
-    """Move a bot by the function that `source` uses; whether it moved. A bot's own report may also raise."""
+    """Move a bot by the function that `source` uses; True if it moved. A bot's own report may also raise."""
     why = reason or USUAL_REASONS.get(target, Reason.REQUESTED)
     if source is Source.BOT:
-        told = transitions.Report(connection_id=bot.connection_id, target=target, reason=why, pod_uid=pod_uid)
-        return (await transitions.report(connection, told)).applied
+        speaker = speaker_of(bot, pod_uid=pod_uid)
+        reported = transitions.Report(connection_id=bot.connection_id, target=target, reason=why, speaker=speaker)
+        return (await transitions.report(connection, reported)).applied
     if source in (Source.OPERATOR, Source.API):
         return await transitions.move_reserved(
             connection, bot.connection_id, target=target, source=source, reason=why, message=None

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from usher_bot.errors import InvalidSettings
+from usher_models.defaults import LOBBY_TIMEOUT_S, MAX_DURATION_S
 from usher_models.platforms import Platform
 from usher_models.wire import ConnectionId
 
@@ -71,10 +72,10 @@ class Settings(BaseSettings):
     ] = {}
     lobby_timeout_s: Annotated[
         float, Field(gt=0, le=86_400, description="a number of seconds from above 0 to 86400")
-    ] = 900
+    ] = LOBBY_TIMEOUT_S
     max_duration_s: Annotated[
         float, Field(gt=0, le=604_800, description="a number of seconds from above 0 to 604800")
-    ] = 14_400
+    ] = MAX_DURATION_S
     leave_grace_s: Annotated[float, Field(gt=0, le=3_600, description="a number of seconds from above 0 to 3600")] = 30
     heartbeat_interval_s: Annotated[float, Field(ge=0.1, le=600, description="a number of seconds from 0.1 to 600")] = (
         30

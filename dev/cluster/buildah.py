@@ -4,7 +4,6 @@ Storage is private (`Settings.image_store`). Working containers of a killed buil
 build removes what it finds.
 """
 
-import json
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -67,12 +66,6 @@ def output(settings: Settings, tag: str, *argv: str) -> str:
     """What a program in an image of the private storage prints."""
     with _container(settings, tag) as container:
         return run([*_private(settings), "run", "--isolation", "chroot", container, "--", *argv])
-
-
-def layer_sizes(settings: Settings, tag: str) -> list[int]:
-    """The unpacked sizes of an image's layers in bytes, the base's first."""
-    argv = [*_private(settings), "inspect", "--type", "image", "--format", "{{.Manifest}}", tag]
-    return [int(layer["size"]) for layer in json.loads(run(argv))["layers"]]
 
 
 @contextmanager

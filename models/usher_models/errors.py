@@ -21,9 +21,12 @@
     │   └── MeetingOver         meeting_over               the bot must exit
     ├── Unauthorized            unauthorized               no valid token
     ├── Forbidden               forbidden                  a valid token without this permission
-    ├── DatabaseForbids         database_forbids           the database role lacks a privilege
     └── Unavailable                                        a retry may succeed
+        ├── RowUnreadable       row_unreadable             a meeting has a status that Usher does not know
         ├── DatabaseUnavailable database_unavailable
+        │   ├── DatabaseBusy    database_unavailable       a lock or a connection did not become free in time
+        │   ├── DatabaseNotReady database_unavailable      it cannot write, or its schema is missing or too old
+        │   └── DatabaseForbids database_forbids           the database role lacks a privilege
         ├── KubernetesUnavailable kubernetes_unavailable
         └── NotLeading          not_leading                another process leads; this one must not write
 
@@ -39,7 +42,12 @@ class UsherError(Exception):
     code: ClassVar[str] = "internal"
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or (self.__doc__ or self.code).strip())
+        super().__init__(message or self.summary())
+
+    @classmethod
+    def summary(cls) -> str:
+        """The sentence of this kind of error, without the particulars of one."""
+        return (cls.__doc__ or cls.code).strip()
 
 
 class InvalidMeeting(UsherError):
@@ -185,22 +193,36 @@ class Forbidden(UsherError):
     code = "forbidden"
 
 
-class DatabaseForbids(UsherError):
-    """The database role lacks a privilege."""
-
-    code = "database_forbids"
-
-
 class Unavailable(UsherError):
     """A service that Usher depends on is unavailable. Try again later."""
 
     code = "unavailable"
 
 
+class RowUnreadable(Unavailable):
+    """A meeting has a status that Usher does not know."""
+
+    code = "row_unreadable"
+
+
 class DatabaseUnavailable(Unavailable):
     """The database cannot be reached. Try again later."""
 
     code = "database_unavailable"
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """The database is busy. Try again later."""
+
+
+class DatabaseNotReady(DatabaseUnavailable):
+    """The database cannot be used yet. Try again later."""
+
+
+class DatabaseForbids(DatabaseUnavailable):
+    """The database role lacks a privilege."""
+
+    code = "database_forbids"
 
 
 class KubernetesUnavailable(Unavailable):

@@ -5,7 +5,6 @@ never reach a log. Durations are seconds.
 """
 
 from contextlib import suppress
-from fnmatch import fnmatchcase
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Quantity = Annotated[str, Field(pattern=r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i)?$")]
 
 ENV_PREFIX = "USHER_"
 
@@ -63,7 +63,23 @@ class BotSettings(_Group):
     """The pull policy of bots' images."""
 
     allowed_images: Annotated[tuple[str, ...], NoDecode] = ()
-    """Globs of images that a BotRequest may name, comma-separated. Empty: only `bot_image`."""
+    """Globs of images that a BotRequest may name, comma-separated. A `*` does not match a `/`, and the registry is
+    matched whole. Empty: only `bot_image`."""
+
+    allowed_priority_classes: Annotated[tuple[str, ...], NoDecode] = ()
+    """PriorityClasses that a BotRequest may name, comma-separated. Empty: only `bot_priority_class`."""
+
+    allowed_tolerations: Annotated[tuple[str, ...], NoDecode] = ()
+    """Globs of taint keys that a BotRequest may tolerate, comma-separated. Empty: none."""
+
+    bot_max_cpu: Quantity = "8"
+    """The most cores that a BotRequest may ask for."""
+
+    bot_max_memory: Quantity = "8Gi"
+    """The most memory that a BotRequest may ask for."""
+
+    bot_max_ephemeral_storage: Quantity = "20Gi"
+    """The most disk space that a BotRequest may ask for."""
 
     allowed_private_meeting_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Jitsi hosts of private networks that bots may join, comma-separated; `*` stays within a label. Empty: none."""
@@ -98,7 +114,7 @@ class TokenSettings(_Group):
 
 
 class SilenceSettings(_Group):
-    """When silence ends a meeting, and when it must not."""
+    """When the stale rules fail a meeting, and when they must not."""
 
     heartbeat_interval_s: Seconds = 30
     """The time between two heartbeats of a bot. The default timeout is four of them."""
@@ -127,6 +143,9 @@ class SilenceSettings(_Group):
     brownout_limit_s: Seconds = 900
     """Stale checks resume after this long: bots do die together when their nodes do, and every meeting must end."""
 
+    brownout_small_fleet_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 240
+    """A fleet of fewer bots, all of them late, is not judged for this long: it may be the network. 0: at once."""
+
     stale_checks_enabled: bool = True
     """operate: whether stale rules end meetings. If false, only a finished Job ends what its bot did not end."""
 
@@ -135,7 +154,7 @@ class SilenceSettings(_Group):
 
 
 class ReconcilerSettings(_Group):
-    """How often operate looks, and how long it waits before it acts."""
+    """How often operate sweeps, and how long it waits before it acts."""
 
     reconcile_interval_s: Seconds = 10
     """The time between two sweeps. It bounds how long anything that the watch missed stays unrepaired."""
@@ -148,6 +167,9 @@ class ReconcilerSettings(_Group):
 
     leave_grace_s: Seconds = 60
     """After a leave command is ignored for this long, the bot's Job is deleted, which sends SIGTERM."""
+
+    history_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 90
+    """What Usher keeps of an ended meeting (row, transitions, webhooks) is deleted after this; 0: never."""
 
     status_write_interval_s: Seconds = 1
     """How often changed rows are written to their BotRequests."""
@@ -239,7 +261,13 @@ class Settings(
     """Every group together; a component asks for the groups it reads."""
 
     @field_validator(
-        "namespaces", "allowed_images", "allowed_private_meeting_hosts", "webhook_allowed_hosts", mode="before"
+        "namespaces",
+        "allowed_images",
+        "allowed_priority_classes",
+        "allowed_private_meeting_hosts",
+        "allowed_tolerations",
+        "webhook_allowed_hosts",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:
@@ -301,10 +329,6 @@ class Settings(
                 f"{ENV_PREFIX}BOT_REDIS_SECRET needs {ENV_PREFIX}REDIS_URL, whose user makes the users of bots"
             )
         return self
-
-    def allows_image(self, image: str) -> bool:
-        """Whether a BotRequest may name that image."""
-        return image == self.bot_image or any(fnmatchcase(image, glob) for glob in self.allowed_images)
 
 
 def _scheme(url: SecretStr) -> str:

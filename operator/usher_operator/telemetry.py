@@ -57,7 +57,14 @@ STALE_ENDS_POSTPONED: Final = Counter(
 )
 LAST_SWEEP: Final = Gauge("usher_last_sweep_timestamp_seconds", "When the last complete sweep ended.")
 LIVE_BOTS: Final = Gauge("usher_live_bots", "Bots that hold a slot, by status.", ["status"])
+BOTS_LEFT_OUT: Final = Gauge("usher_bots_left_out", "Live bots that a sweep cannot reconcile, by why.", ["why"])
 REQUESTS_IN_FLIGHT: Final = Gauge("usher_requests_in_flight", "BotRequests in flight or waiting in the backlog.")
+WATCH_RESTARTS: Final = Counter(
+    "usher_watch_restarts", "Watches that ended and were started again, by namespace.", ["namespace"]
+)
+DELETED_REQUESTS: Final = Counter(
+    "usher_deleted_requests", "BotRequests that were deleted: erased, or their time is up."
+)
 STATUS_WRITES: Final = Counter("usher_status_writes", "Status writes to BotRequests, by outcome.", ["outcome"])
 REDIS_USERS: Final = Counter("usher_redis_users", "Redis users of bots, by outcome.", ["outcome"])
 READY: Final = Gauge("usher_ready", "1 while this process is ready, by its readiness probe.", ["component"])

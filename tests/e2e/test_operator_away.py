@@ -13,16 +13,16 @@ RESERVE_ONLY = """
 import asyncio, json, sys
 from usher_models.db import reservations
 from usher_models.db.engine import Database
-from usher_operator.kube.botrequest import BotRequest, to_reservation
+from usher_operator.kube.botrequest import BotRequest
+from usher_operator.lifecycle.reservation import of_request
 from usher_operator.settings import load
 
 async def main():
     request = BotRequest.from_object(json.load(sys.stdin))
-    spec = request.spec()
     url = load().database_url.get_secret_value()
     database = Database.connect(url, pool_size=2, application_name="usher-test")
     async with database.transaction() as connection:
-        await reservations.reserve(connection, to_reservation(request, spec, user_id=spec.user_id))
+        await reservations.reserve(connection, of_request(request, user_id=request.spec().user_id))
     await database.close()
 
 asyncio.run(main())

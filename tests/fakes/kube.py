@@ -3,9 +3,12 @@
     kube = FakeKube()
     kube.apply(a_request_object(...))        a BotRequest, as kubectl would
     kube.away = True                         nobody answers any more
+    kube.forbidden.add("team-b")             this namespace cannot be listed
     kube.fail("create_job", KubernetesUnavailable())            the next call fails, and nothing happened
     kube.fail("create_job", KubernetesUnavailable(), late=True)     it happened, but the reply is lost
     kube.writes                              what the API server was asked to write, in order
+    kube.refused_statuses["bots"] = "no"     status writes in that namespace are refused for good
+    kube.installation = "…"                  lists leave out what carries the id of another installation
 
 Deleting a Job leaves its pod behind with a deletion timestamp until `pod_gone`, as the kubelet does.
 """
@@ -20,6 +23,8 @@ from tests.fakes.objects import a_pod
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import TERMINAL
 from usher_operator.kube.botrequest import BotRequest
+from usher_operator.kube.job_status import installation_of
+from usher_operator.kube.port import WriteRefused
 
 Json = dict[str, Any]
 Key = tuple[str, str]
@@ -47,14 +52,18 @@ class FakeKube:
 
     def __init__(self) -> None:
         self.away = False
+        self.forbidden: set[str] = set()
         self.requests: dict[Key, Json] = {}
         self.jobs: dict[Key, Json] = {}
         self.pods: dict[Key, Json] = {}
         self.events: list[Json] = []
         self.events_of_pods: dict[str, list[Json]] = {}
+        self.logs_of_pods: dict[str, str] = {}
         self.writes: list[Write] = []
         self.reads = 0
         self.revoked: set[Key] = set()
+        self.refused_statuses: dict[str, str] = {}
+        self.installation: str | None = None
         self._faults: dict[str, list[_Fault]] = {}
         self._numbers = itertools.count(1)
 
@@ -75,7 +84,7 @@ class FakeKube:
         self.requests[key] = new
         return copy.deepcopy(new)
 
-    def delete_request(self, namespace: str, name: str) -> None:
+    def owner_deletes(self, namespace: str, name: str) -> None:
         """Delete a BotRequest as its owner; its Jobs are collected with it."""
         uid = self.requests.pop((namespace, name))["metadata"]["uid"]
         for key, job in list(self.jobs.items()):
@@ -146,12 +155,13 @@ class FakeKube:
 
     async def list_jobs(self, namespace: str, *, succeeded: bool = True) -> list[Json]:
         """See KubePort."""
-        self._read("list_jobs")
-        return [job for job in _inside(namespace, self.jobs) if succeeded or not _completed(job)]
+        self._read("list_jobs", namespace)
+        jobs = [job for job in _inside(namespace, self.jobs) if succeeded or not _completed(job)]
+        return [job for job in jobs if self.installation in (None, installation_of(job))]
 
     async def list_pods(self, namespace: str, *, job_name: str | None = None, succeeded: bool = True) -> list[Json]:
         """See KubePort."""
-        self._read("list_pods")
+        self._read("list_pods", namespace)
         return [
             copy.deepcopy(pod)
             for (inside, job), pod in self.pods.items()
@@ -162,12 +172,14 @@ class FakeKube:
         """See KubePort."""
         self._read("get_request")
         body = self.requests.get((namespace, name))
-        return None if body is None else BotRequest.from_object(body)
+        request = None if body is None else BotRequest.from_object(body)
+        return request if request is not None and request.is_of(self.installation) else None
 
     async def list_requests(self, namespace: str, *, ended: bool = True) -> list[BotRequest]:
         """See KubePort."""
-        self._read("list_requests")
+        self._read("list_requests", namespace)
         requests = [BotRequest.from_object(body) for body in _inside(namespace, self.requests)]
+        requests = [request for request in requests if request.is_of(self.installation)]
         return [request for request in requests if ended or request.phase not in TERMINAL]
 
     async def create_request(self, namespace: str, request: Json) -> bool:
@@ -183,14 +195,24 @@ class FakeKube:
         _raise(fault)
         return created
 
-    async def withdraw_request(self, namespace: str, name: str) -> bool:
-        """Delete a BotRequest as its owner would."""
-        fault = self._call("withdraw_request")
-        found = (namespace, name) in self.requests
-        if found:
-            self.delete_request(namespace, name)
+    async def delete_request(self, namespace: str, name: str, *, uid: str | None) -> bool:
+        """See KubePort."""
+        fault = self._call("delete_request")
+        self.writes.append(Write("delete", "BotRequest", name))
+        found = self.requests.get((namespace, name))
+        same = found is not None and uid in (None, found["metadata"]["uid"])
+        if same:
+            self.owner_deletes(namespace, name)
         _raise(fault)
-        return found
+        return same
+
+    async def foreign_objects(self, namespace: str, *, installation: str) -> list[str]:
+        """See KubePort."""
+        self._read("foreign_objects")
+        jobs = [job for job in _inside(namespace, self.jobs) if installation_of(job) not in (None, installation)]
+        requests = map(BotRequest.from_object, _inside(namespace, self.requests))
+        names = [job["metadata"]["name"] for job in jobs]
+        return names + [request.name for request in requests if not request.is_of(installation)]
 
     async def revoke(self, namespace: str, role_binding: str) -> bool:
         """Note that a RoleBinding was deleted."""
@@ -198,15 +220,19 @@ class FakeKube:
         self.revoked.add((namespace, role_binding))
         return True
 
-    async def patch_request_status(self, namespace: str, name: str, status: Json) -> bool:
+    async def patch_request_status(self, namespace: str, name: str, status: Json, *, uid: str) -> bool:
         """See KubePort."""
         fault = self._call("patch_request_status")
         self.writes.append(Write("patch", "BotRequest", name))
+        refusal = self.refused_statuses.get(namespace)
+        if refusal is not None:
+            raise WriteRefused(refusal)
         found = self.requests.get((namespace, name))
-        if found is not None:
+        same = found is not None and found["metadata"]["uid"] == uid
+        if found is not None and same:
             _merge(found["status"], copy.deepcopy(status))
         _raise(fault)
-        return found is not None
+        return same
 
     async def create_event(self, namespace: str, event: Json) -> None:
         """See KubePort."""
@@ -219,13 +245,20 @@ class FakeKube:
         self._read("pod_events")
         return copy.deepcopy(self.events_of_pods.get(pod_name, []))
 
+    async def pod_log(self, namespace: str, pod_name: str) -> str:
+        """See KubePort."""
+        self._read("pod_log")
+        return self.logs_of_pods.get(pod_name, "")
+
     def _drop_job(self, key: Key) -> None:
         del self.jobs[key]
         if key in self.pods:
             self.pods[key]["metadata"]["deletionTimestamp"] = DELETED_AT
 
-    def _read(self, method: str) -> None:
+    def _read(self, method: str, namespace: str = "") -> None:
         self.reads += 1
+        if namespace in self.forbidden:
+            raise KubernetesUnavailable(f"{method}: forbidden in the namespace {namespace}.")
         _raise(self._call(method))
 
     def _call(self, method: str) -> _Fault | None:

@@ -6,6 +6,9 @@ from pydantic import SecretStr
 
 from usher_operator.settings import Settings
 
+# The id of the installation under test.
+INSTALLATION = "5b2f7c1e-9d0a-4e6b-8f3c-2a1d4c6e8f01"
+
 
 def some_settings(**fields: Any) -> Settings:
     """Settings as they are without any variable set, but for the database and `fields`."""

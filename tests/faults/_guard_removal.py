@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from usher_models import states
 from usher_models.db import heartbeats, leader_lock, reservations, stale_rules, transitions
+from usher_models.db.speaker import Speaker
 from usher_models.states import TERMINAL
-from usher_operator.callbacks.pod_token import PodIdentity
 from usher_operator.lifecycle import close
 from usher_operator.reconcile.silence import brownout, rate_limit, rules
 
@@ -72,8 +72,8 @@ async def _nothing(*_: Any) -> None:
     return None
 
 
-async def _nobody_is_quiet(*_: Any) -> stale_rules.Quiet:
-    return stale_rules.Quiet(quiet=0, speaking=0)
+async def _no_bot_is_late(*_: Any) -> stale_rules.Reports:
+    return stale_rules.Reports(late=0, reporting=0)
 
 
 _DB, _OP = "tests/integration/db/", "tests/integration/operator/"
@@ -107,9 +107,9 @@ GUARDS = [
         only="another_pod",
         take_out=_replace(
             transitions,
-            "_ONE",
-            "AND (CAST(:pod_uid AS varchar) IS NULL OR b.pod_uid IS NULL OR b.pod_uid = :pod_uid)",
-            "AND (CAST(:pod_uid AS varchar) IS NULL OR true)",
+            "_MOVE_SPEAKER",
+            "b.pod_uid IS NULL OR b.pod_uid = :pod_uid",
+            "true OR b.pod_uid = :pod_uid",
         ),
     ),
     Guard(
@@ -117,21 +117,26 @@ GUARDS = [
         does="a heartbeat of another pod is no sign of life",
         test=_DB + "test_heartbeats.py",
         only="another_pod or binds_the_pod",
-        take_out=_replace(heartbeats, "_BEAT", "b.pod_uid = :pod_uid OR", "true OR b.pod_uid = :pod_uid OR"),
+        take_out=_replace(heartbeats, "_RECORD", "OR b.pod_uid = :pod_uid", "OR true OR b.pod_uid = :pod_uid"),
     ),
     Guard(
         name="token_of_the_job",
         does="the token's pod must be one of the meeting's Job",
         test=_OP + "callbacks/test_routes.py",
         only="",
-        take_out=_set(PodIdentity, "require_job", lambda *_: None),
+        take_out=_set(Speaker, "require_job_of", lambda *_: None),
     ),
     Guard(
         name="report_of_the_job",
         does="a report of another Job's pod moves nothing",
         test=_OP + "callbacks/test_routes.py",
         only="another_meetings_pod",
-        take_out=_replace(transitions, "_ONE", "CAST(:job_name AS varchar) IS NULL", "true"),
+        take_out=_replace(
+            transitions,
+            "_MOVE_SPEAKER",
+            "b.request_namespace = :namespace AND b.job_name = :job_name",
+            "(true OR b.request_namespace = :namespace OR b.job_name = :job_name)",
+        ),
     ),
     Guard(
         name="heartbeat_row_lock",
@@ -145,7 +150,7 @@ GUARDS = [
         does="an event that was recorded is not recorded again",
         test=_DB + "test_transitions.py",
         only="late_started",
-        take_out=_replace(transitions, "_NOTE_LATE", "started', :event_id", "started', :event_id || random()"),
+        take_out=_replace(transitions, "_RECORD_LATE", "started', :event_id", "started', :event_id || random()"),
     ),
     Guard(
         name="outage_credit",
@@ -159,21 +164,21 @@ GUARDS = [
         does="when most of the fleet is silent at once, no bot is failed for silence",
         test=_OP + "reconcile/test_silence.py",
         only="most_of_the_fleet or hold",
-        take_out=_set(brownout.Brownout, "_mass_silence", lambda *_, **__: False),
+        take_out=_set(brownout.Brownout, "_is_active", lambda *_, **__: False),
     ),
     Guard(
         name="brownout_begins_in_time",
         does="a silent majority is seen before its first bot reaches its limit",
         test=_OP + "reconcile/test_silence.py",
         only="one_after_another",
-        take_out=_set(rules, "quiet", _nobody_is_quiet),
+        take_out=_set(rules, "count_reports", _no_bot_is_late),
     ),
     Guard(
         name="brownout_lasts",
         does="a brownout lasts until every bot had the time for one more heartbeat",
         test=_OP + "reconcile/test_silence.py",
         only="heard_last",
-        take_out=_set(brownout.Brownout, "_all_had_time_to_beat", lambda _: True),
+        take_out=_set(brownout.Brownout, "_all_had_time_to_report", lambda _: True),
     ),
     Guard(
         name="new_leader_waits",

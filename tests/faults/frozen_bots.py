@@ -10,6 +10,7 @@ import logging
 import random
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -21,23 +22,29 @@ from aiohttp import web
 from tests.databases import own_database
 from tests.fakes.kube import FakeKube
 from tests.fakes.publisher import RecordingPublisher
-from tests.fakes.settings import some_settings
+from tests.fakes.settings import INSTALLATION, some_settings
 from tests.fakes.tokens import AUDIENCE, ISSUER, NAMESPACE, SERVICE_ACCOUNT, TokenIssuer
 from tests.faults.figures import Figure, Scale, at_least, at_most, exactly
 from tests.scenario import Scenario
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
+from usher_models.db.leader_lock import LeaderLock
 from usher_models.errors import DatabaseUnavailable
 from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
-from usher_operator.callbacks.replica_heartbeat import keep_present
+from usher_operator.callbacks.replica_heartbeat import keep_recording
 from usher_operator.callbacks.routes import Callbacks
-from usher_operator.lifecycle.close import Closer
+from usher_operator.lifecycle.allowed_spec import AllowedSpec
+from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander
+from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.ensure import Ensurer
+from usher_operator.lifecycle.termination import Termination
 from usher_operator.processes.operate import job_settings
 from usher_operator.reconcile.reconciler import Reconciler
+from usher_operator.reconcile.sweep import Acts, Memory
 from usher_operator.redis_acl.users import NoUsers
 from usher_operator.settings import Settings
+from usher_operator.watch.in_flight import InFlight
 
 BOTS = 200
 TIMEOUT_S, INTERVAL_S, SWEEP_S = 120.0, 30.0, 10.0
@@ -113,11 +120,16 @@ async def serving(database: Database, issuer: TokenIssuer, settings: Settings) -
     verifier = TokenVerifier(
         KeyRing(keys), issuer=ISSUER, audience=AUDIENCE, namespaces=(NAMESPACE,), service_account=SERVICE_ACCOUNT
     )
-    callbacks = Callbacks(database=database, verifier=verifier, heartbeat_interval_s=settings.heartbeat_interval_s)
+    callbacks = Callbacks(
+        database=database,
+        verifier=verifier,
+        heartbeat_interval_s=settings.heartbeat_interval_s,
+        termination=Termination(FakeKube()),
+    )
     runner = web.AppRunner(callbacks.application(), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    present = asyncio.create_task(keep_present(database, "serve-1"))
+    present = asyncio.create_task(keep_recording(database, "serve-1"))
     try:
         yield int(runner.addresses[0][1])
     finally:
@@ -135,17 +147,27 @@ async def sweeping(database: Database, settings: Settings) -> AsyncIterator[None
         kube=kube,
         commander=commander,
         redis_users=NoUsers(),
-        job_settings=job_settings(settings),
-        allows_image=settings.allows_image,
+        job_settings=job_settings(settings, installation=INSTALLATION),
+        allowed=AllowedSpec(settings),
         now=lambda: datetime.now(UTC),
     )
+    lock = LeaderLock(database, lease_s=settings.leader_lease_s)
     reconciler = Reconciler(
         settings=settings,
         database=database,
         kube=kube,
-        commander=commander,
-        ensurer=ensurer,
-        closer=Closer(database=database, kube=kube),
+        acts=Acts(
+            kube=kube,
+            commander=commander,
+            ensurer=ensurer,
+            closer=Closer(ends=Ends(database, fence=lock), kube=kube),
+            request_creator=RequestCreator(database=database, kube=kube),
+        ),
+        memory=Memory.empty(settings=settings, kube=kube, clock=time.monotonic),
+        lock=lock,
+        in_flight=InFlight(),
+        installation=INSTALLATION,
+        clock=time.monotonic,
     )
     sweeping = asyncio.create_task(reconciler.run())
     logging.disable(logging.WARNING)

@@ -16,15 +16,15 @@ from sqlalchemy import text
 
 from tests.databases import own_database
 from tests.faults.figures import Figure, Scale, at_least, exactly
-from tests.scenario import Scenario
+from tests.scenario import Scenario, speaker_of
 from usher_models.db import heartbeats, stale_rules, transitions
 from usher_models.db.bots import Bot, bots_by_id
 from usher_models.db.engine import Database
-from usher_models.db.heartbeats import Beat, Sender
+from usher_models.db.heartbeats import Heartbeat
 from usher_models.db.transitions import Closing
 from usher_models.errors import MeetingOver
-from usher_models.states import Source, Status
-from usher_operator.callbacks.heartbeat_batch import Beats
+from usher_models.states import Reason, Source, Status
+from usher_operator.callbacks.heartbeat_batch import HeartbeatBatch
 
 LONG = True
 RACES, QUICK_RACES = 100_000, 300
@@ -94,13 +94,13 @@ async def _round(database: Database, tally: Tally, *, wanted: int) -> None:
 
 
 async def _hand(database: Database, bots: deque[Bot], tally: Tally, *, wanted: int) -> None:
-    beats = Beats(database)
+    batch = HeartbeatBatch(database)
     while len(bots) >= HANDFUL and tally.near < wanted:
         some = [bots.popleft() for _ in range(HANDFUL)]
-        bots.extend(await _race(database, beats, some, tally))
+        bots.extend(await _race(database, batch, some, tally))
 
 
-async def _race(database: Database, beats: Beats, bots: list[Bot], tally: Tally) -> list[Bot]:
+async def _race(database: Database, batch: HeartbeatBatch, bots: list[Bot], tally: Tally) -> list[Bot]:
     """The bots that are still alive."""
     dice = tally.dice
     moment = datetime.now(UTC) + LEAD
@@ -109,7 +109,7 @@ async def _race(database: Database, beats: Beats, bots: list[Bot], tally: Tally)
         values = {"ids": [bot.meeting_id for bot in bots], "cutoffs": cutoffs, "limit": LIMIT_S}
         await connection.execute(_SET, values)
     said, (swept_at, failed) = await asyncio.gather(
-        _beat_together(database, beats, bots, at=_about(moment, dice, 0, 5)),
+        _beat_together(database, batch, bots, at=_about(moment, dice, 0, 5)),
         _sweep(database, bots, at=_about(moment, dice, -1, 1)),
     )
     async with database.transaction() as connection:
@@ -133,27 +133,20 @@ async def _until(moment: datetime) -> None:
     await asyncio.sleep((moment - datetime.now(UTC)).total_seconds())
 
 
-async def _beat_together(database: Database, beats: Beats, bots: list[Bot], *, at: datetime) -> list[Spoken]:
+async def _beat_together(database: Database, batch: HeartbeatBatch, bots: list[Bot], *, at: datetime) -> list[Spoken]:
     await _until(at)
-    return await asyncio.gather(*(_beat(database, beats, bot) for bot in bots))
+    return await asyncio.gather(*(_beat(database, batch, bot) for bot in bots))
 
 
-async def _beat(database: Database, beats: Beats, bot: Bot) -> Spoken:
+async def _beat(database: Database, batch: HeartbeatBatch, bot: Bot) -> Spoken:
     at = datetime.now(UTC)
-    assert bot.pod_uid
-    assert bot.request_namespace
-    sender = Sender(
-        connection_id=bot.connection_id,
-        pod_uid=bot.pod_uid,
-        namespace=bot.request_namespace,
-        job_name=bot.job_name,
-    )
-    if await beats.note(sender):
+    heartbeat = Heartbeat(connection_id=bot.connection_id, speaker=speaker_of(bot))
+    if await batch.record(heartbeat):
         return Spoken(at=at, accepted=True)
     at = datetime.now(UTC)
     try:
         async with database.at_once() as connection:
-            await heartbeats.beat(connection, Beat(connection_id=bot.connection_id, pod_uid=bot.pod_uid))
+            await heartbeats.record(connection, heartbeat)
     except MeetingOver:
         return Spoken(at=at, accepted=False)
     return Spoken(at=at, accepted=True)
@@ -162,7 +155,7 @@ async def _beat(database: Database, beats: Beats, bot: Bot) -> Spoken:
 async def _sweep(database: Database, bots: list[Bot], *, at: datetime) -> tuple[datetime, set[int]]:
     """When the sweep began, and whom it failed."""
     await _until(at)
-    condition, values = stale_rules.guard(stale_rules.HEARTBEAT_LOST, limit_s=LIMIT_S, max_credit_s=0)
+    condition, values = stale_rules.guard(stale_rules.rule_of(Reason.HEARTBEAT_LOST), limit_s=LIMIT_S, max_credit_s=0)
     began = datetime.now(UTC)
     async with database.transaction() as connection:
         moved = await transitions.close_many(

@@ -18,10 +18,12 @@ from unittest.mock import patch
 
 from tests.fakes.bots import RESERVED_AT, a_bot_row
 from tests.fakes.objects import COMPLETE, FAILED_BY_POLICY, a_botrequest, a_job, a_pod, running, terminated
-from tests.fakes.settings import some_settings
+from tests.fakes.settings import INSTALLATION, some_settings
 from tests.model.world import Message, Phase, Pod, Program, Row
 from usher_models.db import bots, desired_state, heartbeats, reservations, stale_rules, transitions
-from usher_models.db.bots import Bot, Requested
+from usher_models.db.bots import Bot, BotSummary, Requested
+from usher_models.db.leader_lock import UNFENCED
+from usher_models.db.speaker import Speaker
 from usher_models.errors import (
     AnotherPodSpeaks,
     CapReached,
@@ -35,13 +37,15 @@ from usher_models.errors import (
 )
 from usher_models.states import Desired, Judgement, Reason, Status
 from usher_models.wire import Exited, Heartbeat, Joined, Started, StatusUpdate
-from usher_operator.callbacks.heartbeat_batch import Beats
-from usher_operator.callbacks.pod_token import PodIdentity
+from usher_operator.callbacks.heartbeat_batch import HeartbeatBatch
 from usher_operator.callbacks.routes import Callbacks
 from usher_operator.http.errors import status_of
+from usher_operator.kube.api_budget import ApiBudget
 from usher_operator.kube.botrequest import BotRequest
 from usher_operator.kube.port import Json
-from usher_operator.lifecycle.close import Closer
+from usher_operator.lifecycle import finished_job
+from usher_operator.lifecycle.allowed_spec import AllowedSpec
+from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander
 from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.created_jobs import CreatedJobs
@@ -49,15 +53,17 @@ from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
 from usher_operator.processes.operate import job_settings
 from usher_operator.reconcile import snapshot
-from usher_operator.reconcile.reconciler import REPAIRS_IN_ORDER
+from usher_operator.reconcile.failure_modes import FAILURE_MODES
+from usher_operator.reconcile.repairs import missed_request
 from usher_operator.reconcile.snapshot import Snapshot
-from usher_operator.reconcile.sweep import Patience, Sweep
+from usher_operator.reconcile.sweep import Acts, Memory, Picture, Sweep
 from usher_operator.redis_acl.users import NoUsers
+from usher_operator.watch.in_flight import InFlight
 
 NAMESPACE = "bots"
-# One look longer than the grace of any failure mode: what was amiss in the last sweep has outlasted it in this one.
+# One look longer than the grace of any failure mode: what was wrong in the last sweep is overdue in this one.
 SETTINGS = some_settings(orphan_grace_s=10)
-REPAIRS = {repair.__module__.rpartition(".")[2]: repair for repair in REPAIRS_IN_ORDER}
+REPAIRS = {mode.name: mode.repair for mode in FAILURE_MODES}
 # What each failure mode looks at. Left out: a maximum duration ends in a wish to leave, which the model has; rows of
 # the REST API and images that cannot be pulled are not in it. Silence is judged without the API server too.
 NEEDS = {
@@ -195,7 +201,7 @@ class ModelKube:
         pods = await _kubernetes("pods")
         return [as_pod(number, pod) for number, pod in pods if job_name in (None, f"bot-{number}")]
 
-    async def patch_request_status(self, _namespace: str, name: str, _status: Json) -> bool:
+    async def patch_request_status(self, _namespace: str, name: str, _status: Json, *, uid: str) -> bool:
         return bool(await _kubernetes("refuse", number_of(name)))
 
     async def create_event(self, _namespace: str, _event: Json) -> None:
@@ -208,7 +214,7 @@ class ModelKube:
 class ModelPublisher:
     """Redis: the command reaches the bot, or it does not."""
 
-    async def publish(self, bot: Bot, _command: Any) -> None:
+    async def publish(self, bot: BotSummary, command: Any) -> None:
         await Ask("publish", bot.meeting_id)
 
 
@@ -297,7 +303,7 @@ async def _close_many(
 
 async def _report(_: Any, told: transitions.Report) -> transitions.Applied:
     number = number_of(told.connection_id)
-    asked = Ask("report", number, told.target, number_of(told.pod_uid), told.event_id, str(told.reason))
+    asked = Ask("report", number, told.target, number_of(told.speaker.pod_uid), told.event_id, str(told.reason))
     judgement, row = await asked
     if judgement is Judgement.ANOTHER_POD_SPEAKS:
         raise AnotherPodSpeaks
@@ -308,9 +314,9 @@ async def _report(_: Any, told: transitions.Report) -> transitions.Applied:
     return transitions.Applied(bot=as_bot(number, row), applied=judgement is Judgement.MOVED)
 
 
-async def _beat(_: Any, sign: heartbeats.Beat) -> Bot:
-    number = number_of(sign.connection_id)
-    judgement, row = await Ask("beat", number, number_of(sign.pod_uid))
+async def _record(_: Any, heartbeat: heartbeats.Heartbeat) -> Bot:
+    number = number_of(heartbeat.connection_id)
+    judgement, row = await Ask("beat", number, number_of(heartbeat.speaker.pod_uid))
     if row is None:
         raise UnknownConnection
     if judgement is Judgement.OVER:
@@ -320,15 +326,15 @@ async def _beat(_: Any, sign: heartbeats.Beat) -> Bot:
     return as_bot(number, row)
 
 
-async def _beat_many(_: Any, senders: Any) -> dict[str, heartbeats.Heard]:
-    (sender,) = senders
-    number = number_of(sender.connection_id)
-    row = await Ask("beat_many", number, number_of(sender.pod_uid))
-    return {sender.connection_id: _as_heard(as_bot(number, row))} if row else {}
+async def _record_many(_: Any, sent: Any) -> dict[str, heartbeats.BotState]:
+    (heartbeat,) = sent
+    number = number_of(heartbeat.connection_id)
+    row = await Ask("beat_many", number, number_of(heartbeat.speaker.pod_uid))
+    return {heartbeat.connection_id: _state(as_bot(number, row))} if row else {}
 
 
-def _as_heard(bot: Bot) -> heartbeats.Heard:
-    return heartbeats.Heard(**{field.name: getattr(bot, field.name) for field in fields(heartbeats.Heard)})
+def _state(bot: Bot) -> heartbeats.BotState:
+    return heartbeats.BotState(**{field.name: getattr(bot, field.name) for field in fields(heartbeats.BotState)})
 
 
 async def _nothing(*_args: Any, **_fields: Any) -> None:
@@ -353,20 +359,20 @@ class Unread:
     __iter__ = __len__ = __getattr__
 
 
-async def _take(needs: str) -> Snapshot | None:
+async def _take(needs: str) -> Snapshot:
     """`snapshot.take` with its lists one after another, as they may well be answered; those not needed are not read."""
     try:
         requests = await _KUBE.list_requests(NAMESPACE) if "requests" in needs else Unread()
         jobs = await _KUBE.list_jobs(NAMESPACE) if "jobs" in needs else Unread()
         pods = await _KUBE.list_pods(NAMESPACE) if "pods" in needs else Unread()
     except KubernetesUnavailable:
-        return None
+        return Snapshot()
     return _snapshot(requests, jobs, pods)
 
 
 def _snapshot(requests: Any, jobs: Any, pods: Any) -> Snapshot:
     """The lists as `snapshot._take_one` keeps them."""
-    parts: dict[str, Any] = {"requests": requests, "jobs": jobs, "pods": pods}
+    parts: dict[str, Any] = {"requests": requests, "jobs": jobs, "pods": pods, "namespaces": frozenset({NAMESPACE})}
     if not isinstance(jobs, Unread):
         parts["jobs"] = {(NAMESPACE, job["metadata"]["name"]): job for job in jobs}
     if not isinstance(pods, Unread):
@@ -380,7 +386,7 @@ _ANSWERED: dict[Any, dict[str, Any]] = {
         "bot_by_id": _bot_by_id,
         "bots_by_id": _bots_by_id,
         "requests_of": _requests_of,
-        "live_bots": _live_bots,
+        "live_summaries": _live_bots,
         "mark_jobs_created": _mark_jobs_created,
     },
     reservations: {"reserve": _reserve},
@@ -391,7 +397,7 @@ _ANSWERED: dict[Any, dict[str, Any]] = {
         "note_request": _note_request,
         "bots_ignoring_leave": _bots_ignoring_leave,
     },
-    heartbeats: {"beat": _beat, "beat_many": _beat_many, "note_details": _bot_by_connection},
+    heartbeats: {"record": _record, "record_many": _record_many, "record_details": _bot_by_connection},
     stale_rules: {"stale_bots": _stale_bots},
 }
 
@@ -400,6 +406,8 @@ _ANSWERED: dict[Any, dict[str, Any]] = {
 def answered_by_the_model() -> Iterator[None]:
     """Inside, production asks the model instead of the stores."""
     with ExitStack() as stack:
+        stack.enter_context(patch.object(finished_job, "ApiBudget", _ApiBudget))
+        stack.enter_context(patch.object(missed_request, "each", _each))
         for module, functions in _ANSWERED.items():
             stack.enter_context(patch.multiple(module, **functions))
         logging.disable(logging.CRITICAL)
@@ -408,25 +416,48 @@ def answered_by_the_model() -> Iterator[None]:
         yield
 
 
-class _Beats(Beats):
+class _HeartbeatBatch(HeartbeatBatch):
     """A batch of one: the model has no event loop to gather more in. The statement decides, and that is asked."""
 
-    async def note(self, sender: heartbeats.Sender) -> heartbeats.Heard | None:
-        return (await heartbeats.beat_many(_DATABASE, [sender])).get(sender.connection_id)
+    async def record(self, heartbeat: heartbeats.Heartbeat) -> heartbeats.BotState | None:
+        return (await heartbeats.record_many(_DATABASE, [heartbeat])).get(heartbeat.connection_id)
 
 
 class _CreatedJobs(CreatedJobs):
     """As the beats: one Job at a time."""
 
-    async def note(self, meeting_id: int) -> None:
+    async def record(self, meeting_id: int) -> None:
         await bots.mark_jobs_created(_DATABASE, [meeting_id])
+
+
+class _ApiBudget(ApiBudget):
+    """One call after another, and the model has no clock."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def call(self, _namespace: str, work: Any) -> Any:
+        try:
+            return await work()
+        except KubernetesUnavailable:
+            return None
+
+    async def gather(self, *works: Any) -> list[Any]:
+        return [await work for work in works]
+
+
+async def _each(things: Any, work: Any, **_how: Any) -> None:
+    """`each`, one after another."""
+    for thing in things:
+        await work(thing)
 
 
 class _Callbacks(Callbacks):
     """The callback server with its requests read already."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_beats", _Beats(self.database))
+        object.__setattr__(self, "_heartbeats", _HeartbeatBatch(self.database))
+        object.__setattr__(self, "_ends", Ends(self.database, fence=UNFENCED))
 
     async def _read(self, request: Any, _model: Any) -> Any:
         return request
@@ -435,19 +466,21 @@ class _Callbacks(Callbacks):
 _DATABASE: Any = ModelDatabase()
 _KUBE: Any = ModelKube()
 _COMMANDER = Commander(_DATABASE, ModelPublisher())
-_CLOSER = Closer(database=_DATABASE, kube=_KUBE)
+_BUDGET = _ApiBudget()
+_CLOSER = Closer(ends=Ends(_DATABASE, fence=UNFENCED), kube=_KUBE)
 _FINISHED_JOB = FinishedJob(database=_DATABASE, kube=_KUBE, closer=_CLOSER)
-_CALLBACKS: Any = _Callbacks(database=_DATABASE, verifier=None, heartbeat_interval_s=30)  # type: ignore[arg-type]
+_NONE: Any = None
+_CALLBACKS: Any = _Callbacks(database=_DATABASE, verifier=_NONE, heartbeat_interval_s=30, termination=_NONE)
 _ENSURER = Ensurer(
     database=_DATABASE,
     kube=_KUBE,
     commander=_COMMANDER,
     redis_users=NoUsers(),
-    job_settings=job_settings(SETTINGS),
-    allows_image=SETTINGS.allows_image,
+    job_settings=job_settings(SETTINGS, installation=INSTALLATION),
+    allowed=AllowedSpec(SETTINGS),
     now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
 )
-_ENSURER._created_jobs = _CreatedJobs(_DATABASE)
+_ENSURER._starter._created_jobs = _CreatedJobs(_DATABASE)
 
 
 async def _ensure(number: int, wish: str, shown: str) -> None:
@@ -459,26 +492,31 @@ async def _job_seen(number: int, job: str) -> None:
     await _FINISHED_JOB.close(as_job(number, job) | {})
 
 
-async def _sweep(name: str, memory: frozenset[object]) -> frozenset[object]:
+async def _sweep(name: str, memory: frozenset[tuple[str, object]]) -> frozenset[tuple[str, object]]:
     """One failure mode with a look at the world of its own; what it saw amiss, for the next."""
-    patience = Patience(lambda: SETTINGS.orphan_grace_s)
-    patience._since = dict.fromkeys(memory, 0.0)
+    remembered = Memory.empty(settings=SETTINGS, kube=_KUBE, clock=lambda: SETTINGS.orphan_grace_s)
+    remembered.grace._since = dict.fromkeys(memory, 0.0)
     needs = NEEDS[name]
     live: Any = await _live_bots(None) if "live" in needs else Unread()
     sweep = Sweep(
         settings=SETTINGS,
         database=_DATABASE,
-        kube=_KUBE,
-        commander=_COMMANDER,
-        ensurer=_ENSURER,
-        closer=_CLOSER,
-        requester=RequestCreator(database=_DATABASE, kube=_KUBE),
-        patience=patience,
-        live=live,
-        snapshot=await _take(needs) if "s" in needs else None,
+        acts=Acts(
+            kube=_KUBE,
+            commander=_COMMANDER,
+            ensurer=_ENSURER,
+            closer=_CLOSER,
+            request_creator=RequestCreator(database=_DATABASE, kube=_KUBE),
+        ),
+        memory=remembered,
+        in_flight=InFlight(),
+        picture=Picture(
+            installation=INSTALLATION, live=live, snapshot=await _take(needs) if "s" in needs else Snapshot()
+        ),
+        api=_BUDGET,
     )
     await REPAIRS[name](sweep)
-    return frozenset(patience._since)
+    return frozenset(remembered.grace._since)
 
 
 _BODIES: dict[str, Callable[[Message, dict[str, Any]], Any]] = {
@@ -492,10 +530,10 @@ _BODIES: dict[str, Callable[[Message, dict[str, Any]], Any]] = {
 
 async def _callback(number: int, message: Message) -> str:
     """One callback as serve answers it: what the bot makes of the answer."""
-    pod = PodIdentity(namespace=NAMESPACE, pod_name=f"bot-{number}-aaaa{message.pod}", pod_uid=f"pod-{message.pod}")
+    speaker = Speaker(namespace=NAMESPACE, job_name=f"bot-{number}", pod_uid=f"pod-{message.pod}")
     body = _BODIES[message.kind](message, {"connection_id": connection_of(number), "event_id": message.event_id})
     try:
-        response = await getattr(_CALLBACKS, message.kind)((pod, body))
+        response = await getattr(_CALLBACKS, message.kind)((speaker, body))
     except (MeetingOver, AnotherPodSpeaks):
         return "terminate"
     except UsherError as exc:

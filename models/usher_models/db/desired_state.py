@@ -1,4 +1,4 @@
-"""What the owner of a meeting wants of its bot: stored before it is told, so that no command can be lost.
+"""What the owner of a meeting wants of its bot: stored before it is sent, so that no command can be lost.
 
 Leave is final: a bot that was asked to leave is never asked to stay. A change of configuration counts up
 `config_generation`; the bot acknowledges by `applied_generation`.
@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from usher_models.db.bots import SELECT_BOT, Bot, to_bot
+from usher_models.db.bots import IS_LIVE, SELECT_SUMMARY, BotSummary, to_bots
 
 _LEAVE = text("""
 UPDATE usher.bots b
@@ -37,7 +37,7 @@ WHERE meeting_id = :meeting_id AND (request_generation < :generation OR request_
 
 
 async def want_leave(connection: AsyncConnection, meeting_ids: Sequence[int], *, reason: str) -> list[int]:
-    """Ask those bots to leave; the ids of those that had not been asked and still live."""
+    """Ask those bots to leave; the ids of the live ones that had not been asked before."""
     rows = await connection.execute(_LEAVE, {"ids": list(meeting_ids), "reason": reason})
     return [row.meeting_id for row in rows]
 
@@ -57,31 +57,31 @@ async def note_request(
     await connection.execute(_SEEN, values | {"meeting_id": meeting_id})
 
 
-_DEAF = text(
-    SELECT_BOT
-    + """JOIN usher.heartbeats h ON h.meeting_id = b.meeting_id
-    WHERE b.ended_at IS NULL AND b.desired = 'leave' AND b.job_created_at IS NOT NULL
+_IGNORING_LEAVE = text(
+    SELECT_SUMMARY
+    + f"""JOIN usher.heartbeats h ON h.meeting_id = b.meeting_id
+    WHERE {IS_LIVE} AND b.desired = 'leave' AND b.job_created_at IS NOT NULL
     AND b.leave_requested_at < now() - make_interval(secs => :grace)
     AND (b.pod_uid IS NULL OR h.at > b.leave_requested_at + make_interval(secs => :grace))"""
 )
 
 
-async def bots_ignoring_leave(connection: AsyncConnection, *, grace_s: float) -> list[Bot]:
-    """Bots that were asked to leave longer than `grace_s` ago and are still here: they have been heard since, or never.
+async def bots_ignoring_leave(connection: AsyncConnection, *, grace_s: float) -> list[BotSummary]:
+    """Bots that were asked to leave longer than `grace_s` ago and have reported since, or have never reported.
 
-    One that spoke before and was not heard beyond its grace is silent and not deaf: it may have left long ago, and
-    tries to say so. The rules of silence judge it, which forgive an outage.
+    A bot that reported before and did not report after its grace may have left long ago and be unable to say so. The
+    stale rules judge it, and they credit outages.
     """
-    return [to_bot(row) for row in await connection.execute(_DEAF, {"grace": grace_s})]
+    return to_bots(await connection.execute(_IGNORING_LEAVE, {"grace": grace_s}), BotSummary)
 
 
 _OVERDUE = text(
-    SELECT_BOT
-    + """WHERE b.ended_at IS NULL AND b.desired = 'run'
+    SELECT_SUMMARY
+    + f"""WHERE {IS_LIVE} AND b.desired = 'run'
     AND b.started_at < now() - make_interval(secs => b.max_duration_s)"""
 )
 
 
-async def overdue_bots(connection: AsyncConnection) -> list[Bot]:
+async def overdue_bots(connection: AsyncConnection) -> list[BotSummary]:
     """Bots that run for longer than their maximum duration and were not asked to leave yet."""
-    return [to_bot(row) for row in await connection.execute(_OVERDUE)]
+    return to_bots(await connection.execute(_OVERDUE), BotSummary)

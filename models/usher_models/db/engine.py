@@ -1,76 +1,100 @@
-"""Connections to Postgres, and the translation of "the database is away" into one error.
+"""The pool of connections to Postgres, and the translation of its failures into Usher's errors.
 
-A `Database` lives as long as its process. It holds a bounded pool; a lost server is noticed by the first statement
-that fails, which empties the pool, so the next try connects anew.
+A `Database` lives as long as its process. A lost server is noticed by the first statement that fails; the next one
+connects anew. A server that cannot write counts as lost: its connections are closed, so that the next one may find the
+server that took over.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from typing import Any, Self
+from weakref import WeakSet
 
 import psycopg
 from psycopg.rows import dict_row
-from sqlalchemy import TextClause, text
+from sqlalchemy import TextClause, event
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from usher_models.errors import DatabaseUnavailable, NotStorable
+from usher_models.db.connecting import CONNECT_TIMEOUT_S, Connector, Pooler
+from usher_models.db.failures import READ_ONLY as SERVER_IS_READ_ONLY
+from usher_models.db.failures import ends_connection, meaning, sqlstate
+from usher_models.db.session import CAN_WRITE, LOCAL
+from usher_models.db.shares import Shares
+from usher_models.errors import DatabaseNotReady
 
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-CONNECT_TIMEOUT_S = 5
-STATEMENT_TIMEOUT_MS = 30_000
-# An abandoned transaction must not hold a user's row lock for longer than a bot's retry takes.
-IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000
+# A tenant may hold this share of a pool, and never less than one connection of it.
+TENANT_SHARE = 1 / 3
 
 
 class Database:
-    """A pool of connections. `pool_size` is the most connections this process ever opens."""
+    """A pool of connections. `pool_size` is the most connections this process ever opens with it.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    With a pooler in transaction mode every use is a transaction, whose settings are set in it; leadership, which is a
+    lock of a session, then needs `session_url`, which leads to Postgres itself.
+    """
+
+    def __init__(self, connector: Connector, *, pool_size: int = 10, sessions: Connector | None = None) -> None:
+        self.server = connector.server
+        self._current: WeakSet[psycopg.AsyncConnection[Any]] = WeakSet()
         # A statement, and an exchange of several, commits itself: that is what nearly all are, and telling each
         # connection of it whenever it leaves the pool would cost more than some of them.
-        self.engine = engine
+        self.engine = self._pool(connector, size=pool_size)
         # The same pool.
-        self._transactional = engine.execution_options(isolation_level="READ COMMITTED")
+        self._transactional = self.engine.execution_options(isolation_level="READ COMMITTED")
+        self._by_transaction = connector.pooler is Pooler.TRANSACTION
+        self._sessions = self._pool(sessions, size=2) if sessions else self.engine
+        self._shares = Shares(max(1, int(pool_size * TENANT_SHARE)), wait_s=CONNECT_TIMEOUT_S)
 
     @classmethod
-    def connect(cls, url: str, *, pool_size: int = 10, application_name: str = "usher") -> Self:
+    def connect(
+        cls,
+        url: str,
+        *,
+        pool_size: int = 10,
+        application_name: str = "usher",
+        pooler: Pooler = Pooler.NONE,
+        session_url: str = "",
+    ) -> Self:
         """A database at `url` (`postgresql+psycopg://…`); connects lazily."""
-        return cls(
-            create_async_engine(
-                url,
-                pool_size=pool_size,
-                max_overflow=0,
-                pool_timeout=CONNECT_TIMEOUT_S,
-                isolation_level="AUTOCOMMIT",
-                connect_args={
-                    "connect_timeout": CONNECT_TIMEOUT_S,
-                    "application_name": application_name,
-                    "keepalives_idle": 10,
-                    "keepalives_interval": 5,
-                    "keepalives_count": 3,
-                    "tcp_user_timeout": 15_000,
-                    "options": (
-                        f"-c statement_timeout={STATEMENT_TIMEOUT_MS}"
-                        f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MS}"
-                    ),
-                },
-            )
+        direct = Connector(session_url, application_name=application_name) if session_url else None
+        connector = Connector(url, application_name=application_name, pooler=pooler)
+        return cls(connector, pool_size=pool_size, sessions=direct if pooler is Pooler.TRANSACTION else None)
+
+    def _pool(self, connector: Connector, *, size: int) -> AsyncEngine:
+        async def create() -> psycopg.AsyncConnection[Any]:
+            driver = await connector.connect()
+            self._current.add(driver)
+            return driver
+
+        engine = create_async_engine(
+            connector.url,
+            async_creator=create,
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=CONNECT_TIMEOUT_S,
+            isolation_level="AUTOCOMMIT",
         )
+        event.listen(engine.sync_engine, "checkout", self._require_current)
+        return engine
+
+    def _require_current(self, connection: Any, *_: object) -> None:
+        """Replace a connection from before the server turned read-only."""
+        if connection.driver_connection not in self._current:
+            raise DisconnectionError
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """One transaction: committed on a clean exit, rolled back on any error.
 
-        Raises DatabaseUnavailable when the server cannot be reached or went away in the middle, and NotStorable for a
-        value that Postgres has no room or no form for.
+        Raises DatabaseUnavailable if the server cannot be reached, cannot write, or is lost in the middle, and
+        NotStorable for a value that Postgres has no room or no form for.
         """
-        with _translated():
-            async with self._transactional.begin() as connection:
-                yield connection
+        async with self._connection(transactional=True) as connection:
+            yield connection
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -79,29 +103,95 @@ class Database:
         Two statements here see two moments; what must be of one moment belongs into a transaction, and a write there or
         into `at_once`.
         """
-        with _translated():
-            async with self.engine.connect() as connection:
-                yield connection
+        async with self._connection() as connection:
+            yield connection
 
     @asynccontextmanager
     async def at_once(self) -> AsyncIterator[AsyncConnection]:
         """For a write that is one statement or `in_one_exchange`: a transaction that begins and ends at the server.
 
-        What it locks is held while the server works, not until this process comes to say COMMIT. Raises
-        DatabaseUnavailable and NotStorable.
+        Its locks are held while the server works, and not until this process sends COMMIT. Raises DatabaseUnavailable
+        and NotStorable.
         """
-        with _translated():
-            async with self.engine.connect() as connection:
-                yield connection
+        async with self._connection() as connection:
+            yield connection
+
+    async def session(self) -> AsyncConnection:
+        """A session of Postgres for a lock that belongs to it; the caller closes it. Raises DatabaseUnavailable."""
+        with self._failures():
+            connection = await self._sessions.connect()
+            try:
+                await self._require_writable(connection)
+            except BaseException:
+                await connection.close()
+                raise
+            return connection
 
     async def ping(self) -> None:
-        """Raise DatabaseUnavailable unless the server answers."""
+        """Raise DatabaseUnavailable unless the server answers and accepts writes."""
         async with self.reading() as connection:
-            await connection.execute(text("SELECT 1"))
+            await self._require_writable(connection)
 
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+        await self._sessions.dispose()
+
+    @asynccontextmanager
+    async def _connection(self, *, transactional: bool = False) -> AsyncIterator[AsyncConnection]:
+        begins = transactional or self._by_transaction
+        lent = self._transactional.begin() if begins else self.engine.connect()
+        with self._failures():
+            async with self._shares.own(), lent as connection:
+                try:
+                    if self._by_transaction:
+                        await self._set_up(connection)
+                    yield connection
+                except Exception as failure:
+                    await self._discard_after(failure, connection)
+                    raise
+
+    async def _set_up(self, connection: AsyncConnection) -> None:
+        """Give the transaction Usher's settings: the pooler may have lent the session to any client before."""
+        if (await connection.execute(LOCAL)).one().read_only:
+            raise DatabaseNotReady(f"The server of {self.server} does not accept writes.")
+
+    async def _require_writable(self, connection: AsyncConnection) -> None:
+        if not await connection.scalar(CAN_WRITE):
+            self._renew()
+            await connection.invalidate()
+            raise DatabaseNotReady(f"The server of {self.server} does not accept writes.")
+
+    async def _discard_after(self, failure: Exception, connection: AsyncConnection) -> None:
+        if not ends_connection(failure):
+            return
+        if sqlstate(failure) == SERVER_IS_READ_ONLY:
+            self._renew()
+        await connection.invalidate()
+
+    def _renew(self) -> None:
+        """Let every connection of the pools be replaced before its next use."""
+        self._current = WeakSet()
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as failure:
+            known = meaning(failure, server=self.server)
+            if known is None:
+                raise
+            raise known from failure
+
+
+@asynccontextmanager
+async def attempt(connection: AsyncConnection) -> AsyncIterator[None]:
+    """For a statement that may violate a constraint: its failure leaves the connection's transaction usable."""
+    if _driver(connection).autocommit:
+        yield
+        return
+    async with connection.begin_nested():
+        yield
 
 
 async def in_one_exchange(
@@ -109,12 +199,12 @@ async def in_one_exchange(
 ) -> list[list[dict[str, Any]]]:
     """The rows of each statement; the server gets all of them at once, and begins each after the one before it.
 
-    They belong to the connection's transaction, or make one of their own where it commits by itself (a pipeline ends
-    with one Sync, see "Pipelining" in the protocol's description). Errors are psycopg's own.
+    They belong to the connection's transaction, or form one of their own if it commits by itself (a pipeline ends with
+    one Sync, see "Pipelining" in the protocol's description). Errors are psycopg's own.
     """
     driver = _driver(connection)
     if not driver.autocommit and not connection.in_transaction():
-        await connection.begin()  # what is said past it begins nothing, and there would be nothing to commit
+        await connection.begin()  # psycopg begins it unseen by SQLAlchemy, which would have nothing to commit
     if len(statements) == 1:
         return [await _fetched(await _executed(driver, statements[0], values))]
     try:
@@ -128,7 +218,7 @@ async def in_one_exchange(
 
 
 async def fetch(connection: AsyncConnection, statement: TextClause, values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows of one statement, by the same way: half of what SQLAlchemy takes, for what is asked all the time."""
+    """The rows of one statement, in the same way: it takes half of SQLAlchemy's time, for the most frequent queries."""
     (rows,) = await in_one_exchange(connection, (statement,), values)
     return rows
 
@@ -155,23 +245,7 @@ async def _fetched(cursor: Cursor) -> list[dict[str, Any]]:
 
 @cache
 def _compiled(statement: TextClause) -> tuple[bytes, tuple[str, ...]]:
-    """The statement with $1, $2 … and the names of their values. psycopg would look for them anew each time in a long
-    one: it remembers those of short statements only."""
+    """The statement with $1, $2 … and the names of their values. psycopg remembers only short statements, and would
+    parse a long one each time."""
     compiled = statement.compile(dialect=_DIALECT)
     return str(compiled).encode(), tuple(compiled.positiontup or ())
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as exc:
-        raise DatabaseUnavailable from exc
-    except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
-        raise DatabaseUnavailable from exc
-    except (DataError, psycopg.DataError) as exc:
-        raise NotStorable from exc
-    except DBAPIError as exc:
-        if exc.connection_invalidated:
-            raise DatabaseUnavailable from exc
-        raise

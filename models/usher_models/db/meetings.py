@@ -225,12 +225,14 @@ WITH meeting AS (
     DELETE FROM usher.webhook_deliveries d USING meeting
     WHERE d.meeting_id = meeting.id AND d.state IN ('delivered', 'failed')
 )
-UPDATE usher.bots b SET config = '{}', spec = '{}' FROM meeting WHERE b.meeting_id = meeting.id
+UPDATE usher.bots b SET config = '{}', spec = '{}', erase_requested_at = now()
+FROM meeting WHERE b.meeting_id = meeting.id
 """
 
 
 async def forget(connection: AsyncConnection, record: Record) -> None:
-    """Delete the private data of an ended meeting: its id, its data, its transcript and its finished webhooks.
+    """Delete the private data of an ended meeting: its id, its data, its transcript and its finished webhooks. The
+    reconciler deletes its BotRequest and Job.
 
     The audit trail stays, and so do webhooks that are still to be sent. Raises MeetingLive while the meeting holds a
     slot or is planned.

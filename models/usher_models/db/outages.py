@@ -1,18 +1,18 @@
-"""When callbacks could be taken, and when not: the ground on which silence is judged.
+"""Outages of the callback server: spans in which no replica could take a callback.
 
-Every replica that serves says so every few seconds. Where all of them were mute for longer than the tolerance, the
-first that is back notes the span as an outage; two that come back at once note the same one. Old ones are forgotten.
+Every replica records a heartbeat every few seconds. If all of them stopped for longer than the tolerance, the first one
+that is back records the span as an outage; two that come back at once record the same one. Old outages are deleted.
 """
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-# A replica speaks every 2 s; three missed ones are an outage. The view usher.blackouts knows the same number.
-PRESENCE_INTERVAL_S = 2.0
+# Three missed heartbeats are an outage. The view usher.blackouts has the same number.
+REPLICA_HEARTBEAT_INTERVAL_S = 2.0
 TOLERANCE_S = 6.0
-FORGET_AFTER_DAYS = 7
+KEEP_DAYS = 7
 
-_NOTE = text("""
+_RECORD = text("""
 WITH last AS (
     SELECT max(served_until) AS at FROM usher.replicas
 ), outage AS (
@@ -27,19 +27,19 @@ WITH last AS (
 SELECT extract(epoch FROM lasted) FROM outage
 """)
 
-_FORGET = text("""
+_DELETE_OLD = text("""
 WITH replicas AS (DELETE FROM usher.replicas WHERE served_until < now() - make_interval(days => :days)
                   AND served_until < (SELECT max(served_until) FROM usher.replicas))
 DELETE FROM usher.outages WHERE ended_at < now() - make_interval(days => :days)
 """)
 
 
-async def note_served(connection: AsyncConnection, replica: str) -> float | None:
-    """Say that `replica` can take callbacks now; how long nobody could, in seconds, when that has just ended."""
-    lasted = await connection.scalar(_NOTE, {"replica": replica, "tolerance": TOLERANCE_S})
+async def record_served(connection: AsyncConnection, replica: str) -> float | None:
+    """Record that `replica` can take callbacks now; the length in seconds of an outage that this ends, else None."""
+    lasted = await connection.scalar(_RECORD, {"replica": replica, "tolerance": TOLERANCE_S})
     return float(lasted) if lasted is not None else None
 
 
-async def forget_old(connection: AsyncConnection) -> None:
-    """Drop replicas and outages that no live bot can remember."""
-    await connection.execute(_FORGET, {"days": FORGET_AFTER_DAYS})
+async def delete_old(connection: AsyncConnection) -> None:
+    """Delete replicas and outages from before any live bot."""
+    await connection.execute(_DELETE_OLD, {"days": KEEP_DAYS})

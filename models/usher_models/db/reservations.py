@@ -15,8 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db.bots import BOT_COLUMNS, Bot, bot_by_id, to_bot
 from usher_models.db.engine import in_one_exchange
+from usher_models.db.failures import constraint
 from usher_models.db.vexa_tables import ACTIVE_MEETING, ACTIVE_MEETING_INDEX, holds_slot
 from usher_models.db.webhook_outbox import OUTBOX
+from usher_models.defaults import LOBBY_TIMEOUT_S, MAX_DURATION_S
 from usher_models.errors import CapReached, ConnectionTaken, DuplicateMeeting, UnknownUser
 from usher_models.platforms import MeetingRef
 from usher_models.states import HOLDS_SLOT, SENTENCES, Reason, Source, Stage
@@ -35,14 +37,15 @@ class Request:
     user_id: int
     meeting: MeetingRef
     source: Source
-    lobby_timeout_s: int = 900
-    max_duration_s: int = 14_400
+    lobby_timeout_s: int = LOBBY_TIMEOUT_S
+    max_duration_s: int = MAX_DURATION_S
     config: dict[str, Any] = field(default_factory=dict)
     spec: dict[str, Any] = field(default_factory=dict)
     request_namespace: str | None = None
     request_name: str | None = None
     request_uid: str | None = None
     request_generation: int = 0
+    request_ttl_s: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +84,11 @@ WITH known AS (
     SELECT id, :connection_id, now() FROM meeting
 ), bot AS (
     INSERT INTO usher.bots (meeting_id, connection_id, user_id, job_name, request_namespace, request_name, request_uid,
-                            request_generation, spec, config, stage, lobby_timeout_s, max_duration_s, reason, message)
+                            request_generation, request_ttl_s, spec, config, stage, lobby_timeout_s, max_duration_s,
+                            reason, message)
     SELECT id, :connection_id, :user_id, bot_container_id, :request_namespace,
            replace(:request_name, '{{id}}', CAST(id AS varchar)), :request_uid,
-           :request_generation, CAST(:spec AS jsonb), CAST(:config AS jsonb), :stage, :lobby_timeout_s,
+           :request_generation, :request_ttl_s, CAST(:spec AS jsonb), CAST(:config AS jsonb), :stage, :lobby_timeout_s,
            :max_duration_s, :reason, :message
     FROM meeting
     RETURNING *
@@ -138,6 +142,7 @@ async def _lock_and_reserve(connection: AsyncConnection, request: Request) -> di
         "request_name": request.request_name,
         "request_uid": request.request_uid,
         "request_generation": request.request_generation,
+        "request_ttl_s": request.request_ttl_s,
         "spec": json.dumps(request.spec),
         "config": json.dumps(request.config),
         "stage": Stage.SCHEDULING,
@@ -152,9 +157,9 @@ async def _lock_and_reserve(connection: AsyncConnection, request: Request) -> di
         return found
     except IntegrityError as exc:
         # A live row of a status that holds no slot (such as `scheduled`) is still one per user and meeting there.
-        if ACTIVE_MEETING_INDEX in str(exc):
+        if constraint(exc) == ACTIVE_MEETING_INDEX:
             raise DuplicateMeeting(meeting_id=None) from exc
         # Another user's reservation with this connection id was committed since it was looked for.
-        if CONNECTION_KEY in str(exc):
+        if constraint(exc) == CONNECTION_KEY:
             raise ConnectionTaken from exc
         raise

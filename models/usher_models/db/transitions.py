@@ -1,10 +1,11 @@
-"""Every change of a meeting's status: guarded, audited, told and final, in one statement.
+"""Every change of a meeting's status: guarded, audited, announced and final, in one statement.
 
-`_MOVE` locks the rows that may move (re-checking the guard on their newest version), changes the status, notes the
-transition, puts its webhooks into the outbox, and on a terminal status ends the heartbeat row. Whoever comes second
-finds no row to move. A statement serves one bot's callback and a whole sweep alike; only what it picks differs.
+`_MOVE` locks the rows that may move (re-checking the guard on their newest version), changes the status, records the
+transition, puts its webhooks into the outbox, and on a terminal status deletes the heartbeat row. A second writer finds
+no row to move. The statement is the same for one bot's callback and a whole sweep; only the rows it picks differ.
 
-Locks are taken in the order meetings, bots, heartbeats; a heartbeat takes the last alone.
+Locks are taken in the order meetings, bots, heartbeats; a heartbeat takes the last alone. Of several meetings, the one
+with the lowest id is locked first.
 """
 
 import json
@@ -17,9 +18,11 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db.bots import BOT_COLUMNS, Bot, bot_by_connection, last_transition, to_bot
-from usher_models.db.engine import fetch
+from usher_models.db.engine import attempt, fetch
+from usher_models.db.failures import constraint
+from usher_models.db.speaker import Speaker, may_speak
 from usher_models.db.webhook_outbox import OUTBOX
-from usher_models.errors import AnotherPodSpeaks, Forbidden, IllegalMove, MeetingOver, UnknownConnection
+from usher_models.errors import AnotherPodSpeaks, IllegalMove, MeetingOver, UnknownConnection
 from usher_models.states import LIVE, TERMINAL, Judgement, Source, Stage, Status, judge, legal_origins, sentence
 
 _MOVE = f"""
@@ -71,18 +74,18 @@ _GIVEN = (
     " CAST(:source AS varchar) AS source, CAST(:stage AS varchar) AS stage"
 )
 
-_PICK_ONE = f"""
+_PICK_ONE = """
 WITH picked AS (
-    SELECT {_GIVEN}, CAST(:pod_uid AS varchar) AS pod_uid, CAST(:reason AS varchar) AS reason,
-           CAST(:message AS text) AS message, CAST(:event_id AS varchar) AS event_id, CAST(:detail AS jsonb) AS detail
+    SELECT {given}, {pod_uid} AS pod_uid, CAST(:reason AS varchar) AS reason, CAST(:message AS text) AS message,
+           CAST(:event_id AS varchar) AS event_id, CAST(:detail AS jsonb) AS detail
     FROM usher.bots b JOIN meetings m ON m.id = b.meeting_id
-    WHERE b.connection_id = :connection_id
-      AND m.status = ANY(:origins)
-      AND (CAST(:pod_uid AS varchar) IS NULL OR b.pod_uid IS NULL OR b.pod_uid = :pod_uid)
-      AND (CAST(:job_name AS varchar) IS NULL OR b.job_name = :job_name AND b.request_namespace = :namespace)
+    WHERE b.connection_id = :connection_id AND m.status = ANY(:origins) AND {guard}
     FOR UPDATE OF m, b
 )
 """
+_PICK_SPEAKER = _PICK_ONE.format(given=_GIVEN, pod_uid="CAST(:pod_uid AS varchar)", guard=may_speak(":"))
+# The operator and the API end a reservation without a bot: no pod is bound by it.
+_PICK_RESERVED = _PICK_ONE.format(given=_GIVEN, pod_uid="CAST(NULL AS varchar)", guard="true")
 
 _PICK_MANY = f"""
 WITH given AS (
@@ -100,7 +103,7 @@ WITH given AS (
 )
 """
 
-_NOTE_LATE = text("""
+_RECORD_LATE = text("""
 WITH picked AS (
     SELECT m.id, m.status
     FROM usher.bots b JOIN meetings m ON m.id = b.meeting_id
@@ -121,26 +124,21 @@ EVENT_KEY = "transitions_event_id_key"
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a bot says of itself. `pod_uid` is its proven identity; `reason` defaults by the caller.
-
-    `namespace` and `job_name` are the Job's whose pod says it, as its token proves; without them that is not checked.
-    """
+    """What a bot reports of its meeting, and the pod that reports it."""
 
     connection_id: str
     target: Status
     reason: str
-    pod_uid: str | None
+    speaker: Speaker
     message: str | None = None
     event_id: str | None = None
     stage: Stage | None = None
     detail: dict[str, Any] = field(default_factory=dict)
-    namespace: str | None = None
-    job_name: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Applied:
-    """The answer to a report: the meeting as it is now, and whether the report changed it."""
+    """The answer to a report: the meeting as it is now; `applied` is True if the report changed it."""
 
     bot: Bot
     applied: bool
@@ -168,25 +166,37 @@ class Moved:
     reason: str
 
 
-async def report(connection: AsyncConnection, told: Report) -> Applied:
+async def report(connection: AsyncConnection, reported: Report) -> Applied:
     """Apply what a bot reports, once, in one exchange; for a connection that commits by itself (`Database.at_once`).
 
-    A repeat answers the same and changes nothing. Raises UnknownConnection, Forbidden, MeetingOver, AnotherPodSpeaks,
-    IllegalMove. None of that is worth a transaction: psycopg prepares every statement anew after one was rolled back.
+    A repeat is answered the same and changes nothing. Raises UnknownConnection, Forbidden, MeetingOver,
+    AnotherPodSpeaks, IllegalMove. None of them needs a transaction: psycopg prepares every statement anew after a
+    rollback.
     """
-    moved = await _move_one(connection, told)
+    moved = await _move_one(connection, reported)
     if moved is not None:
         return Applied(bot=moved, applied=True)
-    bot = await bot_by_connection(connection, told.connection_id)
+    bot = await bot_by_connection(connection, reported.connection_id)
     if bot is None:
-        raise UnknownConnection(f"No meeting has the connection id {told.connection_id!r}.")
-    await _explain(connection, told, bot=bot)
+        raise UnknownConnection(f"No meeting has the connection id {reported.connection_id!r}.")
+    await _explain(connection, reported, bot=bot)
     return Applied(bot=bot, applied=False)
 
 
-async def _move_one(connection: AsyncConnection, told: Report) -> Bot | None:
-    """The bot as it is then; None when nothing moves, also because its meeting knows the event already."""
-    moved = await _unless_known(connection, _ONE, _told(told, Source.BOT))
+async def _move_one(connection: AsyncConnection, reported: Report) -> Bot | None:
+    """The bot after the move; None when nothing moves, also because the meeting knows the event already."""
+    values = _values(reported.target, Source.BOT) | {
+        "connection_id": reported.connection_id,
+        "reason": reported.reason,
+        "message": reported.message or sentence(reported.reason),
+        "event_id": reported.event_id,
+        "detail": json.dumps(reported.detail),
+        "stage": reported.stage,
+        "namespace": reported.speaker.namespace,
+        "job_name": reported.speaker.job_name,
+        "pod_uid": reported.speaker.pod_uid,
+    }
+    moved = await _unless_known(connection, _MOVE_SPEAKER, values)
     return to_bot(moved[0]) if moved else None
 
 
@@ -195,60 +205,52 @@ async def _unless_known(
 ) -> list[dict[str, Any]]:
     """The statement's rows; none when the meeting knows the event already."""
     try:
-        rows = await fetch(connection, statement, values)
+        async with attempt(connection):
+            return await fetch(connection, statement, values)
     except IntegrityError as exc:
-        if EVENT_KEY not in str(exc):
+        if constraint(exc) != EVENT_KEY:
             raise
         return []
-    return rows
 
 
-def _told(told: Report, source: Source) -> dict[str, Any]:
-    return _values(told.target, source) | {
-        "connection_id": told.connection_id,
-        "pod_uid": told.pod_uid,
-        "reason": told.reason,
-        "message": told.message or sentence(told.reason),
-        "event_id": told.event_id,
-        "detail": json.dumps(told.detail),
-        "stage": told.stage,
-        "namespace": told.namespace,
-        "job_name": told.job_name,
-    }
-
-
-async def _explain(connection: AsyncConnection, told: Report, *, bot: Bot) -> None:
-    """Return when `told`, which moved nothing, is a repeat or old news; raise what it is otherwise."""
-    if told.job_name is not None and (told.namespace, told.job_name) != (bot.request_namespace, bot.job_name):
-        raise Forbidden(f"The token belongs to a pod of the Job {told.job_name}, which is not this meeting's.")
+async def _explain(connection: AsyncConnection, reported: Report, *, bot: Bot) -> None:
+    """Return when a report that moved nothing is a repeat or old; raise what it is otherwise."""
+    reported.speaker.require_job_of(bot)
     last = await last_transition(connection, bot.meeting_id) if bot.status in TERMINAL else None
-    found = judge(
-        told.target,
+    judgement = judge(
+        reported.target,
         bot.status,
-        fenced=bool(told.pod_uid and bot.pod_uid and told.pod_uid != bot.pod_uid),
+        fenced=reported.speaker.is_fenced_off(bot),
         known=True,
         ended_by_bot=last is not None and last.source == Source.BOT,
     )
-    if found is Judgement.ANOTHER_POD_SPEAKS:
+    if judgement is Judgement.ANOTHER_POD_SPEAKS:
         raise AnotherPodSpeaks
-    if found is Judgement.OVER:
+    if judgement is Judgement.OVER:
         raise MeetingOver(meeting_id=bot.meeting_id, status=bot.status)
-    if found is Judgement.ILLEGAL:
-        raise IllegalMove(f"The meeting is {bot.status}; it cannot become {told.target}.")
-    if found is Judgement.LATE and told.event_id:
-        values = {"connection_id": bot.connection_id, "live": sorted(LIVE), "event_id": told.event_id}
-        await _unless_known(connection, _NOTE_LATE, values)
+    if judgement is Judgement.ILLEGAL:
+        raise IllegalMove(f"The meeting is {bot.status}; it cannot become {reported.target}.")
+    if judgement is Judgement.LATE and reported.event_id:
+        values = {"connection_id": bot.connection_id, "live": sorted(LIVE), "event_id": reported.event_id}
+        await _unless_known(connection, _RECORD_LATE, values)
 
 
 async def move_reserved(
     connection: AsyncConnection, connection_id: str, *, target: Status, source: Source, reason: str, message: str | None
 ) -> bool:
-    """Let the operator or the API end a reservation whose bot never existed; whether it did.
+    """Move a reservation whose bot never existed, for the operator or the API; True if it moved.
 
     The Job must not exist: a bot that runs owns its state.
     """
-    wanted = Report(connection_id=connection_id, target=target, reason=reason, pod_uid=None, message=message)
-    return bool(await fetch(connection, _ONE, _told(wanted, source)))
+    values = _values(target, source) | {
+        "connection_id": connection_id,
+        "reason": reason,
+        "message": message or sentence(reason),
+        "event_id": None,
+        "detail": "{}",
+        "stage": None,
+    }
+    return bool(await fetch(connection, _MOVE_RESERVED, values))
 
 
 async def close_many(
@@ -262,7 +264,7 @@ async def close_many(
 ) -> list[Moved]:
     """End those meetings that are still where `source` may end them and still meet `guard`; the ones ended.
 
-    Rows that somebody else holds are skipped: a heartbeat or a callback on its way wins; the next sweep looks again.
+    Locked rows are skipped: a heartbeat or a callback in flight wins, and the next sweep looks again.
     """
     if not closings:
         return []
@@ -298,4 +300,5 @@ def _values(target: Status, source: Source) -> dict[str, Any]:
     }
 
 
-_ONE: TextClause = text(_PICK_ONE + _MOVE + _SEEN)
+_MOVE_SPEAKER: TextClause = text(_PICK_SPEAKER + _MOVE + _SEEN)
+_MOVE_RESERVED: TextClause = text(_PICK_RESERVED + _MOVE + _SEEN)

@@ -8,11 +8,13 @@ the application. The reconciler creates from the row what the queue could not cr
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from aiohttp import web
 
 from usher_models.db.bots import Bot
 from usher_models.errors import Unavailable
+from usher_operator.background.loop import Messages, repeat
 from usher_operator.lifecycle.create_request import RequestCreator
 
 logger = logging.getLogger(__name__)
@@ -22,6 +24,9 @@ CONCURRENCY = 8
 PAUSE_S = 1.0
 MAX_QUEUED = 10_000
 FINISH_WITHIN_S = 5.0
+_MESSAGES = Messages(
+    action="request", postponed="A BotRequest is created later", failed="A BotRequest could not be created"
+)
 
 
 class CreateQueue:
@@ -42,7 +47,14 @@ class CreateQueue:
     async def working(self, _: web.Application) -> AsyncIterator[None]:
         """Create the queued BotRequests while the application runs, and the remaining ones at its end."""
         async with asyncio.TaskGroup() as tasks:
-            workers = [tasks.create_task(self._work(), name=f"requests-{number}") for number in range(CONCURRENCY)]
+            with suppress(Unavailable):
+                await self._creator.prepare()
+            workers = [
+                tasks.create_task(
+                    repeat(self._create_next, _MESSAGES, every_s=self._pause_s), name=f"requests-{number}"
+                )
+                for number in range(CONCURRENCY)
+            ]
             try:
                 yield
                 async with asyncio.timeout(FINISH_WITHIN_S):
@@ -53,23 +65,17 @@ class CreateQueue:
                 for worker in workers:
                     worker.cancel()
 
-    async def _work(self) -> None:
-        while True:
-            if not await self._create(await self._queue.get()):
-                await asyncio.sleep(self._pause_s)
-
-    async def _create(self, bot: Bot) -> bool:
-        """False if the API server or the database was unavailable."""
+    async def _create_next(self) -> float | None:
+        """Create the next one; None, for a pause, if the API server or the database is unavailable."""
+        bot = await self._queue.get()
         try:
             await self._creator.request(bot)
         except Unavailable as exc:
             _postpone(bot, str(exc))
-            return False
-        except Exception:
-            logger.exception("A BotRequest could not be created.", extra={"action": "request_failed"})
+            return None
         finally:
             self._queue.task_done()
-        return True
+        return 0
 
 
 def _postpone(bot: Bot, why: str) -> None:

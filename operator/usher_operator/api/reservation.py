@@ -1,18 +1,17 @@
-"""From the body of `POST /bots` to a reservation and the spec of its BotRequest."""
+"""From the body of `POST /bots` to the spec of a BotRequest, and from there to a reservation like any other."""
 
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import quote
 
+from usher_models import defaults
 from usher_models.db.reservations import Request
-from usher_models.platforms import MeetingRef, Platform, resolve
+from usher_models.platforms import Platform, resolve
 from usher_models.states import Source
-from usher_operator.api.schemas.bots import BotCreate
+from usher_operator.api.schemas.bots import AutomaticLeave, BotCreate
+from usher_operator.kube.botrequest import BotRequestSpec
+from usher_operator.lifecycle import reservation
 from usher_operator.lifecycle.create_request import name_template
-
-DEFAULT_LOBBY_S = 900
-DEFAULT_DURATION_S = 14_400
-DEFAULT_BOT_NAME = "Usher"
+from usher_operator.lifecycle.reservation import RequestIdentity
 
 
 def to_reservation(
@@ -23,72 +22,60 @@ def to_reservation(
     namespace: str,
     allowed_private_hosts: Sequence[str] = (),
 ) -> Request:
-    """The reservation request for a body. Raises InvalidMeeting.
+    """The reservation request for a body. Raises InvalidMeeting."""
+    spec = to_spec(body, user_id=user_id, connection_id=connection_id, allowed_private_hosts=allowed_private_hosts)
+    identity = RequestIdentity(connection_id=connection_id, namespace=namespace, name=name_template(connection_id))
+    return reservation.to_reservation(
+        spec,
+        identity,
+        raw_spec=spec.as_given(),
+        user_id=user_id,
+        source=Source.API,
+        allowed_private_hosts=allowed_private_hosts,
+    )
 
-    The spec has the canonical link with its passcode: what a cluster accepts does not depend on how the link was
-    pasted.
+
+def to_spec(
+    body: BotCreate, *, user_id: int, connection_id: str, allowed_private_hosts: Sequence[str] = ()
+) -> BotRequestSpec:
+    """The spec of the BotRequest that will be created. Raises InvalidMeeting.
+
+    It has the canonical link with its passcode: what a cluster accepts does not depend on how the link was pasted. A
+    field that the body omits is omitted here, too, and gets the default of the schema.
     """
     native_id, passcode = _id_and_passcode(body)
+    url = _url(body)
     meeting = resolve(
         platform=body.platform,
         native_id=native_id,
-        url=_url(body),
+        url=url,
         passcode=passcode,
         allowed_private_hosts=allowed_private_hosts,
     )
-    spec = _without_none(
-        {
-            "userId": user_id,
-            "connectionId": connection_id,
-            "platform": str(meeting.platform),
-            "nativeMeetingId": meeting.native_id,
-            "meetingUrl": meeting.url if _url(body) else None,
-            "passcode": passcode,
-            "botName": body.bot_name or DEFAULT_BOT_NAME,
-            "language": _language(body),
-            "task": body.task,
-            "lobbyTimeoutSeconds": _lobby_s(body),
-            "maxDurationSeconds": _duration_s(body),
-        }
-    )
-    return Request(
-        connection_id=connection_id,
-        user_id=user_id,
-        meeting=meeting,
-        source=Source.API,
-        lobby_timeout_s=_lobby_s(body),
-        max_duration_s=_duration_s(body),
-        config=_config(body, meeting),
-        spec=spec,
-        request_namespace=namespace,
-        request_name=name_template(connection_id),
-    )
+    given: dict[str, object] = {
+        "user_id": user_id,
+        "connection_id": connection_id,
+        "platform": str(meeting.platform),
+        "native_meeting_id": meeting.native_id,
+        "meeting_url": meeting.url if url else None,
+        "passcode": passcode,
+        "bot_name": body.bot_name or None,
+        # Vexa's `auto` is what a bot does without a language.
+        "language": None if body.language == "auto" else body.language,
+        "task": body.task,
+        "request_ttl_seconds_after_finished": defaults.REST_REQUEST_TTL_S,
+    }
+    given |= _limits(body.automatic_leave)
+    return BotRequestSpec.model_validate({field: value for field, value in given.items() if value is not None})
 
 
 def _id_and_passcode(body: BotCreate) -> tuple[str | None, str | None]:
     native_id, passcode = body.native_meeting_id, body.passcode
     # The oldest clients send a Zoom passcode as part of the id.
     if body.platform is Platform.ZOOM and native_id and "?pwd=" in native_id:
-        native_id, _, embedded = native_id.partition("?pwd=")
-        passcode = passcode or embedded
+        native_id, _, in_id = native_id.partition("?pwd=")
+        passcode = passcode or in_id
     return native_id, passcode or None
-
-
-def _config(body: BotCreate, meeting: MeetingRef) -> dict[str, Any]:
-    return _without_none(
-        {
-            "bot_name": body.bot_name or DEFAULT_BOT_NAME,
-            "meeting_url": meeting.url,
-            "passcode": meeting.passcode,
-            "language": _language(body),
-            "task": body.task,
-        }
-    )
-
-
-def _language(body: BotCreate) -> str | None:
-    """Vexa's `auto` is what a bot does without a language."""
-    return None if body.language == "auto" else body.language
 
 
 def _url(body: BotCreate) -> str | None:
@@ -98,15 +85,13 @@ def _url(body: BotCreate) -> str | None:
     return f"https://{body.teams_base_host}/meet/{quote(body.native_meeting_id, safe='')}"
 
 
-def _lobby_s(body: BotCreate) -> int:
-    budget = body.automatic_leave.max_wait_for_admission if body.automatic_leave else None
-    return budget // 1000 if budget else DEFAULT_LOBBY_S
+def _limits(leave: AutomaticLeave | None) -> dict[str, int | None]:
+    leave = leave or AutomaticLeave()
+    return {
+        "lobby_timeout_seconds": _seconds(leave.max_wait_for_admission),
+        "max_duration_seconds": _seconds(leave.max_bot_time),
+    }
 
 
-def _duration_s(body: BotCreate) -> int:
-    limit = body.automatic_leave.max_bot_time if body.automatic_leave else None
-    return limit // 1000 if limit else DEFAULT_DURATION_S
-
-
-def _without_none(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None}
+def _seconds(milliseconds: int | None) -> int | None:
+    return milliseconds // 1000 if milliseconds else None

@@ -1,7 +1,7 @@
-"""Who is calling: a bot proves itself with the ServiceAccount token that Kubernetes bound to its pod.
+"""Which pod calls: a bot proves itself with the ServiceAccount token that Kubernetes bound to its pod.
 
 Verified offline against the cluster's published keys: signature, issuer, audience, expiry, namespace, ServiceAccount.
-That the pod is the meeting's own is checked where the meeting is known. Bots hold no other credential.
+Whether the pod belongs to the meeting's Job is checked with the meeting's row. Bots hold no other credential.
 Source of the claims: Kubernetes, "Managing Service Accounts", bound ServiceAccount tokens.
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 
 import jwt
 
+from usher_models.db.speaker import Speaker
 from usher_models.errors import Forbidden, KubernetesUnavailable, Unauthorized
 
 logger = logging.getLogger(__name__)
@@ -29,25 +30,6 @@ REFRESH_AT_MOST_EVERY_S = 10
 MOST_VERIFIED = 131_072
 
 FetchKeys = Callable[[], Awaitable[Mapping[str, Any]]]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PodIdentity:
-    """The pod that a token is bound to."""
-
-    namespace: str
-    pod_name: str
-    pod_uid: str
-
-    @property
-    def job_name(self) -> str:
-        """The Job whose pod it is, by its name."""
-        return self.pod_name.rpartition("-")[0]
-
-    def require_job(self, namespace: str | None, job_name: str) -> None:
-        """Raise Forbidden unless the pod is one of that Job's: their names are the Job's and five characters."""
-        if self.namespace != namespace or self.job_name != job_name:
-            raise Forbidden(f"The token belongs to the pod {self.pod_name}, which is not this meeting's.")
 
 
 class KeyRing:
@@ -89,7 +71,7 @@ class KeyRing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Verified:
-    pod: PodIdentity
+    pod: Speaker
     until: float
     generation: int
 
@@ -121,7 +103,7 @@ class TokenVerifier:
         self._namespaces = namespaces
         self._service_account = service_account
 
-    async def verify(self, authorization: str | None) -> PodIdentity:
+    async def verify(self, authorization: str | None) -> Speaker:
         """The pod behind an Authorization header. Raises Unauthorized, Forbidden, KubernetesUnavailable."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
@@ -164,7 +146,7 @@ class TokenVerifier:
         except (jwt.PyJWTError, UnicodeError) as exc:
             raise Unauthorized from exc
 
-    def _identity(self, claims: Mapping[str, Any]) -> PodIdentity:
+    def _identity(self, claims: Mapping[str, Any]) -> Speaker:
         bound = claims.get("kubernetes.io")
         namespace = _text(bound, "namespace")
         if namespace not in self._namespaces or _text(bound, "serviceaccount", "name") != self._service_account:
@@ -172,7 +154,8 @@ class TokenVerifier:
         pod_name, pod_uid = _text(bound, "pod", "name"), _text(bound, "pod", "uid")
         if not pod_name or not pod_uid:
             raise Forbidden("The token is not bound to a pod.")
-        return PodIdentity(namespace=namespace, pod_name=pod_name, pod_uid=pod_uid)
+        # Kubernetes names a Job's pods after the Job: its name and five characters.
+        return Speaker(namespace=namespace, job_name=pod_name.rpartition("-")[0], pod_uid=pod_uid)
 
 
 def _text(claim: object, *path: str) -> str:

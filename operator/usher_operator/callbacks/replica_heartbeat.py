@@ -1,42 +1,44 @@
-"""A replica saying that it can take callbacks, for as long as it can: on the callbacks' own loop and database.
+"""The heartbeat of a serve replica: it records every few seconds that the replica can take callbacks.
 
-When the process hangs, is stopped, or loses its database, the word stops with it; that is the point.
+It runs on the event loop and the connections that callbacks use, so it stops when the process hangs, is stopped, or
+loses its database. Bots are not blamed for silence in a time without any replica.
 """
 
-import asyncio
+import itertools
 import logging
 
 from usher_models.db import outages
 from usher_models.db.engine import Database
-from usher_models.errors import DatabaseUnavailable
+from usher_operator.background.loop import Messages, repeat
 
 logger = logging.getLogger(__name__)
 
-FORGET_EVERY = 1800  # presences: about an hour
+DELETE_OLD_EVERY = 1800  # heartbeats: about an hour
+_MESSAGES = Messages(
+    action="replica_heartbeat",
+    postponed="Callbacks cannot be taken",
+    failed="The replica heartbeat could not be recorded",
+)
 
 
-async def keep_present(database: Database, replica: str) -> None:
-    """Say so every few seconds, for ever. An outage that this ends is logged."""
-    count = 0
-    while True:
-        try:
-            await _say(database, replica, forget=count % FORGET_EVERY == 0)
-        except DatabaseUnavailable as exc:
-            logger.warning("Callbacks cannot be taken: %s", exc, extra={"action": "not_serving"})
-        except Exception:
-            logger.exception("The presence could not be noted.", extra={"action": "presence_failed"})
-        count += 1
-        await asyncio.sleep(outages.PRESENCE_INTERVAL_S)
+async def keep_recording(database: Database, replica: str) -> None:
+    """Record it every few seconds, for ever. An outage that this ends is logged."""
+    numbers = itertools.count()
+
+    async def record() -> None:
+        await _record(database, replica, delete_old=next(numbers) % DELETE_OLD_EVERY == 0)
+
+    await repeat(record, _MESSAGES, every_s=outages.REPLICA_HEARTBEAT_INTERVAL_S)
 
 
-async def _say(database: Database, replica: str, *, forget: bool) -> None:
+async def _record(database: Database, replica: str, *, delete_old: bool) -> None:
     async with database.transaction() as connection:
-        lasted = await outages.note_served(connection, replica)
-        if forget:
-            await outages.forget_old(connection)
+        lasted = await outages.record_served(connection, replica)
+        if delete_old:
+            await outages.delete_old(connection)
     if lasted is not None:
         logger.warning(
-            "Nobody could take callbacks for %.0f s; no bot is blamed for its silence in that time.",
+            "No replica could take callbacks for %.0f s; bots are not blamed for their silence in that time.",
             lasted,
             extra={"action": "outage_ended", "seconds": lasted},
         )

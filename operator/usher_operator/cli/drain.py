@@ -31,7 +31,7 @@ class DrainPort(Protocol):
     async def list_pods(self, namespace: str) -> list[Json]:
         """Every pod of Usher's Jobs."""
 
-    async def withdraw_request(self, namespace: str, name: str) -> bool:
+    async def delete_request(self, namespace: str, name: str, *, uid: str | None) -> bool:
         """Delete a BotRequest."""
 
     async def revoke(self, namespace: str, role_binding: str) -> bool:
@@ -102,6 +102,6 @@ class Drain:
             await self._kube.revoke(namespace, role_binding)
         requests = await self._kube.list_requests(namespace)
         for request in requests:
-            await self._kube.withdraw_request(namespace, request.name)
+            await self._kube.delete_request(namespace, request.name, uid=request.uid)
         jobs, pods = await self._kube.list_jobs(namespace), await self._kube.list_pods(namespace)
         return len(requests), len(jobs), len(pods)

@@ -29,7 +29,7 @@ class SmokePort(Protocol):
     async def create_request(self, namespace: str, request: Json) -> bool:
         """Create a BotRequest. Raises CreateRefused."""
 
-    async def withdraw_request(self, namespace: str, name: str) -> bool:
+    async def delete_request(self, namespace: str, name: str, *, uid: str | None) -> bool:
         """Delete a BotRequest."""
 
 
@@ -57,7 +57,7 @@ class Smoke:
         try:
             return await self._followed(name, deadline=clock() + timeout_s, clock=clock, sleep=sleep)
         finally:
-            await self._kube.withdraw_request(self._namespace, name)
+            await self._kube.delete_request(self._namespace, name, uid=None)
 
     async def _followed(
         self, name: str, *, deadline: float, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]

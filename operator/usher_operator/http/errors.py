@@ -53,6 +53,17 @@ _STATUS: dict[type[UsherError], int] = {
     Unavailable: 503,
 }
 
+# Not the standard library's phrases, which differ between versions of Python.
+_HTTP_CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "request_entity_too_large",
+    417: "expectation_failed",
+    429: "too_many_requests",
+}
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -81,9 +92,8 @@ async def error_responses(request: web.Request, handler: Handler) -> web.StreamR
     except web.HTTPException as exc:
         if exc.status < 400:
             raise
-        answer = error_response(
-            exc.status, Problem(code=exc.reason.lower().replace(" ", "_"), detail=exc.text or exc.reason)
-        )
+        code = _HTTP_CODES.get(exc.status, f"http_{exc.status}")
+        answer = error_response(exc.status, Problem(code=code, detail=exc.text or exc.reason))
         if "Allow" in exc.headers:
             answer.headers["Allow"] = exc.headers["Allow"]
         return answer

@@ -1,6 +1,6 @@
 """The port's one adapter, on `kubernetes.aio`. Objects stay raw JSON: parsing thousands of models costs seconds.
 
-One client per process, opened and closed with it. A ServiceAccount's token is re-read by the client as it rotates.
+One client per process, opened and closed with it. The client re-reads a ServiceAccount's token as it rotates.
 """
 
 import logging
@@ -18,33 +18,38 @@ from usher_models.errors import KubernetesUnavailable
 from usher_models.states import TERMINAL
 from usher_operator.kube import list_shapes
 from usher_operator.kube.botrequest import BotRequest
-from usher_operator.kube.job import MANAGED_BY
-from usher_operator.kube.port import CreateRefused, Json
+from usher_operator.kube.job import CONTAINER, INSTALLATION_LABEL, MANAGED_BY
+from usher_operator.kube.port import CreateForbidden, CreateRefused, Json, WriteRefused
 
 logger = logging.getLogger(__name__)
 
 GROUP, VERSION, PLURAL = "usher.dev", "v1alpha1", "botrequests"
 REQUEST_TIMEOUT_S = 20
 PAGE = 500
+LOG_TAIL_LINES, LOG_TAIL_BYTES = 20, 8_192
 
-# Nobody reads what a write left behind: the API server need not put all of it into words. An error is plain JSON.
+# The object that a write returns is not used, so the API server need not serialize all of it. Errors are plain JSON.
 _READ = "application/json, */*"
 _WRITE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json"
 
 NOT_ENDED = ",".join(f"status.phase!={status}" for status in sorted(TERMINAL))
 
-# Answers that a later try may cure. Everything else that is not a success is a refusal.
+# Errors that may pass. Everything else that is not a success is a refusal.
 _TRANSIENT = frozenset({401, 408, 429, 500, 502, 503, 504})
 
 
 class _NotUnderstood(KubernetesUnavailable):
-    """The API server does not know what it was asked for."""
+    """The API server does not support the query."""
 
 
 class KubeAdapter:
-    """The API server of the cluster this process runs in, or of the current kubeconfig."""
+    """The API server of the cluster this process runs in, or of the current kubeconfig.
 
-    def __init__(self, api: client.ApiClient) -> None:
+    With an `installation`, lists leave out everything that carries another id.
+    """
+
+    def __init__(self, api: client.ApiClient, *, installation: str | None = None) -> None:
+        self.installation = installation
         self._api = api
         self._selects_phases = True
 
@@ -60,7 +65,7 @@ class KubeAdapter:
             except config.ConfigException as exc:
                 raise KubernetesUnavailable(f"No cluster is configured: {exc}") from exc
         configuration = client.Configuration.get_default_copy()
-        # Looking for a proxy costs a thread with every request, and what there is does not change.
+        # The client would look for proxies with every request, in a thread; they do not change.
         configuration.client_session_kwargs = {"trust_env": bool(urllib.request.getproxies())}
         async with client.ApiClient(configuration) as api:
             yield cls(api)
@@ -83,11 +88,11 @@ class KubeAdapter:
         """See KubePort."""
         fields = {} if succeeded else {"fieldSelector": "status.successful=0"}
         path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
-        return await self._list(path, list_shapes.WORKLOADS, labelSelector=MANAGED_BY, **fields)
+        return await self._list(path, list_shapes.WORKLOADS, labelSelector=self._selector, **fields)
 
     async def list_pods(self, namespace: str, *, job_name: str | None = None, succeeded: bool = True) -> list[Json]:
         """See KubePort."""
-        selector = MANAGED_BY + (f",batch.kubernetes.io/job-name={job_name}" if job_name else "")
+        selector = self._selector + (f",batch.kubernetes.io/job-name={job_name}" if job_name else "")
         fields = {} if succeeded else {"fieldSelector": "status.phase!=Succeeded"}
         path = f"/api/v1/namespaces/{namespace}/pods"
         return await self._list(path, list_shapes.WORKLOADS, labelSelector=selector, **fields)
@@ -95,7 +100,8 @@ class KubeAdapter:
     async def get_request(self, namespace: str, name: str) -> BotRequest | None:
         """See KubePort."""
         status, body = await self._read(f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}")
-        return BotRequest.from_object(body) if _found(status, body) else None
+        request = BotRequest.from_object(body) if _found(status, body) else None
+        return request if request is not None and request.is_of(self.installation) else None
 
     async def list_requests(self, namespace: str, *, ended: bool = True) -> list[BotRequest]:
         """See KubePort."""
@@ -110,31 +116,46 @@ class KubeAdapter:
     async def _list_requests(self, namespace: str, **query: str) -> list[BotRequest]:
         path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}"
         pages = self._pages(path, list_shapes.REQUESTS, **query)
-        return [request async for page in pages for request in map(BotRequest.from_object, page)]
+        requests = [request async for page in pages for request in map(BotRequest.from_object, page)]
+        return [request for request in requests if request.is_of(self.installation)]
 
     async def create_request(self, namespace: str, request: Json) -> bool:
         """See KubePort."""
         return await self._create(f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}", request)
 
-    async def withdraw_request(self, namespace: str, name: str) -> bool:
-        """Delete a BotRequest, as its owner does; whether it was there."""
+    async def delete_request(self, namespace: str, name: str, *, uid: str | None) -> bool:
+        """See KubePort."""
         path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}"
-        return _found(*await self._write("DELETE", path))
+        body = {"preconditions": {"uid": uid}} if uid else None
+        status, answer = await self._write("DELETE", path, body=body)
+        return status != 409 and _found(status, answer)
+
+    async def foreign_objects(self, namespace: str, *, installation: str) -> list[str]:
+        """See KubePort."""
+        selector = f"{MANAGED_BY},{INSTALLATION_LABEL},{INSTALLATION_LABEL}!={installation}"
+        path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+        jobs = await self._list(path, list_shapes.WORKLOADS, labelSelector=selector)
+        pages = self._pages(f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}", list_shapes.REQUESTS)
+        requests = [BotRequest.from_object(body) async for page in pages for body in page]
+        foreign = [request.name for request in requests if not request.is_of(installation)]
+        return [job["metadata"]["name"] for job in jobs] + foreign
 
     async def revoke(self, namespace: str, role_binding: str) -> bool:
-        """Delete a RoleBinding; whether it was there."""
+        """Delete a RoleBinding. True if it existed."""
         path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings/{role_binding}"
         return _found(*await self._write("DELETE", path))
 
-    async def patch_request_status(self, namespace: str, name: str, status: Json) -> bool:
+    async def patch_request_status(self, namespace: str, name: str, status: Json, *, uid: str) -> bool:
         """See KubePort."""
-        answer = await self._write(
+        code, answer = await self._write(
             "PATCH",
             f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}/status",
-            body={"status": status},
+            body={"metadata": {"uid": uid}, "status": status},
             content_type="application/merge-patch+json",
         )
-        return _found(*answer)
+        if code in (403, 422) and not _is_of_another_object(answer):
+            raise WriteRefused(str(answer.get("message", f"the API server answered {code}")))
+        return not _is_of_another_object(answer) and _found(code, answer)
 
     async def create_event(self, namespace: str, event: Json) -> None:
         """See KubePort."""
@@ -150,6 +171,15 @@ class KubeAdapter:
         path = f"/api/v1/namespaces/{namespace}/events"
         return await self._list(path, list_shapes.EVENTS, fieldSelector=f"involvedObject.name={pod_name}")
 
+    async def pod_log(self, namespace: str, pod_name: str) -> str:
+        """See KubePort."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod_name}/log"
+        query = {"container": CONTAINER, "tailLines": str(LOG_TAIL_LINES), "limitBytes": str(LOG_TAIL_BYTES)}
+        status, raw = await self._send("GET", path, query=query, accept="*/*")
+        if status >= 400:
+            raise KubernetesUnavailable(f"GET {path}: {_parse(raw).get('message', status)}")
+        return raw.decode(errors="replace")
+
     async def get_raw(self, path: str) -> Json:
         """The JSON document at `path`, such as the cluster's token keys."""
         status, answer = await self._read(path)
@@ -159,17 +189,24 @@ class KubeAdapter:
 
     async def _create(self, path: str, body: Json) -> bool:
         status, answer = await self._write("POST", path, query={"fieldValidation": "Strict"}, body=body)
-        if status == 409:
-            return False
-        if status >= 400:
-            raise CreateRefused(str(answer.get("message", f"the API server answered {status}")))
-        return True
+        message = str(answer.get("message", f"the API server answered {status}"))
+        if status == 409 and answer.get("reason") == "Conflict":  # of a quota; one that exists is AlreadyExists
+            raise KubernetesUnavailable(message)
+        if status == 403:
+            raise CreateForbidden(message)
+        if status >= 400 and status != 409:
+            raise CreateRefused(message)
+        return status != 409
+
+    @property
+    def _selector(self) -> str:
+        return MANAGED_BY + (f",{INSTALLATION_LABEL}={self.installation}" if self.installation else "")
 
     async def _list(self, path: str, shape: TypeAdapter[Any], **query: str) -> list[Json]:
         return [item async for page in self._pages(path, shape, **query) for item in page]
 
     async def _pages(self, path: str, shape: TypeAdapter[Any], **query: str) -> AsyncIterator[list[Json]]:
-        """What is listed, a page at a time: what nobody keeps of it is gone before the next one comes."""
+        """The items of a list, a page at a time: a page is freed before the next one is read."""
         more = ""
         while True:
             page = {"limit": str(PAGE)} | ({"continue": more} if more else {}) | query
@@ -184,7 +221,7 @@ class KubeAdapter:
                 return
 
     async def _read(self, path: str, *, query: dict[str, str] | None = None) -> tuple[int, Json]:
-        """The answer's status, and what is at `path` or why not."""
+        """The status code, and the object at `path` or the error."""
         status, raw = await self._send("GET", path, query=query, accept=_READ)
         return status, _parse(raw)
 
@@ -197,7 +234,7 @@ class KubeAdapter:
         body: Json | None = None,
         content_type: str = "application/json",
     ) -> tuple[int, Json]:
-        """The answer's status, and for a refusal what it says."""
+        """The status code, and the error if it is one."""
         status, raw = await self._send(method, path, query=query, accept=_WRITE, body=body, content_type=content_type)
         return status, _parse(raw) if status >= 400 else {}
 
@@ -211,8 +248,8 @@ class KubeAdapter:
         body: Json | None = None,
         content_type: str = "application/json",
     ) -> tuple[int, bytes]:
-        # What is packed costs both sides more than it spares the network between them. The body is plain already; the
-        # client would go through all of it to find out.
+        # Compression costs both sides more CPU time than it saves on the network between them. The body is plain JSON
+        # already; the client's own serializer would walk through all of it.
         verb, url, headers, _, fields = await self._api.param_serialize(
             method,
             path,
@@ -253,6 +290,11 @@ def _shaped(path: str, raw: bytes, shape: TypeAdapter[Any]) -> Json:
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
         raise KubernetesUnavailable(f"GET {path}: not a list of Kubernetes: {first['msg']}.") from exc
+
+
+def _is_of_another_object(answer: Json) -> bool:
+    """True if a write was refused because its UID is not that of the object."""
+    return answer.get("reason") in ("Conflict", "Invalid") and "uid" in str(answer.get("message", "")).lower()
 
 
 def _found(status: int, answer: Json) -> bool:

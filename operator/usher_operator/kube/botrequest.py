@@ -5,21 +5,21 @@ older schema or from the REST API.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from usher_models.db.reservations import Request
+from usher_models import defaults
 from usher_models.errors import Refused
-from usher_models.platforms import resolve
-from usher_models.states import Source
+from usher_models.states import TERMINAL
 from usher_models.wire import ConnectionId
 
 Json = dict[str, Any]
 
+COMMAND_MAX_BYTES = 64 * 1024
 # What fits into a column of the database.
 Id = Annotated[int, Field(ge=1, lt=2**31)]
 Seconds = Annotated[int, Field(ge=1, lt=2**31)]
@@ -37,12 +37,18 @@ class ImageNotAllowed(Refused):
     code = "image_not_allowed"
 
 
+class NotAllowed(Refused):
+    """The BotRequest asks for something that this installation does not allow."""
+
+    code = "not_allowed"
+
+
 class _Spec(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
 
 
 class SimulationSpec(_Spec):
-    """The script of a simulated meeting; durations are seconds."""
+    """The script of a simulated meeting. Durations are seconds."""
 
     boot_seconds: float = 1
     lobby_seconds: float = 2
@@ -61,10 +67,17 @@ class SimulationSpec(_Spec):
 
 
 def _no_meeting(connection_id: str) -> str:
-    # bot_commands:meeting:42 is where another bot hears its commands.
+    # bot_commands:meeting:42 is the command channel of another bot.
     if connection_id.startswith("meeting:"):
         raise ValueError("Must not begin with meeting:, which names the channels of meetings.")
     return connection_id
+
+
+def _bounded(command: list[str]) -> list[str]:
+    # A longer one does not fit into the environment of the bot's process (128 KiB for one variable, JSON included).
+    if sum(len(part.encode()) for part in command) > COMMAND_MAX_BYTES:
+        raise ValueError(f"Must have at most {COMMAND_MAX_BYTES // 1024} KiB in all")
+    return command
 
 
 class BotRequestSpec(_Spec):
@@ -76,17 +89,18 @@ class BotRequestSpec(_Spec):
     native_meeting_id: str | None = None
     meeting_url: str | None = None
     passcode: str | None = None
-    bot_name: str = "Usher"
+    bot_name: str = defaults.BOT_NAME
     language: str | None = None
     task: str | None = None
     desired_state: Literal["Running", "Left"] = "Running"
     connection_id: Annotated[ConnectionId, AfterValidator(_no_meeting)] | None = None
-    lobby_timeout_seconds: Seconds = 900
-    max_duration_seconds: Seconds = 14_400
-    ttl_seconds_after_finished: int = Field(default=600, ge=0, lt=2**31)
+    lobby_timeout_seconds: Seconds = defaults.LOBBY_TIMEOUT_S
+    max_duration_seconds: Seconds = defaults.MAX_DURATION_S
+    ttl_seconds_after_finished: int = Field(default=defaults.TTL_AFTER_FINISHED_S, ge=0, lt=2**31)
+    request_ttl_seconds_after_finished: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     driver: Literal["simulated", "exec"] | None = None
     image: str | None = None
-    command: list[str] = []
+    command: Annotated[list[str], AfterValidator(_bounded)] = []
     simulation: SimulationSpec | None = None
     resources: Json | None = None
     node_selector: dict[str, str] = {}
@@ -96,18 +110,22 @@ class BotRequestSpec(_Spec):
 
     @property
     def mutable_config(self) -> Json:
-        """The part a running bot can take on."""
+        """The part that can change while the bot runs."""
         return {"language": self.language, "task": self.task}
+
+    def as_given(self) -> Json:
+        """The spec as JSON of a BotRequest, without the fields that were not given: the schema has their defaults."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BotRequest:
-    """One BotRequest object: who it is, its spec as it came, and what little matters of its status.
+    """One BotRequest object: its identity, its spec as JSON, and the little of its status that matters.
 
-    `phase` is None as long as no status is shown. `refused` is whether this generation was refused before: a refusal
-    leaves no row, so the condition is its only trace. Without it, a restart hours later would grant a slot to a request
-    that everybody has given up on. Losing the condition is harmless: the request is judged anew. The rest of the status
-    is not kept: a sweep holds all BotRequests at once, and it was four fifths of them.
+    `phase` is None until a status is written. `refused` is True if this generation was refused before: a refusal leaves
+    no row, so the condition is its only trace. Without it, a restart hours later would grant a slot to a request that
+    its owner has given up. Losing the condition is harmless: the request is judged anew. The rest of the status is
+    dropped: a sweep holds all BotRequests at once, and the status was four fifths of them.
     """
 
     namespace: str
@@ -116,12 +134,15 @@ class BotRequest:
     generation: int
     raw_spec: Json
     phase: str | None
+    reason: str | None
+    observed_generation: int
     refused: bool
     deleting: bool
+    installation: str | None
 
     @classmethod
     def from_object(cls, body: Json) -> "BotRequest":
-        """The BotRequest in an object of the API."""
+        """The BotRequest in an object of the Kubernetes API."""
         metadata, status = body["metadata"], body.get("status") or {}
         generation = metadata.get("generation", 1)
         return cls(
@@ -131,43 +152,63 @@ class BotRequest:
             generation=generation,
             raw_spec=dict(body.get("spec") or {}),
             phase=status.get("phase"),
+            reason=status.get("reason"),
+            observed_generation=status.get("observedGeneration", 0),
             refused=_refused(status, generation=generation),
             deleting="deletionTimestamp" in metadata,
+            installation=status.get("installation") or (metadata.get("labels") or {}).get("usher.dev/installation"),
         )
+
+    def is_of(self, installation: str | None) -> bool:
+        """True unless it carries the id of another installation."""
+        return installation is None or self.installation in (None, installation)
 
     @property
     def connection_id(self) -> str:
-        """The connection id: given by the REST API, else the object's own UID."""
+        """The connection id: the one that the REST API set, else the object's UID."""
         return str(self.raw_spec.get("connectionId") or self.uid)
 
     @property
     def new(self) -> bool:
-        """Whether it shows nothing yet and has not changed since it was made: mostly nobody has seen it, and a
-        reservation, which finds one that is there, need not be preceded by a look. A row that the REST API made is
-        there before its request."""
+        """True if it has no status and was never edited. Usher has hardly ever handled such a request, so it reserves
+        without reading first; a reservation that exists is found by that as well. The REST API makes the row before
+        the request, so its requests are never new."""
         return self.phase is None and self.generation == 1 and not self.raw_spec.get("connectionId")
 
     @property
+    def over(self) -> bool:
+        """True if this generation was refused, or its status shows the end of the bot: that is final, whoever looks.
+        A request without a row that is over was ended by rows that are lost; its bot must not join again."""
+        return self.refused or (self.phase in TERMINAL and self.observed_generation >= self.generation)
+
+    @property
     def wants_leave(self) -> bool:
-        """Whether the bot shall leave, or never come."""
+        """True if the bot shall leave, or never join."""
         return bool(self.raw_spec.get("desiredState") == "Left")
 
     def spec(self) -> BotRequestSpec:
-        """The parsed spec. Raises InvalidRequest, which names the field."""
+        """The spec, parsed once. Raises InvalidRequest, which names the field."""
+        if isinstance(self._parsed, str):
+            raise InvalidRequest(self._parsed)
+        return self._parsed
+
+    @cached_property
+    def _parsed(self) -> BotRequestSpec | str:
+        """The spec, or why it is not valid. Parsed when asked for: a sweep reads thousands that need nothing."""
         nul = _path_of_nul(self.raw_spec, path="spec")
         if nul is not None:
-            raise InvalidRequest(f"{nul}: A NUL character cannot be stored.")
+            return f"{nul}: A NUL character cannot be stored."
         try:
             spec = BotRequestSpec.model_validate(self.raw_spec)
         except ValidationError as exc:
             first = exc.errors(include_url=False)[0]
-            raise InvalidRequest(f"spec.{'.'.join(map(str, first['loc']))}: {first['msg']}.") from exc
+            return f"spec.{'.'.join(map(str, first['loc']))}: {first['msg']}."
         if spec.user_id is None and not spec.user_email:
-            raise InvalidRequest("spec.userId: Name the user by userId or userEmail.")
+            return "spec.userId: Name the user by userId or userEmail."
         return spec
 
     def log_fields(self) -> Json:
-        """What names this request in a log line."""
+        """The fields that identify this request in a log line."""
         return {"request": f"{self.namespace}/{self.name}", "connection_id": self.connection_id}
 
 
@@ -181,37 +222,9 @@ def _refused(status: Json, *, generation: int) -> bool:
 
 
 def _path_of_nul(value: object, *, path: str) -> str | None:
-    """Where in `value` the one character is that Postgres cannot store."""
+    """Where `value` has the one character that Postgres cannot store."""
     if isinstance(value, str):
         return path if "\0" in value else None
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     paths = (_path_of_nul(part, path=f"{path}.{key}") for key, part in inner)
     return next((found for found in paths if found), None)
-
-
-def to_reservation(
-    request: BotRequest, spec: BotRequestSpec, *, user_id: int, allowed_private_hosts: Sequence[str] = ()
-) -> Request:
-    """What to reserve for a request. Raises InvalidMeeting."""
-    meeting = resolve(
-        platform=spec.platform,
-        native_id=spec.native_meeting_id,
-        url=spec.meeting_url,
-        passcode=spec.passcode,
-        allowed_private_hosts=allowed_private_hosts,
-    )
-    config = {"bot_name": spec.bot_name, "meeting_url": meeting.url, "passcode": meeting.passcode}
-    return Request(
-        connection_id=request.connection_id,
-        user_id=user_id,
-        meeting=meeting,
-        source=Source.OPERATOR,
-        lobby_timeout_s=spec.lobby_timeout_seconds,
-        max_duration_s=spec.max_duration_seconds,
-        config={key: value for key, value in (config | spec.mutable_config).items() if value is not None},
-        spec=request.raw_spec,
-        request_namespace=request.namespace,
-        request_name=request.name,
-        request_uid=request.uid,
-        request_generation=request.generation,
-    )

@@ -1,6 +1,6 @@
-"""A BotRequest's status, computed from the row alone: what is shown can be lost and shown again, and is never read.
+"""A BotRequest's status, computed from the row alone: it can be lost and written again, and is never read as truth.
 
-Every condition has a machine reason in CamelCase and a sentence; its time is the database's.
+Every condition has a machine reason in CamelCase and a sentence. Its time is the database's.
 """
 
 from datetime import datetime
@@ -8,7 +8,7 @@ from typing import Any
 
 from usher_models.db.bots import Bot
 from usher_models.errors import UsherError
-from usher_models.states import Status
+from usher_models.states import Reason, Status
 
 Json = dict[str, Any]
 
@@ -16,13 +16,14 @@ MESSAGE_MAX_LENGTH = 1024
 
 
 def camel(reason: str) -> str:
-    """A reason in the spelling of Kubernetes: `heartbeat_lost` is HeartbeatLost."""
+    """A reason in CamelCase, as Kubernetes spells it: `heartbeat_lost` is HeartbeatLost."""
     return "".join(part[:1].upper() + part[1:] for part in reason.split("_"))
 
 
-def status_of(bot: Bot) -> Json:
+def status_of(bot: Bot, *, installation: str) -> Json:
     """The status of a request that has a row."""
     return {
+        "installation": installation,
         "phase": str(bot.status),
         "stage": bot.stage,
         "meetingId": bot.meeting_id,
@@ -36,12 +37,12 @@ def status_of(bot: Bot) -> Json:
         "startTime": _time(bot.started_at),
         "endTime": _time(bot.ended_at),
         "observedGeneration": bot.request_generation,
-        "conditions": [_accepted(bot), _slot_reserved(bot), _job_created(bot), _joined(bot), _finished(bot)],
+        "conditions": [step(bot) for step in (_accepted, _slot_reserved, _job_created, _started, _joined, _finished)],
     }
 
 
-def refusal_of(error: UsherError, *, spec: Json, generation: int, now: datetime) -> Json:
-    """The status of a request that was refused and has no row; who and where are shown as its spec says them."""
+def refusal_of(error: UsherError, *, spec: Json, generation: int, now: datetime, installation: str) -> Json:
+    """The status of a request that was refused and has no row. User and meeting are those of its spec."""
     reason, message = camel(error.code), str(error)[:MESSAGE_MAX_LENGTH]
 
     def condition(kind: str) -> Json:
@@ -55,6 +56,7 @@ def refusal_of(error: UsherError, *, spec: Json, generation: int, now: datetime)
         }
 
     return {
+        "installation": installation,
         "phase": "refused",
         "userId": spec.get("userId"),
         "platform": spec.get("platform"),
@@ -64,6 +66,25 @@ def refusal_of(error: UsherError, *, spec: Json, generation: int, now: datetime)
         "observedGeneration": generation,
         "conditions": [condition("Accepted"), condition("SlotReserved")],
     }
+
+
+def error_of(error: Exception, *, generation: int, now: datetime, installation: str) -> Json:
+    """The status of a request that could not be handled, and is tried again: neither accepted nor refused."""
+    message = f"Usher could not handle this request and tries again: {_sentence(error)}"[:MESSAGE_MAX_LENGTH]
+    accepted = {
+        "type": "Accepted",
+        "status": "Unknown",
+        "reason": "InternalError",
+        "message": message,
+        "lastTransitionTime": _time(now),
+        "observedGeneration": generation,
+    }
+    return {"installation": installation, "reason": "InternalError", "message": message, "conditions": [accepted]}
+
+
+def _sentence(error: Exception) -> str:
+    """Usher's own errors say what is wrong; the text of any other may hold a secret, and is in the log."""
+    return str(error) if isinstance(error, UsherError) else f"{type(error).__name__}; see the operator's log."
 
 
 def _time(at: datetime | None) -> str | None:
@@ -88,7 +109,7 @@ def _accepted(bot: Bot) -> Json:
 
 def _slot_reserved(bot: Bot) -> Json:
     if bot.ended_at:
-        message = "The slot is free again."
+        message = "The slot was released."
         return _condition(bot, "SlotReserved", False, reason="Released", message=message, at=bot.ended_at)
     message = "The bot holds one of the user's slots."
     return _condition(bot, "SlotReserved", True, reason="Reserved", message=message, at=bot.reserved_at)
@@ -98,18 +119,31 @@ def _job_created(bot: Bot) -> Json:
     if bot.job_created_at:
         message = f"The Job {bot.job_name} was created."
         return _condition(bot, "JobCreated", True, reason="Created", message=message, at=bot.job_created_at)
-    reason, message = ("Pending", "The Job is about to be created.")
-    if bot.ended_at:
-        reason, message = camel(bot.reason), bot.message
+    reason, message = _obstacle(bot) or ("Pending", "The Job is not created yet.")
     return _condition(bot, "JobCreated", False, reason=reason, message=message, at=bot.reserved_at)
+
+
+def _started(bot: Bot) -> Json:
+    if bot.started_at:
+        message = "The bot's process runs."
+        return _condition(bot, "Started", True, reason="Started", message=message, at=bot.started_at)
+    reason, message = _obstacle(bot) or ("Pending", "The bot's pod does not run yet.")
+    return _condition(bot, "Started", False, reason=reason, message=message, at=bot.reserved_at)
+
+
+def _obstacle(bot: Bot) -> tuple[str, str] | None:
+    """Why a bot did not start: what ended it, or what keeps its pod from running now; None if nothing is known."""
+    if bot.ended_at or bot.reason != Reason.REQUESTED:
+        return camel(bot.reason), bot.message
+    return None
 
 
 def _joined(bot: Bot) -> Json:
     if bot.joined_at:
-        message = "The bot got into the meeting."
+        message = "The bot joined the meeting."
         return _condition(bot, "Joined", True, reason="Joined", message=message, at=bot.joined_at)
-    reason, message = ("NotYet", "The bot is on its way.")
-    if bot.ended_at:
+    reason, message = ("NotYet", "The bot has not joined the meeting yet.")
+    if bot.ended_at or (bot.status is Status.RESERVED and bot.reason != Reason.REQUESTED):
         reason, message = camel(bot.reason), bot.message
     return _condition(bot, "Joined", False, reason=reason, message=message, at=bot.reserved_at)
 
@@ -119,4 +153,4 @@ def _finished(bot: Bot) -> Json:
         outcome = "Completed" if bot.status is Status.COMPLETED else "Failed"
         message = f"{outcome}: {bot.message}"
         return _condition(bot, "Finished", True, reason=camel(bot.reason), message=message, at=bot.ended_at)
-    return _condition(bot, "Finished", False, reason="Live", message="The meeting goes on.", at=bot.reserved_at)
+    return _condition(bot, "Finished", False, reason="Live", message="The bot has not ended.", at=bot.reserved_at)

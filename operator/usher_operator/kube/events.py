@@ -1,6 +1,6 @@
 """Kubernetes Events about BotRequests, as pure objects.
 
-An Event is an API write like any other, so only changes that a person waits for have one; see `mirror`.
+An Event is an API write like any other, so only changes that a person waits for have one; see `watch/status_writer`.
 """
 
 from datetime import datetime
@@ -24,7 +24,7 @@ def event(
     now: datetime,
     once: str = "",
 ) -> Json:
-    """An Event about the BotRequest `namespace`/`name`. Of those with the same `once` there is one for each uid."""
+    """An Event about the BotRequest `namespace`/`name`. Each uid has at most one Event with the same `once`."""
     at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "apiVersion": "v1",

@@ -1,7 +1,7 @@
 """From a bot's row to its Job: pure functions, no I/O.
 
 The Job's name follows from the meeting's id, so creating it twice is harmless. Its pod runs once (`backoffLimit: 0`):
-a bot that died has left its meeting, and a second pod would speak for a meeting that has moved on.
+a bot that died has left its meeting, and a second pod would report for a meeting that has moved on.
 """
 
 import json
@@ -10,18 +10,22 @@ from typing import Any
 
 from usher_models.db.bots import Bot
 from usher_operator.kube.botrequest import BotRequestSpec, SimulationSpec
+from usher_operator.kube.expansion import literal
+from usher_operator.kube.resources import with_defaults
 from usher_operator.redis_acl.account import RedisAccount
 
 Json = dict[str, Any]
 
 MANAGED_BY = "app.kubernetes.io/managed-by=usher"
 CONNECTION_ANNOTATION = "usher.dev/connection-id"
+INSTALLATION_LABEL = "usher.dev/installation"
 MEETING_LABEL = "usher.dev/meeting-id"
 CONTAINER = "bot"
 TOKEN_DIR = "/var/run/secrets/usher"  # noqa: S105 - a path
 TOKEN_EXPIRATION_S = 3600
 SHM_SIZE = "256Mi"
-# What a bot may still spend on its report after it gave up on leaving.
+TMP_SIZE = "1Gi"
+# How long a bot may still report after it gave up on leaving.
 REPORT_MARGIN_S = 10
 # By a cluster's defaults each lookup of a bot is eight queries (search domains times A and AAAA), and one that is lost
 # costs five seconds. A name with two dots or more is meant as it stands. The options are those of resolv.conf(5).
@@ -30,16 +34,13 @@ DNS_OPTIONS: list[Json] = [
     {"name": "timeout", "value": "2"},
     {"name": "attempts", "value": "3"},
 ]
-DEFAULT_RESOURCES: Json = {
-    "requests": {"cpu": "50m", "memory": "64Mi"},
-    "limits": {"memory": "512Mi"},
-}
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobSettings:
-    """What every bot's Job has in common. Durations are seconds."""
+    """The settings that every bot's Job shares. Durations are seconds."""
 
+    installation: str
     image: str
     image_pull_policy: str
     service_account: str
@@ -63,7 +64,7 @@ def build_job(bot: Bot, settings: JobSettings) -> Json:
         "kind": "Job",
         "metadata": {
             "name": bot.job_name,
-            "labels": _labels(bot),
+            "labels": _labels(bot, settings),
             "annotations": {CONNECTION_ANNOTATION: bot.connection_id},
             "ownerReferences": _owners(bot),
         },
@@ -76,19 +77,20 @@ def build_job(bot: Bot, settings: JobSettings) -> Json:
             "activeDeadlineSeconds": _active_deadline_s(bot, settings),
             "ttlSecondsAfterFinished": spec.ttl_seconds_after_finished,
             "template": {
-                "metadata": {"labels": _labels(bot), "annotations": _pod_annotations(bot)},
+                "metadata": {"labels": _labels(bot, settings), "annotations": _pod_annotations(bot)},
                 "spec": _pod(bot, spec, settings),
             },
         },
     }
 
 
-def _labels(bot: Bot) -> Json:
+def _labels(bot: Bot, settings: JobSettings) -> Json:
     return {
         "app.kubernetes.io/name": "usher-bot",
         "app.kubernetes.io/component": "bot",
         "app.kubernetes.io/part-of": "usher",
         "app.kubernetes.io/managed-by": "usher",
+        INSTALLATION_LABEL: settings.installation,
         MEETING_LABEL: str(bot.meeting_id),
         "usher.dev/user-id": str(bot.user_id),
         "usher.dev/platform": bot.platform,
@@ -96,7 +98,7 @@ def _labels(bot: Bot) -> Json:
 
 
 def _pod_annotations(bot: Bot) -> Json:
-    # A bot in a meeting cannot be moved: autoscalers shall not drain its node for tidiness.
+    # A bot in a meeting cannot be moved, so autoscalers must not drain its node to save cost.
     return {
         CONNECTION_ANNOTATION: bot.connection_id,
         "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
@@ -120,7 +122,7 @@ def _owners(bot: Bot) -> list[Json]:
 
 
 def _pod_failure_policy() -> Json:
-    """Fails the Job at once and lets its condition tell a disruption from a bot that failed by itself."""
+    """Fails the Job at once, with a condition that tells a disruption from a bot that failed by itself."""
     return {
         "rules": [
             {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
@@ -163,13 +165,13 @@ def _container(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> Json:
         "name": CONTAINER,
         "image": spec.image or settings.image,
         "imagePullPolicy": settings.image_pull_policy,
-        "command": ["usher-bot"],
+        "command": [literal("usher-bot")],
         "env": _env(bot, spec, settings),
-        "resources": spec.resources or DEFAULT_RESOURCES,
+        "resources": with_defaults(spec.resources),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
-            # A program brought along by `exec` may expect to write beside its own files.
+            # A program that driver `exec` runs may expect to write beside its own files.
             "readOnlyRootFilesystem": (spec.driver or settings.default_driver) != "exec",
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -190,7 +192,7 @@ def _volumes(settings: JobSettings) -> list[Json]:
     return [
         {"name": "token", "projected": {"sources": [{"serviceAccountToken": token}]}},
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": SHM_SIZE}},
-        {"name": "tmp", "emptyDir": {}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": TMP_SIZE}},
     ]
 
 
@@ -218,7 +220,7 @@ def _env(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> list[Json]:
         "USHER_HEARTBEAT_INTERVAL_S": f"{settings.heartbeat_interval_s:g}",
         "USHER_LOG_FORMAT": "json",
     }
-    plain: list[Json] = [{"name": name, "value": value} for name, value in values.items() if value is not None]
+    plain: list[Json] = [{"name": name, "value": literal(value)} for name, value in values.items() if value is not None]
     return [*plain, _from_pod("USHER_POD_NAME", "metadata.name"), _from_pod("USHER_POD_UID", "metadata.uid")]
 
 

@@ -1,8 +1,8 @@
-"""Reading a Job: whose it is, and whether it has ended. Pure functions over what the API server returned."""
+"""Reading a Job: to which meeting it belongs, and whether it has ended. Pure functions over the API's JSON."""
 
 from typing import Any
 
-from usher_operator.kube.job import CONNECTION_ANNOTATION, MEETING_LABEL
+from usher_operator.kube.job import CONNECTION_ANNOTATION, INSTALLATION_LABEL, MEETING_LABEL
 from usher_operator.kube.port import Json
 
 
@@ -12,25 +12,35 @@ def labels_of(body: Json) -> dict[str, str]:
 
 
 def meeting_id_of(job: Json) -> int | None:
-    """The meeting a Job was made for, by its label; None for a Job that is not Usher's."""
+    """The meeting of a Job, by its label; None if the Job is not Usher's."""
     value = labels_of(job).get(MEETING_LABEL, "")
     return int(value) if value.isdecimal() else None
 
 
 def connection_id_of(job: Json) -> str | None:
-    """The connection id a Job was made for: it tells this database's Jobs from another's."""
+    """The connection id of a Job: it tells this database's Jobs from another's."""
     annotations: dict[str, Any] = job["metadata"].get("annotations") or {}
     return annotations.get(CONNECTION_ANNOTATION)
 
 
+def installation_of(job: Json) -> str | None:
+    """The id of the installation that made a Job; None if it carries none."""
+    return labels_of(job).get(INSTALLATION_LABEL)
+
+
 def finished(job: Json) -> bool:
-    """Whether a Job has ended, one way or the other."""
+    """True if a Job has ended, completed or failed."""
     return outcome(job) is not None
 
 
 def outcome(job: Json) -> Json | None:
-    """The condition with which a Job ended: Complete or Failed; None while it runs."""
+    """The condition with which a Job ended, Complete or Failed; None while it runs."""
     for condition in (job.get("status") or {}).get("conditions") or []:
         if condition.get("type") in ("Complete", "Failed") and condition.get("status") == "True":
             return dict(condition)
     return None
+
+
+def is_foreign(body: Json, installation: str) -> bool:
+    """True if another installation made a Job or pod: then it must be neither judged nor touched."""
+    return installation_of(body) not in (None, installation)

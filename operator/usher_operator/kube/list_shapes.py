@@ -1,8 +1,7 @@
-"""What is kept of a list's objects: the shapes below, and nothing else.
+"""The parts of listed objects that are kept: the shapes below, and nothing else.
 
-A sweep holds every BotRequest, Job and pod there is, and most of each is who wrote which field and how a pod was asked
-for. pydantic makes Python objects of what a shape names and passes over the rest, in a quarter of the time and memory
-that parsing all of it takes.
+A sweep holds every BotRequest, Job and pod, and most of each is managed fields and pod templates. pydantic makes Python
+objects of the fields of a shape and skips the rest, in a quarter of the time and memory that parsing all of it takes.
 """
 
 from typing import Any
@@ -13,8 +12,14 @@ from typing_extensions import TypedDict
 Json = dict[str, Any]
 
 
+class Owner(TypedDict, total=False):
+    """An object that another belongs to."""
+
+    uid: str
+
+
 class Metadata(TypedDict, total=False):
-    """Who an object is."""
+    """The identity of an object."""
 
     name: str
     namespace: str
@@ -24,6 +29,7 @@ class Metadata(TypedDict, total=False):
     deletionTimestamp: str
     labels: dict[str, str]
     annotations: dict[str, str]
+    ownerReferences: list[Owner]
 
 
 class Placement(TypedDict, total=False):
@@ -41,17 +47,21 @@ class Workload(TypedDict, total=False):
 
 
 class Condition(TypedDict, total=False):
-    """A condition of a BotRequest; its sentence is for people."""
+    """A condition of a BotRequest, without its sentence."""
 
     type: str
     status: str
     observedGeneration: int
 
 
-class Shown(TypedDict, total=False):
-    """What a BotRequest shows of what is asked later."""
+class RequestStatus(TypedDict, total=False):
+    """The part of a BotRequest's status that is used."""
 
     phase: str
+    reason: str
+    meetingId: int
+    observedGeneration: int
+    installation: str
     conditions: list[Condition]
 
 
@@ -60,7 +70,7 @@ class Request(TypedDict, total=False):
 
     metadata: Metadata
     spec: Json
-    status: Shown
+    status: RequestStatus
 
 
 class Event(TypedDict, total=False):
@@ -70,28 +80,28 @@ class Event(TypedDict, total=False):
     message: str | None
 
 
-# The key that says where a list goes on is a word of Python.
-Place = TypedDict("Place", {"continue": str}, total=False)
+# `continue` is a keyword of Python.
+PageMetadata = TypedDict("PageMetadata", {"continue": str}, total=False)
 
 
 class WorkloadPage(TypedDict, total=False):
     """A page of Jobs or pods."""
 
-    metadata: Place
+    metadata: PageMetadata
     items: list[Workload] | None
 
 
 class RequestPage(TypedDict, total=False):
     """A page of BotRequests."""
 
-    metadata: Place
+    metadata: PageMetadata
     items: list[Request] | None
 
 
 class EventPage(TypedDict, total=False):
     """A page of Events."""
 
-    metadata: Place
+    metadata: PageMetadata
     items: list[Event] | None
 
 

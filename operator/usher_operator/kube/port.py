@@ -1,54 +1,74 @@
 """What Usher needs of Kubernetes, as a port; objects are the API's own JSON.
 
-Tests use an in-memory implementation. Every method raises KubernetesUnavailable when the API server cannot be
-reached or answers with an error that another try may cure; what cannot be read is never evidence of anything.
+Tests use an in-memory implementation. Every method raises KubernetesUnavailable if the API server cannot be reached or
+answers with an error that may pass; an object that cannot be read is never evidence.
 """
 
 from typing import Any, Protocol
 
+from usher_models.errors import KubernetesUnavailable
 from usher_operator.kube.botrequest import BotRequest
 
 Json = dict[str, Any]
 
 
-class CreateRefused(Exception):
+class WriteRefused(Exception):
+    """Kubernetes refused a write for good; the message says why."""
+
+
+class CreateRefused(WriteRefused):
     """Kubernetes refused an object for good; the message says why."""
 
 
+class CreateForbidden(KubernetesUnavailable):
+    """Kubernetes forbids to create an object now. Another try may succeed: a Role is being replaced, a quota is full
+    for a minute, an admission webhook is being updated."""
+
+
 class KubePort(Protocol):
-    """The API server, as far as Usher uses it."""
+    """The API server, as far as Usher uses it. Lists leave out what belongs to another installation."""
 
     async def create_job(self, namespace: str, job: Json) -> bool:
-        """Create a Job; False when one of that name exists already. Raises CreateRefused."""
+        """Create a Job. False if one of that name exists. Raises CreateRefused, CreateForbidden."""
 
     async def get_job(self, namespace: str, name: str) -> Json | None:
         """One Job, or None."""
 
     async def delete_job(self, namespace: str, name: str) -> bool:
-        """Delete a Job and, in the background, its pods, which get SIGTERM; whether it was there."""
+        """Delete a Job and, in the background, its pods, which get SIGTERM. True if it existed."""
 
     async def list_jobs(self, namespace: str, *, succeeded: bool = True) -> list[Json]:
-        """Every Job that Usher made, without its spec; with `succeeded` False without those that succeeded."""
+        """Every Job that Usher created, without its spec; without `succeeded`, those that succeeded are left out."""
 
     async def list_pods(self, namespace: str, *, job_name: str | None = None, succeeded: bool = True) -> list[Json]:
-        """Every pod of Usher's Jobs, or of one of them; with `succeeded` False without those that succeeded. Of a spec
-        there is `nodeName` only."""
+        """Every pod of Usher's Jobs, or of one of them; without `succeeded`, those that succeeded are left out. The
+        spec has `nodeName` only."""
 
     async def get_request(self, namespace: str, name: str) -> BotRequest | None:
         """One BotRequest, or None."""
 
     async def list_requests(self, namespace: str, *, ended: bool = True) -> list[BotRequest]:
-        """Every BotRequest; with `ended` False without those that show the end of their bots, where the API server can
-        tell them from the others."""
+        """Every BotRequest; without `ended`, those whose status shows the end of the bot are left out, if the API
+        server can select them."""
 
     async def create_request(self, namespace: str, request: Json) -> bool:
-        """Create a BotRequest; False when one of that name exists already. Raises CreateRefused."""
+        """Create a BotRequest. False if one of that name exists. Raises CreateRefused, CreateForbidden."""
 
-    async def patch_request_status(self, namespace: str, name: str, status: Json) -> bool:
-        """Merge `status` into a BotRequest's status; False when the BotRequest is gone."""
+    async def delete_request(self, namespace: str, name: str, *, uid: str | None) -> bool:
+        """Delete a BotRequest; with `uid`, that object only, not a later one of the same name. True if it existed."""
+
+    async def patch_request_status(self, namespace: str, name: str, status: Json, *, uid: str) -> bool:
+        """Merge `status` into the status of the BotRequest with that UID. False if it is gone, although another one may
+        have its name. Raises WriteRefused."""
 
     async def create_event(self, namespace: str, event: Json) -> None:
-        """Post a Kubernetes Event; best effort, it never raises."""
+        """Create a Kubernetes Event. Best effort: it never raises."""
+
+    async def foreign_objects(self, namespace: str, *, installation: str) -> list[str]:
+        """The names of Jobs and BotRequests that carry the id of another installation."""
 
     async def pod_events(self, namespace: str, pod_name: str) -> list[Json]:
-        """The Events about one pod."""
+        """The Events about one pod, or about the Job of that name."""
+
+    async def pod_log(self, namespace: str, pod_name: str) -> str:
+        """The last lines that a bot's container logged."""

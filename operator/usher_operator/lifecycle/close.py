@@ -1,45 +1,130 @@
-"""Ending meetings from outside: the guarded statement, then the Job, then the log. Shared by every failure mode."""
+"""Ending meetings. Every end of a meeting, whoever decides it, is moved, counted and logged here, in that order."""
 
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from usher_models.db import transitions
-from usher_models.db.bots import Bot
+from usher_models.db import external_ends, transitions
+from usher_models.db.bots import BotSummary
 from usher_models.db.engine import Database
-from usher_models.db.leader_lock import LeaderLock
-from usher_models.db.transitions import Closing, Moved
-from usher_models.errors import KubernetesUnavailable
-from usher_models.states import Reason, Source, Status
+from usher_models.db.leader_lock import Fence
+from usher_models.db.transitions import Applied, Closing, Moved, Report
+from usher_models.states import TERMINAL, Reason, Source, Status
+from usher_operator.kube.api_budget import ApiBudget
 from usher_operator.kube.evidence import last_words
 from usher_operator.kube.port import Json, KubePort
 from usher_operator.telemetry import REPAIRS, TRANSITIONS
 
 logger = logging.getLogger(__name__)
 
+FOLLOWED_AT_ONCE = 1000
 
-class Closer:
-    """Ends meetings for the reconciler.
 
-    With a `fence`, nothing is written unless this process leads: it may have been stopped between deciding and acting,
-    and another may have taken over meanwhile. Every method then also raises NotLeading.
+class Ends:
+    """Moves rows to their end. Every method raises DatabaseUnavailable.
+
+    With the leader lock as `fence`, those of the reconciler also raise NotLeading: the process may have been stopped
+    between deciding and acting, and another may lead meanwhile.
     """
 
-    def __init__(self, *, database: Database, kube: KubePort, fence: LeaderLock | None = None) -> None:
+    def __init__(self, database: Database, *, fence: Fence) -> None:
         self._database = database
-        self._kube = kube
         self._fence = fence
 
     @asynccontextmanager
-    async def _leading(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction of the leader. Raises NotLeading, DatabaseUnavailable."""
+    async def fenced(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction in which this process may write."""
         async with self._database.transaction() as connection:
-            if self._fence is not None:
-                await self._fence.confirm(connection)
+            await self._fence.confirm(connection)
             yield connection
+
+    async def close(
+        self,
+        closings: Sequence[Closing],
+        *,
+        target: Status,
+        source: Source,
+        guard: str = "true",
+        guard_values: dict[str, Any] | None = None,
+    ) -> list[Moved]:
+        """End those that still meet `guard`; the ones that were ended."""
+        async with self.fenced() as connection:
+            moved = await transitions.close_many(
+                connection, closings, target=target, source=source, guard=guard, guard_values=guard_values
+            )
+        for each in moved:
+            _record(each.meeting_id, target=target, source=source, reason=each.reason, origin=each.origin)
+        return moved
+
+    async def reservation(
+        self, bot: BotSummary, *, target: Status, source: Source, reason: str, message: str | None = None
+    ) -> bool:
+        """End a reservation whose bot never existed; True if it was there to end."""
+        async with self.fenced() as connection:
+            ended = await transitions.move_reserved(
+                connection, bot.connection_id, target=target, source=source, reason=reason, message=message
+            )
+        if ended:
+            _record(bot.meeting_id, target=target, source=source, reason=reason, origin=Status.RESERVED)
+        return ended
+
+    async def unstarted(self, bot: BotSummary, *, message: str | None = None) -> None:
+        """Complete a reservation that is not wanted any more and has no Job."""
+        await self.reservation(
+            bot,
+            target=Status.COMPLETED,
+            source=Source.OPERATOR,
+            reason=Reason.STOPPED_BEFORE_START,
+            message=message,
+        )
+
+    async def follow(self) -> list[Moved]:
+        """End Usher's side of meetings that another program ended or deleted; the ones ended."""
+        async with self.fenced() as connection:
+            followed = await external_ends.follow(connection, limit=FOLLOWED_AT_ONCE)
+        for each in followed:
+            target = Status(each.target)
+            _record(each.meeting_id, target=target, source=Source.EXTERNAL, reason=each.reason, origin=each.origin)
+        return list(followed)
+
+    async def report(self, told: Report) -> Applied:
+        """Apply what a bot reports of itself, which may be its end. Raises what `transitions.report` raises."""
+        async with self._database.at_once() as connection:
+            applied = await transitions.report(connection, told)
+        if applied.applied:
+            _record(applied.bot.meeting_id, target=told.target, source=Source.BOT, reason=told.reason)
+        return applied
+
+
+def _record(meeting_id: int, *, target: Status, source: Source, reason: str, origin: str | None = None) -> None:
+    TRANSITIONS.labels(target=target, source=source, reason=reason).inc()
+    if target in TERMINAL:
+        logger.log(
+            logging.WARNING if target is Status.FAILED else logging.INFO,
+            "Meeting %d is %s: %s.",
+            meeting_id,
+            target,
+            reason,
+            extra={
+                "action": "meeting_ended",
+                "meeting_id": meeting_id,
+                "source": source,
+                "reason": reason,
+                "from": origin,
+            },
+        )
+
+
+class Closer:
+    """Ends meetings for the reconciler and the watch, and deletes the Jobs that still run."""
+
+    def __init__(self, *, ends: Ends, kube: KubePort) -> None:
+        self.ends = ends
+        self._kube = kube
 
     async def close(
         self,
@@ -48,67 +133,50 @@ class Closer:
         mode: str,
         target: Status,
         source: Source,
+        api: ApiBudget,
         guard: str = "true",
         guard_values: dict[str, Any] | None = None,
+        keep_jobs: bool = False,
     ) -> list[Moved]:
-        """End those that still meet `guard`, and delete their Jobs. Raises DatabaseUnavailable.
+        """End those that still meet `guard`, and delete their Jobs. Raises DatabaseUnavailable and NotLeading.
 
-        A Job that cannot be deleted now is an orphan, and the next sweep's.
+        `keep_jobs`: they have finished, and stay until their TTL for the sake of their logs. A Job that cannot be
+        deleted now is an orphan, which a later sweep deletes.
         """
         if not closings:
             return []
-        async with self._leading() as connection:
-            moved = await transitions.close_many(
-                connection, closings, target=target, source=source, guard=guard, guard_values=guard_values
-            )
-        for one in moved:
-            REPAIRS.labels(mode=mode).inc()
-            TRANSITIONS.labels(target=target, source=source, reason=one.reason).inc()
-            logger.warning(
-                "Ended meeting %d as %s: %s.",
-                one.meeting_id,
-                target,
-                one.reason,
-                extra={
-                    "action": mode,
-                    "meeting_id": one.meeting_id,
-                    "connection_id": one.connection_id,
-                    "reason": one.reason,
-                    "from": one.origin,
-                },
-            )
-            await self.delete_job(one.namespace, one.job_name)
+        moved = await self.ends.close(closings, target=target, source=source, guard=guard, guard_values=guard_values)
+        REPAIRS.labels(mode=mode).inc(len(moved))
+        if not keep_jobs:
+            await self.delete_jobs([(each.namespace or "", each.job_name) for each in moved], api)
         return moved
 
-    async def end_unstarted(self, bot: Bot, *, message: str) -> None:
-        """Complete a reservation that nobody wants any more and for which nothing runs. Raises DatabaseUnavailable."""
-        reason, target, source = Reason.STOPPED_BEFORE_START, Status.COMPLETED, Source.OPERATOR
-        async with self._leading() as connection:
-            ended = await transitions.move_reserved(
-                connection, bot.connection_id, target=target, source=source, reason=reason, message=message
-            )
-        if ended:
-            TRANSITIONS.labels(target=target, source=source, reason=reason).inc()
-            logger.info("%s", message, extra={"action": reason, "meeting_id": bot.meeting_id})
+    async def follow(self, *, mode: str, api: ApiBudget) -> None:
+        """End Usher's side of meetings that others ended. Raises DatabaseUnavailable and NotLeading."""
+        moved = await self.ends.follow()
+        REPAIRS.labels(mode=mode).inc(len(moved))
+        await self.delete_jobs([(each.namespace or "", each.job_name) for each in moved], api)
 
-    async def delete_job(self, namespace: str | None, job_name: str) -> None:
-        """Delete a Job, best effort."""
-        if self._fence is not None:
-            async with self._leading():
-                pass
-        try:
-            await self._kube.delete_job(namespace or "", job_name)
-        except KubernetesUnavailable as exc:
-            logger.warning(
-                "A Job is deleted later: %s", exc, extra={"action": "job_deletion_postponed", "job": job_name}
-            )
+    async def delete_jobs(self, keys: Sequence[tuple[str, str]], api: ApiBudget) -> None:
+        """Delete Jobs, best effort. Raises DatabaseUnavailable and NotLeading."""
+        if not keys:
+            return
+        async with self.ends.fenced():
+            pass
+        await api.gather(
+            *(api.call(namespace, partial(self._kube.delete_job, namespace, name)) for namespace, name in keys)
+        )
 
-    async def last_words(self, bot: Bot, pod: Json | None) -> dict[str, Any]:
-        """What the bot's pod left behind, with its Events when they can be read."""
-        if pod is None:
-            return {}
-        try:
-            events = await self._kube.pod_events(bot.request_namespace or "", pod["metadata"]["name"])
-        except KubernetesUnavailable:
-            events = []
+    async def last_words(self, bot: BotSummary, pod: Json | None, api: ApiBudget) -> dict[str, Any]:
+        """What the bot's pod left behind; without a pod, the Events of its Job, which say why there is none."""
+        namespace = bot.request_namespace or ""
+        name = pod["metadata"]["name"] if pod else bot.job_name
+        events = await api.call(namespace, partial(self._kube.pod_events, namespace, name)) or []
         return last_words(pod, events)
+
+    async def log_tail(self, bot: BotSummary, pod: Json | None, api: ApiBudget) -> str | None:
+        """The last lines that the bot's container logged, if they can be read."""
+        if pod is None:
+            return None
+        namespace = bot.request_namespace or ""
+        return await api.call(namespace, partial(self._kube.pod_log, namespace, pod["metadata"]["name"]))

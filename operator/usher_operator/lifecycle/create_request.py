@@ -1,43 +1,46 @@
-"""The BotRequest of a row that the REST API reserved: what it looks like, and its creation, which may be repeated.
+"""Creating the BotRequest of a row that the REST API reserved. The creation may be repeated.
 
-The row knows the name beforehand. The name carries a piece of the connection id, so that a BotRequest which another
-database left behind is never taken for this one.
+The row has the name beforehand. A part of the connection id in the name tells the BotRequest from one that another
+database left behind.
 """
 
 import asyncio
-import logging
 from typing import Any
 
-from usher_models.db import transitions
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
+from usher_models.db.leader_lock import UNFENCED
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import Reason, Source, Status
 from usher_operator.kube.adapter import GROUP, VERSION
+from usher_operator.kube.job import INSTALLATION_LABEL, MEETING_LABEL
 from usher_operator.kube.port import CreateRefused, KubePort
-from usher_operator.telemetry import TRANSITIONS
-
-logger = logging.getLogger(__name__)
+from usher_operator.lifecycle.close import Ends
+from usher_operator.lifecycle.installation import Installation
 
 Json = dict[str, Any]
 
-# A client waits for this; the reconciler has all the time there is.
+# Requests of clients wait in the same queue; the reconciler tries again.
 CREATE_TIMEOUT_S = 3.0
 
 
 def name_template(connection_id: str) -> str:
-    """What the BotRequest of a reservation will be called; `{id}` is the meeting's id."""
+    """The name of a reservation's BotRequest; `{id}` stands for the meeting's id."""
     return f"meeting-{{id}}-{connection_id[:8]}"
 
 
-def build(bot: Bot) -> Json:
-    """The BotRequest of a bot: its spec is the one that was reserved."""
+def build(bot: Bot, *, installation: str) -> Json:
+    """The BotRequest of a bot, with the spec that was reserved."""
     return {
         "apiVersion": f"{GROUP}/{VERSION}",
         "kind": "BotRequest",
         "metadata": {
             "name": bot.request_name,
-            "labels": {"app.kubernetes.io/managed-by": "usher", "usher.dev/meeting-id": str(bot.meeting_id)},
+            "labels": {
+                "app.kubernetes.io/managed-by": "usher",
+                INSTALLATION_LABEL: installation,
+                MEETING_LABEL: str(bot.meeting_id),
+            },
         },
         "spec": bot.spec,
     }
@@ -47,33 +50,30 @@ class RequestCreator:
     """Creates BotRequests for rows."""
 
     def __init__(self, *, database: Database, kube: KubePort) -> None:
-        self._database = database
+        self._ends = Ends(database, fence=UNFENCED)
         self._kube = kube
+        self._installation = Installation(database)
+
+    async def prepare(self) -> None:
+        """Read beforehand what every BotRequest carries. Raises DatabaseUnavailable: then the first one reads it."""
+        await self._installation.id()
 
     async def request(self, bot: Bot) -> bool:
-        """Create the bot's BotRequest; one that exists is as good. False when Kubernetes refused it for good: then the
-        row has failed. Raises KubernetesUnavailable."""
+        """Create the bot's BotRequest, or find that it exists. False if Kubernetes refused it for good: then the row
+        has failed. Raises KubernetesUnavailable, DatabaseUnavailable."""
+        request = build(bot, installation=await self._installation.id())
         try:
             async with asyncio.timeout(CREATE_TIMEOUT_S):
-                await self._kube.create_request(bot.request_namespace or "", build(bot))
+                await self._kube.create_request(bot.request_namespace or "", request)
         except TimeoutError as exc:
             raise KubernetesUnavailable("The API server did not answer in time.") from exc
         except CreateRefused as exc:
-            await self._fail(bot, message=f"Kubernetes refused the BotRequest: {exc}")
-            return False
-        return True
-
-    async def _fail(self, bot: Bot, *, message: str) -> None:
-        reason = Reason.REQUEST_REFUSED
-        async with self._database.at_once() as connection:
-            failed = await transitions.move_reserved(
-                connection,
-                bot.connection_id,
+            await self._ends.reservation(
+                bot,
                 target=Status.FAILED,
                 source=Source.API,
-                reason=reason,
-                message=message,
+                reason=Reason.REQUEST_REFUSED,
+                message=f"Kubernetes refused the BotRequest: {exc}",
             )
-        if failed:
-            TRANSITIONS.labels(target=Status.FAILED, source=Source.API, reason=reason).inc()
-            logger.warning("%s", message, extra={"action": reason, "meeting_id": bot.meeting_id})
+            return False
+        return True

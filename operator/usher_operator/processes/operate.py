@@ -1,48 +1,57 @@
-"""`usher operate`: the watch and the reconciler. One replica; a second one would only wait for the sweep lock.
-
-Everything that must outlive kopf is opened before it starts: at its end, kopf cancels every task younger than itself.
-"""
+"""`usher operate`: the watches and the reconciler. One replica; a second one would only wait for the sweep lock."""
 
 import asyncio
 import logging
 import time
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
+from typing import Any
 
-import kopf
 from aiohttp import web
-from kopf._core.engines.peering import Identity
 
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
+from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable
 from usher_operator.http.health import Health
 from usher_operator.http.server import listening
 from usher_operator.kube.adapter import KubeAdapter
 from usher_operator.kube.job import JobSettings
-from usher_operator.lifecycle.close import Closer
+from usher_operator.kube.port import KubePort
+from usher_operator.lifecycle.allowed_spec import AllowedSpec
+from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander, RedisPublisher
+from usher_operator.lifecycle.create_request import RequestCreator
+from usher_operator.lifecycle.delete_objects import ObjectDeleter
 from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
+from usher_operator.lifecycle.installation import Installation, check_namespace
+from usher_operator.processes.signals import set_on_signals
 from usher_operator.reconcile.reconciler import Reconciler
+from usher_operator.reconcile.retention import Retention
+from usher_operator.reconcile.sweep import Acts, Memory
 from usher_operator.redis_acl.users import AclUsers, NoUsers, RedisUsers
 from usher_operator.settings import Settings
 from usher_operator.watch import handlers
 from usher_operator.watch.in_flight import InFlight
 from usher_operator.watch.processed_generations import ProcessedGenerations
 from usher_operator.watch.status_writer import StatusWriter
+from usher_operator.watch.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
 
 # A sweep over a slow API server may last; several intervals without any tick mean that the loop is stuck.
 STUCK_AFTER_INTERVALS = 6
 STUCK_AFTER_AT_LEAST_S = 180
+RETRY_S = 2.0
 
 
-def job_settings(settings: Settings) -> JobSettings:
+def job_settings(settings: Settings, *, installation: str) -> JobSettings:
     """The part of the settings that shapes Jobs."""
     secret = settings.bot_redis_secret.get_secret_value()
     server = settings.bot_redis_url.get_secret_value() or (settings.redis_url.get_secret_value() if secret else "")
     return JobSettings(
+        installation=installation,
         image=settings.bot_image,
         image_pull_policy=settings.bot_image_pull_policy,
         service_account=settings.bot_service_account,
@@ -64,7 +73,10 @@ def _now() -> datetime:
 
 
 async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
-    """Watch and reconcile until `stop`, SIGTERM or SIGINT. Raises KubernetesUnavailable without a cluster."""
+    """Watch and reconcile until `stop`, SIGTERM or SIGINT. Raises KubernetesUnavailable without a cluster, and
+    ForeignNamespace in a namespace of another installation."""
+    stop = stop or asyncio.Event()
+    set_on_signals(stop)
     async with AsyncExitStack() as stack:
         database = Database.connect(
             settings.database_url.get_secret_value(),
@@ -75,6 +87,13 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
         publisher = RedisPublisher.connect(settings.redis_url.get_secret_value())
         stack.push_async_callback(publisher.close)
         kube = await stack.enter_async_context(KubeAdapter.connect())
+        reconcilers: list[Reconciler] = []
+        await _serve_health(stack, settings, database=database, publisher=publisher, reconcilers=reconcilers)
+        installation = await wait_for_installation(database, stop)
+        if installation is None:
+            return
+        kube.installation = installation
+        await check_namespaces(kube, settings.namespaces, installation=installation)
         commander = Commander(database, publisher)
         users = await _redis_users(stack, settings, database=database)
         ensurer = Ensurer(
@@ -82,60 +101,89 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             kube=kube,
             commander=commander,
             redis_users=users,
-            job_settings=job_settings(settings),
-            allows_image=settings.allows_image,
+            job_settings=job_settings(settings, installation=installation),
+            allowed=AllowedSpec(settings),
             now=_now,
-            allowed_private_hosts=settings.allowed_private_meeting_hosts,
         )
-        flight = LeaderLock(database, lease_s=settings.leader_lease_s)
-        closer = Closer(database=database, kube=kube, fence=flight)
+        lock = LeaderLock(database, lease_s=settings.leader_lease_s)
+        closer = Closer(ends=Ends(database, fence=lock), kube=kube)
         in_flight = InFlight()
         reconciler = Reconciler(
             settings=settings,
             database=database,
             kube=kube,
-            commander=commander,
-            ensurer=ensurer,
-            closer=closer,
-            flight=flight,
+            acts=Acts(
+                kube=kube,
+                commander=commander,
+                ensurer=ensurer,
+                closer=closer,
+                request_creator=RequestCreator(database=database, kube=kube),
+            ),
+            memory=Memory.empty(settings=settings, kube=kube, clock=time.monotonic),
+            lock=lock,
             in_flight=in_flight,
+            installation=installation,
+            clock=time.monotonic,
         )
+        reconcilers.append(reconciler)
         status_writer = StatusWriter(
             database=database,
             kube=kube,
-            hold_s=settings.status_write_delay_s,
+            delay_s=settings.status_write_delay_s,
+            installation=installation,
             now=_now,
-            fence=flight,
-            crowded=lambda: in_flight.crowded,
+            fence=lock,
+            has_backlog=lambda: in_flight.has_backlog,
         )
-        await _serve_health(stack, settings, database=database, publisher=publisher, reconciler=reconciler)
+        deleter = ObjectDeleter(database=database, kube=kube, fence=lock)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        background = [
+        background: list[asyncio.Task[Any]] = [
             tasks.create_task(reconciler.run(), name="reconciler"),
             tasks.create_task(status_writer.run(settings.status_write_interval_s), name="status-writer"),
+            tasks.create_task(deleter.run(settings.reconcile_interval_s), name="object-deleter"),
         ]
+        retention = Retention(ends=closer.ends, history_days=settings.history_days)
+        background.append(tasks.create_task(retention.run(), name="retention"))
         if isinstance(users, AclUsers):
             background.append(tasks.create_task(users.run(settings.reconcile_interval_s), name="redis-users"))
         logger.info("Watching %s.", ", ".join(settings.namespaces), extra={"action": "operating"})
+        registry = handlers.registry(
+            ensurer,
+            FinishedJob(database=database, kube=kube, closer=closer),
+            processed=ProcessedGenerations(database),
+            in_flight=in_flight,
+            installation=installation,
+        )
+        supervisor = Supervisor(registry, installation=installation, kube=kube, on_started=lambda: set_on_signals(stop))
+        background += [
+            tasks.create_task(supervisor.run(namespace), name=f"watch-{namespace}") for namespace in settings.namespaces
+        ]
         try:
-            await kopf.operator(
-                registry=handlers.registry(
-                    ensurer,
-                    FinishedJob(database=database, kube=kube, closer=closer),
-                    processed=ProcessedGenerations(database),
-                    in_flight=in_flight,
-                ),
-                settings=handlers.configure(kopf.OperatorSettings()),
-                namespaces=list(settings.namespaces),
-                standalone=True,
-                # kopf would ask for the user's name, which an unprivileged uid of a container does not have.
-                identity=Identity("usher"),
-                stop_flag=stop,
-            )
+            await stop.wait()
         finally:
             for task in background:
                 task.cancel()
     logger.info("Stopped.", extra={"action": "stopped"})
+
+
+async def wait_for_installation(database: Database, stop: asyncio.Event) -> str | None:
+    """The installation's id, as soon as the database answers; None if `stop` is set before."""
+    installation = Installation(database)
+    while not stop.is_set():
+        try:
+            return await installation.id()
+        except DatabaseUnavailable as exc:
+            logger.warning("Waiting for the database: %s", exc, extra={"action": "waiting_for_database"})
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), RETRY_S)
+    return None
+
+
+async def check_namespaces(kube: KubePort, namespaces: Sequence[str], *, installation: str) -> None:
+    """Raises ForeignNamespace. What cannot be read now is checked again before its watch starts."""
+    for namespace in namespaces:
+        with suppress(KubernetesUnavailable):
+            await check_namespace(kube, namespace, installation=installation)
 
 
 async def _redis_users(stack: AsyncExitStack, settings: Settings, *, database: Database) -> RedisUsers:
@@ -153,7 +201,7 @@ async def _serve_health(
     *,
     database: Database,
     publisher: RedisPublisher,
-    reconciler: Reconciler,
+    reconcilers: Sequence[Reconciler],
 ) -> None:
     stuck_after_s = max(STUCK_AFTER_INTERVALS * settings.reconcile_interval_s, STUCK_AFTER_AT_LEAST_S)
     app = web.Application()
@@ -161,7 +209,8 @@ async def _serve_health(
         component="operate",
         database=database,
         publisher=publisher,
-        alive=lambda: time.monotonic() - reconciler.ticked_at < stuck_after_s,
+        # None while the database is away at the start.
+        alive=lambda: all(time.monotonic() - one.ticked_at < stuck_after_s for one in reconcilers),
     )
     health.add_routes(app)
     await stack.enter_async_context(listening(app, settings.operate_port, settings=settings))

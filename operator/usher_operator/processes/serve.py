@@ -1,6 +1,6 @@
 """`usher serve`: callbacks of bots on one port, the public API on another. Stateless; run as many as you like.
 
-On SIGTERM it turns unready, serves on until nobody sends requests any more, finishes those in flight, and ends.
+On SIGTERM it turns unready, serves on while load balancers still send requests, finishes those in flight, and ends.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from usher_operator.api.app import Api
 from usher_operator.api.create_queue import CreateQueue
 from usher_operator.api.vexa.announcer import Announcer
 from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
-from usher_operator.callbacks.replica_heartbeat import keep_present
+from usher_operator.callbacks.replica_heartbeat import keep_recording
 from usher_operator.callbacks.routes import Callbacks
 from usher_operator.http.health import Health
 from usher_operator.http.server import listening
@@ -25,6 +25,7 @@ from usher_operator.kube.adapter import KubeAdapter
 from usher_operator.kube.port import KubePort
 from usher_operator.lifecycle.commands import Commander, Publisher, RedisPublisher
 from usher_operator.lifecycle.create_request import RequestCreator
+from usher_operator.lifecycle.termination import Termination
 from usher_operator.settings import Settings
 from usher_operator.webhooks.worker import sending
 
@@ -65,6 +66,7 @@ async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> Non
             database=database,
             verifier=await verifier(kube, settings),
             heartbeat_interval_s=settings.heartbeat_interval_s,
+            termination=Termination(kube),
         )
         health = Health(component="serve", database=database, publisher=publisher)
         api = public_api(settings, database=database, publisher=publisher, kube=kube)
@@ -75,8 +77,8 @@ async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> Non
         await stack.enter_async_context(listening(callbacks.application(), settings.callback_port, settings=settings))
         await stack.enter_async_context(listening(api, settings.api_port, settings=settings))
         await stack.enter_async_context(listening(metrics, settings.metrics_port, settings=settings))
-        presence = asyncio.create_task(keep_present(database, socket.gethostname()), name="presence")
-        stack.callback(presence.cancel)
+        heartbeat = asyncio.create_task(keep_recording(database, socket.gethostname()), name="replica-heartbeat")
+        stack.callback(heartbeat.cancel)
         logger.info("Serving callbacks on port %d.", settings.callback_port, extra={"action": "serving"})
         await stop.wait()
         health.draining = True

@@ -1,43 +1,28 @@
 """The loop: one sweep per interval, by one process at a time, through every failure mode in turn.
 
-Evidence comes before silence: a Job that ended says how, a deadline only says that. A failure mode that breaks does
-not keep the others from their work. Everything a sweep decides is re-checked in the statement that acts, so a restart,
-a second copy or a stale snapshot does no harm.
+A repair that breaks does not keep the others from their work. Everything a sweep decides is checked again in the
+statement that acts, so a restart, a second copy or an old snapshot does no harm.
 """
 
 import asyncio
 import logging
-import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from usher_models.db import bots
+from usher_models.db.bots import BotSummary
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
-from usher_models.errors import Unavailable
+from usher_models.errors import DatabaseUnavailable, NotLeading, Unavailable
 from usher_models.states import LIVE
+from usher_operator.background.loop import Messages, repeat
+from usher_operator.kube.api_budget import ApiBudget
 from usher_operator.kube.port import KubePort
-from usher_operator.lifecycle.close import Closer
-from usher_operator.lifecycle.commands import Commander
-from usher_operator.lifecycle.create_request import RequestCreator
-from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.reconcile import snapshot
-from usher_operator.reconcile.repairs import (
-    deleted_request,
-    finished_job,
-    ignored_leave,
-    max_duration,
-    missed_request,
-    missing_job,
-    missing_request,
-    orphan_job,
-    unpullable_image,
-)
-from usher_operator.reconcile.silence import heartbeat_lost, never_exited, never_joined, never_started, rules
-from usher_operator.reconcile.silence.brownout import Brownout
-from usher_operator.reconcile.silence.brownout_events import BrownoutEvents
-from usher_operator.reconcile.silence.rate_limit import EndRateLimit
-from usher_operator.reconcile.sweep import Patience, Sweep
+from usher_operator.reconcile.failure_modes import FAILURE_MODES, FailureMode
+from usher_operator.reconcile.silence import rules
+from usher_operator.reconcile.silence.brownout import Fleet
+from usher_operator.reconcile.sweep import Acts, Memory, Picture, Sweep
 from usher_operator.settings import Settings
 from usher_operator.telemetry import LAST_SWEEP, LIVE_BOTS, SWEEP_SECONDS, SWEEPS
 from usher_operator.watch.in_flight import InFlight
@@ -47,24 +32,8 @@ logger = logging.getLogger(__name__)
 # A sweep that takes longer than its interval still leaves the loop and the database some air.
 SHORTEST_PAUSE_S = 1.0
 
-Repair = Callable[[Sweep], Awaitable[None]]
-
-REPAIRS_IN_ORDER: tuple[Repair, ...] = (
-    finished_job.repair,
-    unpullable_image.repair,
-    never_joined.repair,
-    heartbeat_lost.repair,
-    never_exited.repair,
-    max_duration.repair,
-    ignored_leave.repair,
-    deleted_request.repair,
-    missing_job.repair,
-    orphan_job.repair,
-    missing_request.repair,
-    missed_request.repair,
-    # After what was left undone has been done: a reservation does not end for what Usher itself had not come to.
-    never_started.repair,
-)
+_SWEEP = Messages(action="sweep", postponed="The sweep is postponed", failed="The sweep failed")
+_LEASE = Messages(action="lease", postponed="The lead is renewed later", failed="The lead could not be renewed")
 
 
 class Reconciler:
@@ -76,50 +45,49 @@ class Reconciler:
         settings: Settings,
         database: Database,
         kube: KubePort,
-        commander: Commander,
-        ensurer: Ensurer,
-        closer: Closer,
-        clock: Callable[[], float] = time.monotonic,
-        brownout: Brownout | None = None,
-        flight: LeaderLock | None = None,
-        in_flight: InFlight | None = None,
+        acts: Acts,
+        memory: Memory,
+        lock: LeaderLock,
+        in_flight: InFlight,
+        installation: str,
+        clock: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._database = database
         self._kube = kube
-        self._commander = commander
-        self._ensurer = ensurer
-        self._closer = closer
-        self._requester = RequestCreator(database=database, kube=kube)
+        self._acts = acts
+        self._memory = memory
+        self._lock = lock
+        self._in_flight = in_flight
+        self._installation = installation
         self._clock = clock
-        self._flight = flight or LeaderLock(database, lease_s=settings.leader_lease_s)
-        self._in_hand = in_flight or InFlight()
-        self._brownout = brownout or Brownout(settings=settings, clock=clock)
-        self._patience = Patience(clock)
-        self._reap_rate = EndRateLimit(settings=settings, clock=clock)
-        self._hold_events = BrownoutEvents(kube)
+        self._pause: Callable[[float], Awaitable[None]] = asyncio.sleep
         self.ticked_at = clock()
 
     async def run(self) -> None:
         """Sweep for ever, an interval from begin to begin: a sweep that takes long does not put off the next."""
-        keeping = asyncio.create_task(self._flight.keep(), name="lease")
+        renewing = asyncio.create_task(repeat(self._lock.renew, _LEASE, every_s=self._lock.renew_every_s), name="lease")
         try:
-            while True:
-                await self.tick()
-                pause_s = self.ticked_at + self._settings.reconcile_interval_s - self._clock()
-                await asyncio.sleep(max(pause_s, SHORTEST_PAUSE_S))
+            interval_s = self._settings.reconcile_interval_s
+            await repeat(self._tick_and_count, _SWEEP, every_s=interval_s, pause=self._pause)
         finally:
-            keeping.cancel()
-            await self._flight.release()
+            renewing.cancel()
+            await self._lock.release()
+
+    async def _tick_and_count(self) -> float:
+        """One tick; the seconds until the next."""
+        began_at = self._clock()
+        await self.tick()
+        return max(began_at + self._settings.reconcile_interval_s - self._clock(), SHORTEST_PAUSE_S)
 
     async def tick(self) -> bool:
-        """One sweep, if it is this process's turn; whether it was. It never raises."""
+        """One sweep, if this process leads; True if it does. It never raises."""
         self.ticked_at = self._clock()
-        if not await self._flight.acquire():
-            self._brownout.follows()
+        if not await self._lock.acquire():
+            self._memory.brownout.follows()
             SWEEPS.labels(outcome="not_mine").inc()
             return False
-        self._brownout.leads()
+        self._memory.brownout.leads()
         try:
             with SWEEP_SECONDS.time():
                 await self.sweep()
@@ -135,46 +103,58 @@ class Reconciler:
         return True
 
     async def sweep(self) -> None:
-        """Go through every failure mode once. Raises DatabaseUnavailable; anything else is logged and passed over."""
-        async with self._database.transaction() as connection:
-            live = await bots.live_bots(connection)
-            silent = await rules.silent(connection, self._settings)
-            hushed = await rules.quiet(connection, self._settings)
-        counts = Counter(bot.status for bot in live)
-        for status in LIVE:
-            LIVE_BOTS.labels(status=status).set(counts[status])
-        may_judge = self._brownout.may_judge(
-            silent=len(silent), live=len(live), quiet=hushed.quiet, speaking=hushed.speaking
-        )
-        await self._hold_events.tell(silent or live, holding=self._brownout.holding)
+        """Repair every failure mode once. Raises DatabaseUnavailable and NotLeading; anything else is logged."""
+        api = ApiBudget()
         sweep = Sweep(
             settings=self._settings,
             database=self._database,
-            kube=self._kube,
-            commander=self._commander,
-            ensurer=self._ensurer,
-            closer=self._closer,
-            requester=self._requester,
-            patience=self._patience,
-            live=live,
-            snapshot=await snapshot.take(self._kube, self._settings.namespaces, live),
-            may_judge_silence=may_judge and self._settings.stale_checks_enabled,
-            reap_rate=self._reap_rate,
-            in_flight=self._in_hand,
+            acts=self._acts,
+            memory=self._memory,
+            in_flight=self._in_flight,
+            picture=await self._look(api),
+            api=api,
         )
-        for repair in REPAIRS_IN_ORDER:
+        for mode in FAILURE_MODES:
             await self._confirm()
-            try:
-                await repair(sweep)
-            except Unavailable:
-                raise
-            except Exception:
-                logger.exception(
-                    "A failure mode could not be repaired.",
-                    extra={"action": "repair_failed", "mode": repair.__module__},
-                )
+            await _repair(mode, sweep)
+            self.ticked_at = self._clock()
+
+    async def _look(self, api: ApiBudget) -> Picture:
+        async with self._database.transaction() as connection:
+            live = await bots.live_summaries(connection)
+            stale = await rules.stale_bots(connection, self._settings)
+            reports = await rules.count_reports(connection, self._settings)
+            unreadable = await bots.unreadable_bots(connection)
+        _count(live)
+        self._memory.left_out.note(live, unreadable, served=self._settings.namespaces)
+        fleet = Fleet(live=len(live), stale=len(stale), reporting=reports.reporting, late=reports.late)
+        may_fail = self._memory.brownout.may_fail(fleet)
+        await self._memory.brownout_events.post(stale or live, api, active=self._memory.brownout.active)
+        return Picture(
+            installation=self._installation,
+            live=live,
+            snapshot=await snapshot.take(self._kube, self._settings.namespaces, live, installation=self._installation),
+            stale_checks=may_fail and self._settings.stale_checks_enabled,
+        )
 
     async def _confirm(self) -> None:
-        """Raise NotLeading when this process was stopped during the sweep and has lost the lead."""
+        """Raise NotLeading if this process was stopped during the sweep and has lost the lead."""
         async with self._database.transaction() as connection:
-            await self._flight.confirm(connection)
+            await self._lock.confirm(connection)
+
+
+def _count(live: Sequence[BotSummary]) -> None:
+    counts = Counter(bot.status for bot in live)
+    for status in LIVE:
+        LIVE_BOTS.labels(status=status).set(counts[status])
+
+
+async def _repair(mode: FailureMode, sweep: Sweep) -> None:
+    try:
+        await mode.repair(sweep)
+    except (DatabaseUnavailable, NotLeading):
+        raise
+    except Unavailable as exc:
+        logger.warning("A repair is postponed: %s", exc, extra={"action": "repair_postponed", "mode": mode.name})
+    except Exception:
+        logger.exception("A failure mode could not be repaired.", extra={"action": "repair_failed", "mode": mode.name})

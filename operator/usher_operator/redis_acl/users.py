@@ -8,6 +8,7 @@ user is missing hears its commands in the replies to its callbacks.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import Any, Protocol
 
 from redis.asyncio import Redis
@@ -16,6 +17,7 @@ from redis.exceptions import RedisError
 from usher_models.db import bots
 from usher_models.db.engine import Database
 from usher_models.errors import DatabaseUnavailable
+from usher_operator.background.loop import Messages, repeat
 from usher_operator.redis_acl.account import RedisAccount, meeting_of
 from usher_operator.telemetry import REDIS_USERS
 
@@ -24,6 +26,9 @@ logger = logging.getLogger(__name__)
 TIMEOUT_S = 5.0
 # One round trip makes this many users.
 BATCH = 500
+_MESSAGES = Messages(
+    action="redis_users", postponed="Users of Redis are made later", failed="Users of Redis could not be made"
+)
 
 
 class RedisUsers(Protocol):
@@ -50,6 +55,7 @@ class AclUsers:
         self._expected: dict[int, RedisAccount] = {}
         self._woken = asyncio.Event()
         self._well = True
+        self._compare_at = 0.0
 
     @classmethod
     def connect(cls, url: str, *, secret: str, database: Database) -> "AclUsers":
@@ -64,15 +70,17 @@ class AclUsers:
 
     async def run(self, interval_s: float) -> None:
         """Make who is expected at once, and compare all of them every `interval_s` seconds; for ever."""
-        loop = asyncio.get_running_loop()
-        compare_at = loop.time()
-        while True:
-            if self._expected:
-                await self._note_outcome(self.make_expected)
-            if loop.time() >= compare_at:
-                await self._note_outcome(self.compare)
-                compare_at = loop.time() + interval_s
-            await self._wait(compare_at - loop.time())
+        await repeat(partial(self._update, interval_s), _MESSAGES, every_s=interval_s, pause=self._wait)
+
+    async def _update(self, interval_s: float) -> float:
+        """Do what is due; the seconds until more is."""
+        now = asyncio.get_running_loop().time
+        if self._expected:
+            await self._note_outcome(self.make_expected)
+        if now() >= self._compare_at:
+            await self._note_outcome(self.compare)
+            self._compare_at = now() + interval_s
+        return self._compare_at - now()
 
     async def make_expected(self) -> None:
         """Make the users that were asked for. One that fails is made by the next comparison."""

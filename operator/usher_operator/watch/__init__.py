@@ -1,1 +1,1 @@
-"""What kopf calls, and what is written back: BotRequests in, statuses out."""
+"""The watch: BotRequests in, statuses out."""

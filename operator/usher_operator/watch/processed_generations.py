@@ -1,8 +1,8 @@
-"""Which BotRequests have been carried out, so that nothing is done for one that comes back with no news.
+"""Which generation of each BotRequest was handled, so that an event without news costs nothing.
 
-The watch brings a BotRequest back whenever its status was shown, three times in a life: those this process remembers.
-It brings all of them when it begins anew, ten thousand at once: those are looked up together. Losing the memory costs
-a look at the row; what is amiss in spite of it, the reconciler finds.
+The watch reports a BotRequest again after each status write, three times in a bot's life: this process remembers those.
+It reports all of them when it starts anew, ten thousand at once: those are looked up together. Losing the memory costs
+a read of the row; the reconciler finds what is wrong in spite of it.
 """
 
 from usher_models.db import bots
@@ -17,44 +17,45 @@ AT_ONCE = 500
 
 
 class ProcessedGenerations:
-    """Knows the generation of each BotRequest that was carried out. It lives as long as the watch."""
+    """Remembers the generation of each BotRequest that was handled. Lives as long as the watch."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._rows = Batcher(self._look, at_once=AT_ONCE)
+        self._rows = Batcher(self._read_rows, at_once=AT_ONCE)
         self._generations: dict[str, int] = {}
 
-    async def knows(self, request: BotRequest, *, listed: bool) -> bool:
-        """Whether nothing in it is news; one that was `listed`, and not told of as a change, may be an old one."""
+    async def contains(self, request: BotRequest, *, listed: bool) -> bool:
+        """True if this generation was handled. `listed`: the event comes from a list, so the request may be an old one
+        that another process handled."""
         if request.deleting:
             return False
-        if self._generations.get(request.uid) != request.generation and listed and await self._was_before(request):
-            self.note(request)
+        if self._generations.get(request.uid) != request.generation and listed and await self._in_database(request):
+            self.add(request)
         return self._generations.get(request.uid) == request.generation
 
-    def note(self, request: BotRequest) -> None:
-        """It was carried out."""
+    def add(self, request: BotRequest) -> None:
+        """Remember that this generation was handled."""
         if len(self._generations) >= MOST_REMEMBERED:
             self._generations.clear()
         self._generations[request.uid] = request.generation
 
-    def forget(self, request: BotRequest) -> None:
-        """It is gone."""
+    def discard(self, request: BotRequest) -> None:
+        """Forget a request that was deleted."""
         self._generations.pop(request.uid, None)
 
-    async def _was_before(self, request: BotRequest) -> bool:
+    async def _in_database(self, request: BotRequest) -> bool:
         try:
             row = await self._rows.ask(request.connection_id, request.connection_id)
         except DatabaseUnavailable:
-            return False  # whoever carries it out says so
-        return row is not None and row.uid == request.uid and _nothing_left(row, request)
+            return False  # the handler meets the same error, and logs it
+        return row is not None and row.uid == request.uid and _is_done(row, request)
 
-    async def _look(self, connection_ids: list[str]) -> dict[str, Requested]:
+    async def _read_rows(self, connection_ids: list[str]) -> dict[str, Requested]:
         async with self._database.reading() as connection:
             return await bots.requests_of(connection, connection_ids)
 
 
-def _nothing_left(row: Requested, request: BotRequest) -> bool:
+def _is_done(row: Requested, request: BotRequest) -> bool:
     if row.generation < request.generation:
         return False
     return row.ended or (row.job_created and (row.leaving or not request.wants_leave))

@@ -10,11 +10,13 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from usher_models.db import webhook_deliveries
 from usher_models.db.engine import Database
 from usher_models.db.webhook_deliveries import Claim
 from usher_models.errors import Unavailable
+from usher_operator.background.loop import Messages, repeat
 from usher_operator.webhooks import signature
 from usher_operator.webhooks.outcomes import NO_WEBHOOK, fields, report, result_of
 from usher_operator.webhooks.transport import TIMEOUT_S, Answer, Transport
@@ -28,6 +30,7 @@ PER_USER = 4
 # Leaves the pool to callbacks.
 CONNECTIONS = 2
 LEASE_S = 6 * TIMEOUT_S
+_MESSAGES = Messages(action="webhooks", postponed="Webhooks are sent later", failed="Webhooks could not be claimed")
 
 
 def _now() -> datetime:
@@ -57,32 +60,28 @@ class Sender:
     async def run(self) -> None:
         """Send until `stop`, then finish the deliveries in flight."""
         async with asyncio.TaskGroup() as sending:
-            while not self._stopped:
-                self._woken.clear()
-                if not await self._claim_safely(sending):
-                    await wait(self._woken, POLL_S)
+            await repeat(
+                partial(self._claim_and_send, sending),
+                _MESSAGES,
+                every_s=POLL_S,
+                pause=partial(wait, self._woken),
+                stopped=lambda: self._stopped,
+            )
 
     def stop(self) -> None:
         """Make `run` end."""
         self._stopped = True
         self._woken.set()
 
-    async def _claim_safely(self, sending: asyncio.TaskGroup) -> int:
-        try:
-            return await self._claim_and_send(sending)
-        except Unavailable as exc:
-            logger.warning("Webhooks are sent later: %s", exc, extra={"action": "webhooks_postponed"})
-        except Exception:
-            logger.exception("Webhooks could not be claimed.", extra={"action": "webhooks_failed"})
-        return 0
-
-    async def _claim_and_send(self, sending: asyncio.TaskGroup) -> int:
+    async def _claim_and_send(self, sending: asyncio.TaskGroup) -> float | None:
+        """Begin to send the next few; 0 if there may be more of them at once."""
+        self._woken.clear()
         if self._in_flight.total() + PER_USER > CONCURRENCY:
-            return 0
+            return None
         claims = await self.claim()
         for each in claims:
             sending.create_task(self._send_safely(each), name=f"webhook {each.event_id}")
-        return len(claims)
+        return 0 if claims else None
 
     async def send_due(self) -> int:
         """Attempt each due delivery once; returns their number."""

@@ -1,23 +1,24 @@
 """The background tasks of `usher serve`: the webhook sender, and the deletion of old deliveries."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from usher_models.db import webhook_deliveries
 from usher_models.db.engine import Database
-from usher_models.errors import Unavailable
+from usher_operator.background.loop import Messages, repeat
 from usher_operator.settings import Settings
 from usher_operator.webhooks.guard import Guard
 from usher_operator.webhooks.sender import Sender, wait
 from usher_operator.webhooks.transport import Transport
 
-logger = logging.getLogger(__name__)
-
 KEEP_DAYS = 30
 PRUNE_EVERY_S = 600.0
 PRUNE_LIMIT = 5_000
+_MESSAGES = Messages(
+    action="webhooks_prune", postponed="Old webhooks are deleted later", failed="Old webhooks could not be deleted"
+)
 
 
 @asynccontextmanager
@@ -42,12 +43,8 @@ async def sending(database: Database, settings: Settings) -> AsyncIterator[None]
 
 
 async def _prune(database: Database, stop: asyncio.Event) -> None:
-    while not stop.is_set():
-        try:
-            async with database.transaction() as connection:
-                await webhook_deliveries.prune(connection, days=KEEP_DAYS, limit=PRUNE_LIMIT)
-        except Unavailable:
-            logger.debug("Old webhook deliveries will be deleted later.", extra={"action": "webhooks_kept"})
-        except Exception:
-            logger.exception("Old webhook deliveries could not be deleted.", extra={"action": "webhooks_prune_failed"})
-        await wait(stop, PRUNE_EVERY_S)
+    async def prune() -> None:
+        async with database.transaction() as connection:
+            await webhook_deliveries.prune(connection, days=KEEP_DAYS, limit=PRUNE_LIMIT)
+
+    await repeat(prune, _MESSAGES, every_s=PRUNE_EVERY_S, pause=partial(wait, stop), stopped=stop.is_set)

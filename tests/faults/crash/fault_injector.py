@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 
 # Through which several functions write: the place is the one that called.
-_PASSED_THROUGH = frozenset({"_leading"})
+_PASSED_THROUGH = frozenset({"fenced"})
 
 
 class Mode(StrEnum):

@@ -5,6 +5,7 @@ comes to its writes in the same order each time. A site that died is closed and 
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tests.fakes.settings import INSTALLATION
 from tests.faults.crash.fault_injector import FaultInjector, Mode, caller
 from tests.faults.harness.api import JOBS, REQUESTS, Api, Json
 from tests.load.botswarm import TokenSigner
@@ -28,20 +30,25 @@ from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
 from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable, Unavailable
 from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
-from usher_operator.callbacks.replica_heartbeat import _say
+from usher_operator.callbacks.replica_heartbeat import _record
 from usher_operator.callbacks.routes import Callbacks
 from usher_operator.kube.adapter import KubeAdapter
 from usher_operator.kube.botrequest import BotRequest
-from usher_operator.lifecycle.close import Closer
+from usher_operator.lifecycle.allowed_spec import AllowedSpec
+from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander, RedisPublisher
+from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
+from usher_operator.lifecycle.termination import Termination
 from usher_operator.processes.operate import job_settings
 from usher_operator.processes.serve import JWKS_PATH, public_api
 from usher_operator.reconcile.reconciler import Reconciler
+from usher_operator.reconcile.sweep import Acts, Memory
 from usher_operator.redis_acl.account import RedisAccount, meeting_of
 from usher_operator.redis_acl.users import AclUsers
 from usher_operator.settings import Settings
+from usher_operator.watch.in_flight import InFlight
 from usher_operator.watch.status_writer import StatusWriter
 from usher_operator.webhooks.guard import Guard
 from usher_operator.webhooks.sender import Sender
@@ -115,10 +122,11 @@ class FaultyKube(KubeAdapter):
             "creation of the BotRequest", lambda: KubeAdapter.create_request(self, namespace, request)
         )
 
-    async def patch_request_status(self, namespace: str, name: str, status: Json) -> bool:
+    async def patch_request_status(self, namespace: str, name: str, status: Json, *, uid: str) -> bool:
         """See KubePort."""
         return await self._switched(
-            "patch of the BotRequest's status", lambda: KubeAdapter.patch_request_status(self, namespace, name, status)
+            "patch of the BotRequest's status",
+            lambda: KubeAdapter.patch_request_status(self, namespace, name, status, uid=uid),
         )
 
     async def create_event(self, namespace: str, event: Json) -> None:
@@ -225,29 +233,38 @@ class Site:
             kube=kube,
             commander=commander,
             redis_users=self.users,
-            job_settings=job_settings(settings),
-            allows_image=settings.allows_image,
+            job_settings=job_settings(settings, installation=INSTALLATION),
+            allowed=AllowedSpec(settings),
             now=lambda: datetime.now(UTC),
         )
-        self._flight = LeaderLock(self.database, lease_s=settings.leader_lease_s)
-        closer = Closer(database=self.database, kube=kube, fence=self._flight)
+        self._lock = LeaderLock(self.database, lease_s=settings.leader_lease_s)
+        closer = Closer(ends=Ends(self.database, fence=self._lock), kube=kube)
         self.finished_job = FinishedJob(database=self.database, kube=kube, closer=closer)
         self.reconciler = Reconciler(
             settings=settings,
             database=self.database,
             kube=kube,
-            commander=commander,
-            ensurer=self.ensurer,
-            closer=closer,
-            flight=self._flight,
+            acts=Acts(
+                kube=kube,
+                commander=commander,
+                ensurer=self.ensurer,
+                closer=closer,
+                request_creator=RequestCreator(database=self.database, kube=kube),
+            ),
+            memory=Memory.empty(settings=settings, kube=kube, clock=time.monotonic),
+            lock=self._lock,
+            in_flight=InFlight(),
+            installation=INSTALLATION,
+            clock=time.monotonic,
         )
         self._stack.push_async_callback(self._cut_lock)
         self.status_writer = StatusWriter(
             database=self.database,
             kube=kube,
-            hold_s=settings.status_write_delay_s,
+            delay_s=settings.status_write_delay_s,
+            installation=INSTALLATION,
             now=lambda: datetime.now(UTC),
-            fence=self._flight,
+            fence=self._lock,
         )
         transport = FaultyTransport(Guard(["127.0.0.1"]))
         transport.fault_injector = self.fault_injector
@@ -261,7 +278,10 @@ class Site:
             service_account=settings.bot_service_account,
         )
         callbacks = Callbacks(
-            database=self.database, verifier=verifier, heartbeat_interval_s=settings.heartbeat_interval_s
+            database=self.database,
+            verifier=verifier,
+            heartbeat_interval_s=settings.heartbeat_interval_s,
+            termination=Termination(kube),
         )
         self.callbacks_url = await self._listen(callbacks.application())
         self.api_url = await self._listen(public_api(settings, database=self.database, publisher=publisher, kube=kube))
@@ -310,8 +330,8 @@ class Site:
         return replying
 
     async def _cut_lock(self) -> None:
-        connection = self._flight._connection
-        self._flight._connection = None
+        connection = self._lock._connection
+        self._lock._connection = None
         if connection is not None:
             with suppress(Exception):
                 await connection.invalidate()
@@ -319,7 +339,7 @@ class Site:
 
     async def look(self) -> None:
         """What the watch would bring, all of it, then one sweep, then the mirror."""
-        await self._flight.acquire()
+        await self._lock.acquire()
         api, namespace = self.installation.api, self.installation.namespace
         bodies = await api.items(REQUESTS.format(namespace))
         requests = {body["metadata"]["uid"]: BotRequest.from_object(body) for body in bodies}
@@ -332,12 +352,12 @@ class Site:
             await _guarded(self.finished_job.close(job))
         await self.users.look()
         await self.reconciler.tick()
-        await _guarded(self.status_writer.show_changes())
+        await _guarded(self.status_writer.write_changes())
         await _guarded(self.sender.send_due())
 
     async def say_present(self) -> None:
         """What `serve` says every two seconds."""
-        await _guarded(_say(self.database, "crash", forget=True))
+        await _guarded(_record(self.database, "crash", delete_old=True))
 
 
 async def _guarded(work: Any) -> None:

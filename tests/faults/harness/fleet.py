@@ -17,7 +17,7 @@ import yaml
 from sqlalchemy import text
 
 from dev.cluster import bare
-from tests.fakes.settings import some_settings
+from tests.fakes.settings import INSTALLATION, some_settings
 from tests.faults.harness.api import JOBS, REQUESTS, Api
 from tests.faults.harness.proxy import Proxy
 from tests.faults.harness.stores import Stores
@@ -171,5 +171,5 @@ async def _make_objects(truth: Database, api: Api, namespace: str) -> None:
     async with truth.transaction() as connection:
         await connection.execute(_ADOPT, uids)
         live = await bots.live_bots(connection)
-    shape = job_settings(some_settings(namespaces=(namespace,)))
+    shape = job_settings(some_settings(namespaces=(namespace,)), installation=INSTALLATION)
     await asyncio.gather(*(job_of(dict(build_job(bot, shape))) for bot in live))

@@ -9,7 +9,7 @@ from usher_models.db.engine import Database
 
 KEY = "usher_0123456789abcdef"
 OLD = f"usher_sha256:{api_tokens.digest(KEY).hex()}"
-BEFORE = "0004"
+BEFORE = "0006"
 
 
 def _back(connection: Connection) -> None:

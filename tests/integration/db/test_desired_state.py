@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.scenario import Scenario
+from tests.scenario import Scenario, speaker_of
 from usher_models.db import desired_state, heartbeats
 from usher_models.db.bots import Bot
 from usher_models.states import Desired
@@ -20,8 +20,8 @@ async def configured(given: Scenario, bot: Bot, **config: object) -> int | None:
 
 async def acknowledged(given: Scenario, bot: Bot, generation: int) -> int:
     async with given.database.transaction() as connection:
-        await heartbeats.note_details(
-            connection, bot.connection_id, pod_uid=bot.pod_uid, stage=None, applied_generation=generation
+        await heartbeats.record_details(
+            connection, bot.connection_id, speaker=speaker_of(bot), stage=None, applied_generation=generation
         )
     return (await given.fresh(bot)).applied_generation
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 from sqlalchemy import text
 
-from tests.scenario import Scenario, a_request
+from tests.scenario import Scenario, a_request, speaker_of
 from usher_models.db.engine import in_one_exchange
 from usher_models.db.reservations import reserve
 from usher_models.db.transitions import Report, report
@@ -76,7 +76,7 @@ async def test_a_reservation_at_once_lets_go_of_the_users_row_with_its_answer(gi
 @pytest.mark.own_database
 async def test_nobody_is_told_of_what_was_not_committed_in_the_end(given: Scenario) -> None:
     bot, user = await given.a_bot(), await given.a_user()
-    told = Report(connection_id=bot.connection_id, target=Status.STARTING, reason="told", pod_uid="p")
+    told = Report(connection_id=bot.connection_id, target=Status.STARTING, reason="told", speaker=speaker_of(bot))
     await given.break_commits("usher.bots")
     with pytest.raises(DatabaseUnavailable):
         async with given.database.at_once() as connection:

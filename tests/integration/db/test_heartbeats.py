@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from tests.scenario import Scenario
+from tests.scenario import STRANGER, Scenario, heartbeat_of, speaker_of
 from usher_models.db import heartbeats, stale_rules, transitions
 from usher_models.db.bots import Bot, bots_by_id
 from usher_models.db.engine import Database
-from usher_models.db.heartbeats import Beat
+from usher_models.db.heartbeats import Heartbeat
 from usher_models.db.transitions import Closing
 from usher_models.errors import AnotherPodSpeaks, CallbackRejected, MeetingOver, UnknownConnection
-from usher_models.states import LIVE, TERMINAL, Source, Stage, Status
+from usher_models.states import LIVE, TERMINAL, Reason, Source, Stage, Status
 
 CLIENTS = 24
 RACES = 2_400
@@ -21,9 +21,8 @@ LIMIT_S = 120
 
 
 async def beaten(given: Scenario, bot: Bot, *, pod_uid: str | None = None, seq: int | None = None) -> Bot:
-    sign = Beat(connection_id=bot.connection_id, pod_uid=pod_uid or bot.pod_uid, seq=seq)
     async with given.database.transaction() as connection:
-        return await heartbeats.beat(connection, sign)
+        return await heartbeats.record(connection, heartbeat_of(bot, pod_uid=pod_uid, seq=seq))
 
 
 async def refused(given: Scenario, bot: Bot, *, pod_uid: str | None = None) -> CallbackRejected:
@@ -85,7 +84,7 @@ async def test_a_beat_of_nobody_is_refused(given: Scenario) -> None:
     before = await given.everything()
     async with given.database.transaction() as connection:
         with pytest.raises(UnknownConnection, match="nobody"):
-            await heartbeats.beat(connection, Beat(connection_id="nobody", pod_uid="pod-1"))
+            await heartbeats.record(connection, Heartbeat(connection_id="nobody", speaker=STRANGER))
     assert await given.everything() == before
 
 
@@ -107,8 +106,8 @@ async def test_a_beat_never_makes_a_bot_older(given: Scenario) -> None:
 async def test_the_details_of_a_beat_are_noted(given: Scenario) -> None:
     bot = await given.a_bot().active()
     async with given.database.transaction() as connection:
-        await heartbeats.note_details(
-            connection, bot.connection_id, pod_uid=bot.pod_uid, stage=Stage.LOBBY, participants=7
+        await heartbeats.record_details(
+            connection, bot.connection_id, speaker=speaker_of(bot), stage=Stage.LOBBY, participants=7
         )
     now = await given.fresh(bot)
     assert (now.stage, now.participants, now.status) == (Stage.LOBBY, 7, Status.ACTIVE)
@@ -123,8 +122,8 @@ async def test_details_of_whom_nobody_listens_to_change_nothing(
     bot = await (making.completed() if over else making)
     before = await given.everything()
     async with given.database.transaction() as connection:
-        await heartbeats.note_details(
-            connection, bot.connection_id, pod_uid=pod_uid or bot.pod_uid, stage=Stage.LOBBY, participants=7
+        await heartbeats.record_details(
+            connection, bot.connection_id, speaker=speaker_of(bot, pod_uid=pod_uid), stage=Stage.LOBBY, participants=7
         )
     assert await given.everything() == before
 
@@ -150,7 +149,7 @@ async def crowd(database_url: str) -> AsyncIterator[Database]:
 
 async def swept(database: Database, bots: list[Bot]) -> set[int]:
     """The ids of those that one sweep by the heartbeat rule ended."""
-    condition, values = stale_rules.guard(stale_rules.HEARTBEAT_LOST, limit_s=LIMIT_S, max_credit_s=0)
+    condition, values = stale_rules.guard(stale_rules.rule_of(Reason.HEARTBEAT_LOST), limit_s=LIMIT_S, max_credit_s=0)
     async with database.transaction() as connection:
         moved = await transitions.close_many(
             connection,
@@ -181,7 +180,7 @@ async def test_no_bot_has_its_beat_accepted_and_is_failed(
     async def beat(bot: Bot) -> None:
         try:
             async with crowd.transaction() as connection:
-                await heartbeats.beat(connection, Beat(connection_id=bot.connection_id, pod_uid=bot.pod_uid))
+                await heartbeats.record(connection, heartbeat_of(bot))
             accepted.add(bot.meeting_id)
         except MeetingOver:
             rejected.add(bot.meeting_id)
@@ -228,7 +227,7 @@ async def test_a_beat_that_waits_for_a_sweep_hears_that_it_is_over(given: Scenar
 async def test_a_sweep_does_not_wait_for_a_beat_and_spares_its_bot(given: Scenario) -> None:
     bot = await given.a_bot().active().with_last_beat(ago=LIMIT_S + 10)
     async with given.database.transaction() as connection:
-        await heartbeats.beat(connection, Beat(connection_id=bot.connection_id, pod_uid=bot.pod_uid))
+        await heartbeats.record(connection, heartbeat_of(bot))
         async with asyncio.timeout(2):
             assert await swept(given.database, [bot]) == set()
     assert await swept(given.database, [bot]) == set()

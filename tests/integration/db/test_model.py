@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from tests.model import store
 from tests.model.world import Row
-from tests.scenario import Scenario
+from tests.scenario import Scenario, heartbeat_of, speaker_of
 from usher_models.db import desired_state, heartbeats, stale_rules, transitions
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
@@ -140,10 +140,12 @@ REFUSALS: dict[type[CallbackRejected], Judgement] = {
 @pytest.mark.parametrize("target", sorted(set(Status) - {Status.RESERVED}))
 async def test_a_report(given: Scenario, target: Status, event: str) -> None:
     async def act(bot: Bot) -> object:
-        told = Report(connection_id=bot.connection_id, target=target, reason="told", pod_uid="pod-2", event_id=event)
-        mine = Report(connection_id=bot.connection_id, target=target, reason="told", pod_uid="pod-1", event_id=event)
         answers: list[object] = []
-        for each in (told, mine):
+        for pod_uid in ("pod-2", "pod-1"):
+            speaker = speaker_of(bot, pod_uid=pod_uid)
+            each = Report(
+                connection_id=bot.connection_id, target=target, reason="told", speaker=speaker, event_id=event
+            )
             try:
                 async with given.database.at_once() as connection:
                     answers.append((await transitions.report(connection, each)).applied)
@@ -165,10 +167,9 @@ async def test_a_report(given: Scenario, target: Status, event: str) -> None:
 @pytest.mark.parametrize("pod", [1, 2])
 async def test_a_heartbeat(given: Scenario, pod: int) -> None:
     async def act(bot: Bot) -> object:
-        sign = heartbeats.Beat(connection_id=bot.connection_id, pod_uid=f"pod-{pod}")
         try:
             async with given.database.transaction() as connection:
-                await heartbeats.beat(connection, sign)
+                await heartbeats.record(connection, heartbeat_of(bot, pod_uid=f"pod-{pod}"))
         except tuple(REFUSALS) as exc:
             return REFUSALS[type(exc)]
         return Judgement.MOVED
@@ -179,15 +180,8 @@ async def test_a_heartbeat(given: Scenario, pod: int) -> None:
 @pytest.mark.parametrize("pod", [1, 2])
 async def test_a_heartbeat_among_others(given: Scenario, pod: int) -> None:
     async def act(bot: Bot) -> object:
-        assert bot.request_namespace
-        sender = heartbeats.Sender(
-            connection_id=bot.connection_id,
-            pod_uid=f"pod-{pod}",
-            namespace=bot.request_namespace,
-            job_name=bot.job_name,
-        )
         async with given.database.transaction() as connection:
-            return bool(await heartbeats.beat_many(connection, [sender]))
+            return bool(await heartbeats.record_many(connection, [heartbeat_of(bot, pod_uid=f"pod-{pod}")]))
 
     def model(row: Row) -> tuple[object, Row]:
         heard = store.beat_many(row, pod)
@@ -214,14 +208,6 @@ async def test_the_end_of_a_reservation(given: Scenario, target: Status, source:
     await both_agree(given, act, model)
 
 
-RULES = [
-    stale_rules.NEVER_STARTED,
-    stale_rules.NEVER_JOINED,
-    stale_rules.HEARTBEAT_LOST,
-    stale_rules.NEVER_EXITED,
-]
-
-
 async def _closed(given: Scenario, bot: Bot, target: Status, source: Source, rule: stale_rules.Rule | None) -> bool:
     guard, values = stale_rules.guard(rule, limit_s=LIMIT_S, max_credit_s=0) if rule else ("true", {})
     closing = Closing(meeting_id=bot.meeting_id, reason="why")
@@ -233,7 +219,7 @@ async def _closed(given: Scenario, bot: Bot, target: Status, source: Source, rul
         )
 
 
-@pytest.mark.parametrize("rule", RULES, ids=[rule.reason for rule in RULES])
+@pytest.mark.parametrize("rule", stale_rules.RULES, ids=[rule.reason for rule in stale_rules.RULES])
 async def test_an_end_by_silence(given: Scenario, rule: stale_rules.Rule) -> None:
     def model(row: Row) -> tuple[object, Row]:
         ended = store.close(row, Status.FAILED, Source.RECONCILER, "why", status=rule.status, stale=True)

@@ -11,7 +11,7 @@ from usher_models.db import outages
 
 async def served(given: Scenario, replica: str = "serve-1") -> float | None:
     async with given.database.transaction() as connection:
-        return await outages.note_served(connection, replica)
+        return await outages.record_served(connection, replica)
 
 
 async def silent_since(given: Scenario, seconds: float) -> None:
@@ -76,12 +76,12 @@ async def test_only_the_part_of_an_outage_after_the_last_sign_of_life_is_credite
 
 
 async def test_old_outages_and_replicas_are_forgotten_but_never_the_last_replica(given: Scenario) -> None:
-    week = outages.FORGET_AFTER_DAYS * 86_400
+    week = outages.KEEP_DAYS * 86_400
     await served(given, "serve-1")
     await given.an_outage(lasted=10, ended_ago=week + 60)
     await given.an_outage(lasted=10, ended_ago=week - 60)
     await silent_since(given, week + 60)
     async with given.database.transaction() as connection:
-        await outages.forget_old(connection)
+        await outages.delete_old(connection)
         assert await connection.scalar(text("SELECT count(*) FROM usher.outages")) == 1
         assert await connection.scalar(text("SELECT count(*) FROM usher.replicas")) == 1

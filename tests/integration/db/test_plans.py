@@ -5,7 +5,6 @@ Production's functions are called as they are; each statement that they send is 
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from typing import Any
 from unittest.mock import patch
@@ -15,10 +14,22 @@ from sqlalchemy import TextClause, event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.load import rows
+from tests.load.botswarm.bot import Identity
 from tests.scenario import Scenario, a_request
-from usher_models.db import bots, desired_state, engine, heartbeats, reservations, stale_rules, transitions
+from usher_models.db import (
+    bots,
+    desired_state,
+    engine,
+    external_ends,
+    heartbeats,
+    reservations,
+    stale_rules,
+    status_writes,
+    transitions,
+)
 from usher_models.db.engine import Database
-from usher_models.db.heartbeats import Beat, Sender
+from usher_models.db.heartbeats import Heartbeat
+from usher_models.db.speaker import Speaker
 from usher_models.db.transitions import Report
 from usher_models.states import Status
 
@@ -26,8 +37,6 @@ pytestmark = [pytest.mark.own_database, pytest.mark.timeout(60)]
 
 HISTORY, LIVE = 20_000, 30
 GROWING = ("meetings", "meeting_sessions", "bots", "transitions")
-RULES = (stale_rules.NEVER_STARTED, stale_rules.NEVER_JOINED, stale_rules.HEARTBEAT_LOST, stale_rules.NEVER_EXITED)
-
 Act = Callable[[AsyncConnection], Awaitable[object]]
 
 
@@ -84,37 +93,42 @@ async def one_after_the_other(
     return found
 
 
+def speaker_of(bot: Identity) -> Speaker:
+    return Speaker(namespace=bot.namespace, job_name=bot.job_name, pod_uid=bot.pod_uid)
+
+
 async def test_nothing_that_is_asked_all_the_time_reads_a_whole_table(given: Scenario) -> None:
     user = await given.a_user(cap=5)
     await rows.past_bots(given.database, HISTORY, namespace="bots")
     identity, *others = await rows.live_bots(given.database, LIVE, namespace="bots")
     await rows.vacuum(given.database)
     who = identity.connection_id
-    pod = f"pod-{who}"[:36]
-    senders = [
-        Sender(connection_id=each.connection_id, pod_uid="p", namespace="bots", job_name=each.job_name)
-        for each in others
+    speaker = speaker_of(identity)
+    first, *sent = [
+        Heartbeat(connection_id=each.connection_id, speaker=speaker_of(each)) for each in (identity, *others)
     ]
-    milestone = Report(connection_id=who, target=Status.STOPPING, reason="told", pod_uid=pod)
+    milestone = Report(connection_id=who, target=Status.STOPPING, reason="told", speaker=speaker)
     acts: dict[str, Act] = {
         "a reservation": lambda connection: reservations.reserve(connection, a_request(user)),
-        "a heartbeat": lambda connection: heartbeats.beat(connection, Beat(connection_id=who, pod_uid=pod)),
-        "heartbeats together": lambda connection: heartbeats.beat_many(connection, senders),
+        "a heartbeat": lambda connection: heartbeats.record(connection, first),
+        "heartbeats together": lambda connection: heartbeats.record_many(connection, sent),
         "a report": lambda connection: transitions.report(connection, milestone),
-        "a milestone": lambda connection: transitions.report(
-            connection, replace(milestone, namespace="bots", job_name=identity.job_name)
-        ),
-        "what a bot says below": lambda connection: heartbeats.note_details(
-            connection, who, pod_uid=pod, stage="in_meeting"
+        "a milestone": lambda connection: transitions.report(connection, milestone),
+        "what a bot says below": lambda connection: heartbeats.record_details(
+            connection, who, speaker=speaker, stage="in_meeting"
         ),
         "a bot by its connection": lambda connection: bots.bot_by_connection(connection, who),
         "whose requests connections are": lambda connection: bots.requests_of(connection, [who]),
         "the live bots": bots.live_bots,
-        "what is not shown yet": lambda connection: bots.unwritten_bots(connection, hold_s=5, limit=200),
+        "the live bots, in short": bots.live_summaries,
+        "the rows that cannot be read": bots.unreadable_bots,
+        "what others ended": partial(external_ends.follow, limit=1000),
+        "what is late": partial(stale_rules.count_reports, after_s=90, max_credit_s=3600),
+        "what is not shown yet": lambda connection: status_writes.unwritten_bots(connection, delay_s=5, limit=200),
         "who does not leave": lambda connection: desired_state.bots_ignoring_leave(connection, grace_s=30),
         "who stays too long": desired_state.overdue_bots,
     }
-    for rule in RULES:
+    for rule in stale_rules.RULES:
         acts[f"the rule {rule.reason}"] = partial(stale_rules.stale_bots, rule=rule, limit_s=120, max_credit_s=3600)
     with ExitStack() as stack:
         for module in (engine, reservations, heartbeats):

@@ -29,6 +29,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.scenario import Scenario, User, a_meeting, a_request, move
+from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.db.reservations import Request, Reservation, reserve
 from usher_models.errors import CapReached, ConnectionTaken, DatabaseUnavailable, DuplicateMeeting
@@ -82,21 +83,13 @@ class Gate:
                 self._changed.notify_all()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reserved:
-    """A bot that holds a slot."""
-
-    meeting_id: int
-    connection_id: str
-
-
 @dataclass(kw_only=True)
 class Contender:
     """A user, the user's running bots, and what became of the user's requests."""
 
     user: User
     gate: Gate = field(default_factory=Gate)
-    running: list[Reserved] = field(default_factory=list)
+    running: list[Bot] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
     certainly_live_from: dict[int, datetime] = field(default_factory=dict)
     largest: int = 0
@@ -170,14 +163,14 @@ class Race:
         who.largest = max(who.largest, seen.live)
         who.certainly_live_from[held.bot.meeting_id] = seen.at
         who.outcomes["admissions"] += 1
-        who.running.append(Reserved(meeting_id=held.bot.meeting_id, connection_id=request.connection_id))
+        who.running.append(held.bot)
 
     async def end_one(self, who: Contender) -> None:
         """One running bot ends, in one of the ways in which bots end."""
         bot = who.running.pop(self.random.randrange(len(who.running)))
         target, source = self.random.choice(ENDINGS)
         async with who.gate.closed_to("counting", doing="ending"), self.database.transaction() as connection:
-            assert await move(connection, bot, target, source=source)
+            assert await move(connection, bot, target, source=source), (target, source, bot)
 
 
 def largest_overlap(spans: Iterable[tuple[datetime, datetime]]) -> int:

@@ -1,19 +1,21 @@
 """Each stale rule on both sides of its limit, and what saves a bot from it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from sqlalchemy import text
 
-from tests.scenario import BotInTheMaking, Scenario, a_request
+from tests.scenario import BotInTheMaking, Scenario, a_request, heartbeat_of, speaker_of
 from usher_models.db import heartbeats, stale_rules, transitions
-from usher_models.db.bots import Bot
-from usher_models.db.heartbeats import Beat
+from usher_models.db.bots import BotSummary, StaleBot
 from usher_models.db.reservations import reserve
-from usher_models.db.stale_rules import HEARTBEAT_LOST, NEVER_EXITED, NEVER_JOINED, NEVER_STARTED, Rule
+from usher_models.db.stale_rules import RULES, Rule, rule_of
 from usher_models.db.transitions import Closing
-from usher_models.states import Source, Status
+from usher_models.states import Reason, Source, Status
+
+NEVER_STARTED, NEVER_JOINED = rule_of(Reason.NEVER_STARTED), rule_of(Reason.NEVER_JOINED)
+HEARTBEAT_LOST, NEVER_EXITED = rule_of(Reason.HEARTBEAT_LOST), rule_of(Reason.NEVER_EXITED)
 
 LIMIT_S = 600
 LOBBY_S = 60
@@ -27,15 +29,15 @@ AGED: dict[Rule, Callable[[Scenario, float], BotInTheMaking]] = {
     ),
     NEVER_EXITED: lambda given, ago: given.a_bot(lobby_timeout_s=LOBBY_S).active().stopping().waited(ago).beating(),
 }
-RULES = pytest.mark.parametrize("rule", AGED, ids=[rule.reason for rule in AGED])
+EACH_RULE = pytest.mark.parametrize("rule", RULES, ids=[rule.reason for rule in RULES])
 
 
-async def found(given: Scenario, rule: Rule, *, credit_s: float = 0) -> list[Bot]:
+async def found(given: Scenario, rule: Rule, *, credit_s: float = 0) -> list[StaleBot]:
     async with given.database.transaction() as connection:
         return await stale_rules.stale_bots(connection, rule, limit_s=LIMIT_S, max_credit_s=credit_s)
 
 
-async def closed(given: Scenario, rule: Rule, bots: list[Bot], *, credit_s: float = 0) -> list[int]:
+async def closed(given: Scenario, rule: Rule, bots: Sequence[BotSummary], *, credit_s: float = 0) -> list[int]:
     """The ids of those that the rule ended."""
     condition, values = stale_rules.guard(rule, limit_s=LIMIT_S, max_credit_s=credit_s)
     async with given.database.transaction() as connection:
@@ -50,7 +52,7 @@ async def closed(given: Scenario, rule: Rule, bots: list[Bot], *, credit_s: floa
     return [one.meeting_id for one in moved]
 
 
-@RULES
+@EACH_RULE
 async def test_within_the_limit_a_bot_lives(given: Scenario, rule: Rule) -> None:
     bot = await AGED[rule](given, LIMIT_S - 1)
     assert await found(given, rule) == []
@@ -58,49 +60,49 @@ async def test_within_the_limit_a_bot_lives(given: Scenario, rule: Rule) -> None
     assert (await given.fresh(bot)).status is rule.status
 
 
-@RULES
+@EACH_RULE
 async def test_beyond_the_limit_a_bot_is_found_and_failed(given: Scenario, rule: Rule) -> None:
     bot = await AGED[rule](given, LIMIT_S + 1)
-    assert await found(given, rule) == [bot]
+    assert [each.meeting_id for each in await found(given, rule)] == [bot.meeting_id]
     assert await closed(given, rule, [bot]) == [bot.meeting_id]
     now = await given.fresh(bot)
     assert (now.status, now.reason) == (Status.FAILED, rule.reason)
     assert await found(given, rule) == []
 
 
-@RULES
+@EACH_RULE
 @pytest.mark.parametrize("beyond", [-1, 1])
 async def test_a_credit_moves_the_limit(given: Scenario, rule: Rule, beyond: int) -> None:
     """An outage of 90 s that is over for 10 s is not counted against a bot that was silent through all of it."""
     bot = await AGED[rule](given, LIMIT_S + 90 + beyond)
     await given.an_outage(lasted=90, ended_ago=10)
-    assert await found(given, rule) == [bot]
+    assert [each.meeting_id for each in await found(given, rule)] == [bot.meeting_id]
     assert bool(await found(given, rule, credit_s=90)) == (beyond > 0)
     assert bool(await closed(given, rule, [bot], credit_s=90)) == (beyond > 0)
 
 
-@RULES
+@EACH_RULE
 async def test_a_rule_finds_only_its_own_status(given: Scenario, rule: Rule) -> None:
     for other in AGED:
         await AGED[other](given, LIMIT_S + 1)
     assert [bot.status for bot in await found(given, rule)] == [rule.status]
 
 
-@RULES
+@EACH_RULE
 async def test_what_moved_on_since_it_was_found_lives(given: Scenario, rule: Rule) -> None:
     bot = await AGED[rule](given, LIMIT_S + 1)
     (candidate,) = await found(given, rule)
     target = Status.COMPLETED if rule is NEVER_EXITED else Status.STOPPING
     async with given.database.transaction() as connection:
         told = transitions.Report(
-            connection_id=bot.connection_id, target=target, reason="told", pod_uid=bot.pod_uid or "pod-1"
+            connection_id=bot.connection_id, target=target, reason="told", speaker=speaker_of(bot)
         )
         await transitions.report(connection, told)
     assert await closed(given, rule, [candidate]) == []
     assert (await given.fresh(bot)).status is target
 
 
-@RULES
+@EACH_RULE
 async def test_what_is_over_is_never_found(given: Scenario, rule: Rule) -> None:
     await AGED[rule](given, LIMIT_S + 1).completed()
     assert await found(given, rule) == []
@@ -121,9 +123,9 @@ async def test_only_silence_fails_an_active_bot(given: Scenario) -> None:
 async def test_a_beat_between_finding_and_closing_saves_the_bot(given: Scenario) -> None:
     bot = await given.a_bot().active().with_last_beat(ago=LIMIT_S + 1)
     candidates = await found(given, HEARTBEAT_LOST)
-    assert candidates == [bot]
+    assert [each.meeting_id for each in candidates] == [bot.meeting_id]
     async with given.database.transaction() as connection:
-        await heartbeats.beat(connection, Beat(connection_id=bot.connection_id, pod_uid=bot.pod_uid))
+        await heartbeats.record(connection, heartbeat_of(bot))
     assert await closed(given, HEARTBEAT_LOST, candidates) == []
     assert (await given.fresh(bot)).status is Status.ACTIVE
 

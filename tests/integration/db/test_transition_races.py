@@ -12,11 +12,10 @@ from functools import partial
 
 import pytest
 
-from tests.scenario import Scenario, move, pod_of
+from tests.scenario import Scenario, heartbeat_of, move, speaker_of
 from usher_models.db import heartbeats
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
-from usher_models.db.heartbeats import Beat
 from usher_models.db.transitions import Applied, Closing, Report, close_many, report
 from usher_models.errors import CallbackRejected
 from usher_models.states import TERMINAL, Source, Stage, Status
@@ -61,7 +60,7 @@ class Crowd:
             connection_id=bot.connection_id,
             target=target,
             reason="told",
-            pod_uid=pod_uid or pod_of(bot.connection_id),
+            speaker=speaker_of(bot, pod_uid=pod_uid),
             event_id=event_id,
         )
         applied: Applied | None = None
@@ -71,13 +70,12 @@ class Crowd:
         self.changes[bot.meeting_id] += applied is not None and applied.applied
 
     async def beat(self, bot: Bot) -> None:
-        pod_uid = pod_of(bot.connection_id)
         with suppress(CallbackRejected):
             async with self.database.transaction() as connection:
-                await heartbeats.beat(connection, Beat(connection_id=bot.connection_id, pod_uid=pod_uid))
+                await heartbeats.record(connection, heartbeat_of(bot))
         async with self.database.transaction() as connection:
-            await heartbeats.note_details(
-                connection, bot.connection_id, pod_uid=pod_uid, stage=Stage.IN_MEETING, participants=3
+            await heartbeats.record_details(
+                connection, bot.connection_id, speaker=speaker_of(bot), stage=Stage.IN_MEETING, participants=3
             )
 
     async def sweep(self, bots: list[Bot], *, source: Source) -> None:
@@ -176,7 +174,8 @@ async def test_two_pods_that_start_at_once_do_not_both_speak(given: Scenario, cr
     answers: Counter[int] = Counter()
 
     async def start(bot: Bot, pod_uid: str) -> None:
-        what = Report(connection_id=bot.connection_id, target=Status.STARTING, reason="started", pod_uid=pod_uid)
+        speaker = speaker_of(bot, pod_uid=pod_uid)
+        what = Report(connection_id=bot.connection_id, target=Status.STARTING, reason="started", speaker=speaker)
         async with crowd.at_once() as connection:
             await report(connection, what)
         answers[bot.meeting_id] += 1
@@ -196,7 +195,7 @@ async def test_two_pods_that_beat_at_once_do_not_both_live(given: Scenario, crow
     async def beat(bot: Bot, pod_uid: str) -> None:
         with suppress(CallbackRejected):
             async with crowd.transaction() as connection:
-                await heartbeats.beat(connection, Beat(connection_id=bot.connection_id, pod_uid=pod_uid))
+                await heartbeats.record(connection, heartbeat_of(bot, pod_uid=pod_uid))
             answers[bot.meeting_id] += 1
 
     await all_at_once([partial(beat, bot, pod) for bot in bots for pod in ("pod-1", "pod-2", "pod-3")])

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from tests.scenario import BotInTheMaking, Scenario, a_request, move, pod_of
+from tests.scenario import STRANGER, BotInTheMaking, Scenario, a_request, move, speaker_of
 from usher_models.db import transitions
 from usher_models.db.bots import Bot
 from usher_models.db.reservations import reserve
@@ -26,9 +26,18 @@ def bot_in(given: Scenario, status: Status) -> BotInTheMaking:
     return making if status is Status.RESERVED else making.moved(status)
 
 
-def told(bot: Bot, target: Status, **fields: object) -> Report:
-    values = {"connection_id": bot.connection_id, "target": target, "reason": "told", "pod_uid": bot.pod_uid}
-    return Report(**values | fields)  # type: ignore[arg-type]
+def told(
+    bot: Bot, target: Status, *, pod_uid: str | None = None, event_id: str | None = None, message: str | None = None
+) -> Report:
+    speaker = speaker_of(bot, pod_uid=pod_uid)
+    return Report(
+        connection_id=bot.connection_id,
+        target=target,
+        reason="told",
+        speaker=speaker,
+        event_id=event_id,
+        message=message,
+    )
 
 
 async def reported(given: Scenario, what: Report) -> Applied:
@@ -57,7 +66,7 @@ async def test_a_legal_move_moves_and_is_noted_once(
     bot = await bot_in(given, origin)
     before = await given.story(bot)
     async with given.database.transaction() as connection:
-        assert await move(connection, bot, target, source=source, reason="why", pod_uid=bot.pod_uid)
+        assert await move(connection, bot, target, source=source, reason="why")
     after = await given.story(bot)
     last = after[-1]
     assert after[:-1] == before
@@ -193,7 +202,7 @@ async def test_another_pod_is_refused(given: Scenario, target: Status) -> None:
 
 
 async def test_an_unknown_connection_is_refused(given: Scenario) -> None:
-    nobody = Report(connection_id="nobody", target=Status.STARTING, reason="started", pod_uid="pod-1")
+    nobody = Report(connection_id="nobody", target=Status.STARTING, reason="started", speaker=STRANGER)
     refusal = await refused(given, nobody)
     assert isinstance(refusal, UnknownConnection)
     assert "nobody" in str(refusal)
@@ -274,7 +283,7 @@ async def test_a_meeting_moves_and_is_noted_in_one_transaction_or_not_at_all(giv
         async with given.database.transaction() as connection:
             held = await reserve(connection, a_request(user, connection_id="c-1"))
             assert held.created
-            await report(connection, Report(connection_id="c-1", target=Status.FAILED, reason="x", pod_uid=pod_of("c")))
+            await report(connection, told(held.bot, Status.FAILED))
             raise RuntimeError
 
     with pytest.raises(RuntimeError):

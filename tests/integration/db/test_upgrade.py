@@ -11,7 +11,7 @@ from sqlalchemy import make_url, text
 
 from dev.stores.settings import load
 from tests.databases import Server
-from tests.scenario import Scenario, User, a_meeting, a_request
+from tests.scenario import Scenario, User, a_meeting, a_request, speaker_of
 from usher_models.db import upgrade, users
 from usher_models.db.engine import Database
 from usher_models.db.reservations import reserve
@@ -237,7 +237,7 @@ async def test_a_role_that_may_only_read_and_write_rows_is_enough_to_run(guest: 
     assert await upgrade.upgrade(database) == NOTHING
     bot = await Scenario(database).a_bot(meeting=a_meeting("teams")).starting()
     async with database.transaction() as connection:
-        told = Report(connection_id=bot.connection_id, target=Status.FAILED, reason="x", pod_uid=bot.pod_uid)
+        told = Report(connection_id=bot.connection_id, target=Status.FAILED, reason="x", speaker=speaker_of(bot))
         assert (await report(connection, told)).applied
         assert await connection.scalar(text("SELECT count(*) FROM usher.transitions")) == 3
     await database.close()

@@ -45,8 +45,12 @@ def publisher() -> RecordingPublisher:
 async def plane(
     given: Scenario, kube: FakeKube, publisher: RecordingPublisher, clock: FakeClock
 ) -> AsyncIterator[Plane]:
-    """Everything that `usher operate` is made of, with short names."""
-    plane = Plane(given=given, kube=kube, publisher=publisher, clock=clock, settings=some_settings())
+    """Everything that `usher operate` is made of, with short names.
+
+    Most tests have a bot or two, and ask what happens to one that is stale; small fleets are protected elsewhere.
+    """
+    settings = some_settings(brownout_small_fleet_s=0)
+    plane = Plane(given=given, kube=kube, publisher=publisher, clock=clock, settings=settings)
     yield plane
     await plane.close()
 

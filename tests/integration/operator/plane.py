@@ -8,19 +8,23 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import a_botrequest, running
 from tests.fakes.publisher import RecordingPublisher
+from tests.fakes.settings import INSTALLATION
 from tests.scenario import Scenario, User, a_meeting, pod_of
 from usher_models.db import bots
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
+from usher_models.db.leader_lock import UNFENCED, LeaderLock
 from usher_operator.kube.botrequest import BotRequest
 from usher_operator.kube.job import build_job
-from usher_operator.lifecycle.close import Closer
+from usher_operator.lifecycle.allowed_spec import AllowedSpec
+from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander
+from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
 from usher_operator.processes.operate import job_settings
 from usher_operator.reconcile.reconciler import Reconciler
-from usher_operator.reconcile.silence.brownout import Brownout
+from usher_operator.reconcile.sweep import Acts, Memory
 from usher_operator.redis_acl.users import NoUsers
 from usher_operator.settings import Settings
 from usher_operator.watch.in_flight import InFlight
@@ -38,6 +42,7 @@ class Plane:
     publisher: RecordingPublisher
     clock: FakeClock
     settings: Settings
+    installation: str = INSTALLATION
     database: Database = field(init=False)
     in_flight: InFlight = field(default_factory=InFlight)
     _reconcilers: list[Reconciler] = field(default_factory=list)
@@ -49,40 +54,49 @@ class Plane:
         """Wire everything to `database`."""
         self.database = database
         self.commander = Commander(database, self.publisher)
-        self.closer = Closer(database=database, kube=self.kube)
+        self.closer = Closer(ends=Ends(database, fence=UNFENCED), kube=self.kube)
         self.finished_job = FinishedJob(database=database, kube=self.kube, closer=self.closer)
         self.ensurer = Ensurer(
             database=database,
             kube=self.kube,
             commander=self.commander,
             redis_users=NoUsers(),
-            job_settings=job_settings(self.settings),
-            allows_image=self.settings.allows_image,
+            job_settings=job_settings(self.settings, installation=INSTALLATION),
+            allowed=AllowedSpec(self.settings),
             now=self.clock.now,
         )
         self.status_writer = StatusWriter(
             database=database,
             kube=self.kube,
-            hold_s=self.settings.status_write_delay_s,
+            delay_s=self.settings.status_write_delay_s,
+            installation=INSTALLATION,
             now=self.clock.now,
-            crowded=lambda: self.in_flight.crowded,
+            has_backlog=lambda: self.in_flight.has_backlog,
         )
         self.reconciler = self.a_reconciler()
 
     def a_reconciler(self, *, clock: Callable[[], float] | None = None) -> Reconciler:
         """One more reconciler, as after a restart and the beat for which a new leader waits."""
         time = clock or self.clock
+        memory = Memory.empty(settings=self.settings, kube=self.kube, clock=time)
+        memory.brownout.leading_since = float("-inf")
         self._reconcilers.append(
             Reconciler(
                 settings=self.settings,
                 database=self.database,
                 kube=self.kube,
-                commander=self.commander,
-                ensurer=self.ensurer,
-                closer=self.closer,
-                clock=time,
+                acts=Acts(
+                    kube=self.kube,
+                    commander=self.commander,
+                    ensurer=self.ensurer,
+                    closer=self.closer,
+                    request_creator=RequestCreator(database=self.database, kube=self.kube),
+                ),
+                memory=memory,
+                lock=LeaderLock(self.database, lease_s=self.settings.leader_lease_s),
                 in_flight=self.in_flight,
-                brownout=Brownout(settings=self.settings, clock=time, leading_since=float("-inf")),
+                installation=INSTALLATION,
+                clock=time,
             )
         )
         return self._reconcilers[-1]
@@ -90,7 +104,7 @@ class Plane:
     async def close(self) -> None:
         """Let go of the lock, as a process does when it ends."""
         for reconciler in self._reconcilers:
-            await reconciler._flight.release()
+            await reconciler._lock.release()
 
     async def tick(self, *, after: float = 0) -> None:
         """Let `after` seconds pass on the reconciler's clock, then sweep once; the sweep must have been done."""
@@ -134,7 +148,7 @@ class Plane:
                 nativeMeetingId=bot.native_id,
             )
         )
-        job = build_job(bot, job_settings(self.settings))
+        job = build_job(bot, job_settings(self.settings, installation=INSTALLATION))
         job["metadata"] |= {"namespace": bot.request_namespace, "uid": f"job-uid-of-{bot.job_name}"}
         self.kube.jobs[bot.request_namespace, bot.job_name] = job
         self.kube.run_pod(

@@ -19,6 +19,7 @@ from tests.load.bench.request_load import LONG
 from usher_models.db import bots
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
+from usher_models.db.installation import installation_id
 from usher_operator.kube.botrequest_status import status_of
 
 CONNECTIONS = 16
@@ -87,12 +88,13 @@ async def _fill_up(harness: Harness, database: Database, wanted: int) -> None:
         query = text("SELECT meeting_id FROM usher.bots WHERE starts_with(request_name, :past)")
         ids = (await connection.scalars(query, {"past": PAST})).all()
         past = list((await bots.bots_by_id(connection, list(ids))).values())
+        own = str(await installation_id(connection))
     api = harness.api
     await _sent(api, [api.request("POST", REQUESTS, json.dumps(_request(bot)).encode()) for bot in past], 201)
     await _know_uids(harness, database)
     merge = "application/merge-patch+json"
     paths = {bot.meeting_id: f"{REQUESTS}/{bot.request_name}/status" for bot in past}
-    statuses = {bot.meeting_id: json.dumps({"status": status_of(bot)}).encode() for bot in past}
+    statuses = {bot.meeting_id: json.dumps({"status": status_of(bot, installation=own)}).encode() for bot in past}
     patches = [api.request("PATCH", paths[each], statuses[each], content=merge) for each in paths]
     await _sent(api, patches, 200)
 

@@ -12,13 +12,9 @@ from tests.load.bench.harness import Harness
 from usher_models.db import stale_rules
 from usher_models.db.bots import SELECT_BOT
 from usher_models.db.engine import Database
+from usher_operator.settings import Settings
 
-RULES = {
-    stale_rules.NEVER_STARTED: 300.0,
-    stale_rules.NEVER_JOINED: 600.0,
-    stale_rules.HEARTBEAT_LOST: 120.0,
-    stale_rules.NEVER_EXITED: 300.0,
-}
+RULES = {rule: float(Settings.model_fields[rule.setting].default) for rule in stale_rules.RULES}
 # The heartbeats are the live bots themselves and nothing else; the other tables hold all that ever was.
 HISTORY = ("meetings", "bots", "transitions")
 

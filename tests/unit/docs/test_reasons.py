@@ -5,6 +5,7 @@ import yaml
 
 from dev.docs import reasons
 from tests.fakes.bots import RESERVED_AT, a_bot_row
+from tests.fakes.settings import INSTALLATION
 from usher_bot.exit_codes import BotReason
 from usher_models.db.bots import Bot
 from usher_models.errors import Refused
@@ -44,6 +45,6 @@ BOTS = [
 @pytest.mark.parametrize("bot", BOTS, ids=lambda bot: str(bot.status))
 def test_every_condition_and_its_reason_is_on_the_page(bot: Bot) -> None:
     page = reasons.page()
-    for condition in status_of(bot)["conditions"]:
+    for condition in status_of(bot, installation=INSTALLATION)["conditions"]:
         assert f"| `{condition['type']}` |" in page
         assert f"`{condition['reason']}`" in page

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 from jsonschema import Draft202012Validator
 
-from usher_models import platforms, states, wire
+from usher_models import defaults, platforms, states, wire
 
 # What the owner of a BotRequest may change after its creation.
 MUTABLE = {"language", "task", "desiredState"}
@@ -166,3 +166,19 @@ def test_a_quantity_is_taken_as_kubernetes_writes_it(spec: dict[str, Any], amoun
 def test_what_is_no_quantity_is_refused(spec: dict[str, Any], amount: object) -> None:
     limits = spec["properties"]["resources"]["properties"]["limits"]
     assert not Draft202012Validator(limits).is_valid({"memory": amount})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("botName", defaults.BOT_NAME),
+        ("lobbyTimeoutSeconds", defaults.LOBBY_TIMEOUT_S),
+        ("maxDurationSeconds", defaults.MAX_DURATION_S),
+        ("ttlSecondsAfterFinished", defaults.TTL_AFTER_FINISHED_S),
+    ],
+)
+def test_the_defaults_of_the_definition_are_those_of_the_models(
+    spec: dict[str, Any], field: str, value: object
+) -> None:
+    assert spec["properties"][field]["default"] == value
+    assert f"Default {value}" in spec["properties"][field]["description"].replace("\n", " ")

@@ -121,26 +121,10 @@ def test_lists_are_written_with_commas(environment: pytest.MonkeyPatch) -> None:
     assert settings.allowed_images == ("example.org/*", "usher.dev/bot:v?")
 
 
-@pytest.mark.parametrize(
-    ("image", "allowed"),
-    [
-        ("usher.dev/bot:dev", True),
-        ("example.org/bots/scribe:1", True),
-        ("example.org.evil/bots/scribe:1", False),
-        ("EXAMPLE.org/bots/scribe:1", False),
-        ("usher.dev/bot:dev2", False),
-    ],
-)
-def test_an_image_is_allowed_by_name_or_glob(environment: pytest.MonkeyPatch, image: str, allowed: bool) -> None:
-    environment.setenv("USHER_ALLOWED_IMAGES", "example.org/bots/*")
-    assert load().allows_image(image) is allowed
-
-
-@pytest.mark.usefixtures("environment")
-def test_without_globs_only_the_installations_own_image_is_allowed() -> None:
-    settings = load()
-    assert settings.allows_image(settings.bot_image)
-    assert not settings.allows_image("example.org/bot:1")
+@pytest.mark.parametrize("value", ["much", "-1", "1Gb", ""])
+def test_a_maximum_that_is_no_quantity_is_refused(environment: pytest.MonkeyPatch, value: str) -> None:
+    (line,) = wrong(environment, BOT_MAX_MEMORY=value)
+    assert line.startswith("USHER_BOT_MAX_MEMORY:")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from usher_models.db import bots, meetings
+from usher_models.db import bots, meetings, object_deletions
 from usher_models.db.engine import Database
 from usher_operator.api.framework.route import Call, Nothing, Route
 from usher_operator.api.listing import page_of
@@ -90,5 +90,9 @@ class Meetings:
         async with self.database.transaction() as connection:
             record = await meetings.newest(connection, path.platform, path.native_meeting_id, user_id=call.user_id)
             await meetings.forget(connection, record)
+            pending = await object_deletions.is_pending(connection, record.id)
         message = f"Meeting {path.platform}/{path.native_meeting_id} and its transcripts were deleted."
+        if pending:
+            # Kubernetes holds the link and the passcode, too, and may be unavailable.
+            message += " What Kubernetes still holds of it is deleted next."
         return Message(message=message, meeting_id=record.id)

@@ -1,1 +1,1 @@
-"""One failure mode per file: what the watch, the bot or Kubernetes left undone, found and repaired."""
+"""One failure mode per file: what the watch, the bot or Kubernetes left undone."""

@@ -1,12 +1,13 @@
-"""A bot that was asked to leave and is still here: its Job is deleted, which sends SIGTERM, then SIGKILL.
+"""A bot that was asked to leave and still reports: its Job is deleted, which sends SIGTERM, then SIGKILL.
 
-Still here means that it is heard. A bot that is not may have left and be trying to say so while nobody can hear it; to
-kill it then would be to say of a bot that obeyed that it did not.
+A bot that does not report may have left and be unable to say so. Its Job stays: to kill it would be to say of a bot
+that obeyed that it did not.
 """
 
 import logging
 
 from usher_models.db import desired_state
+from usher_operator.kube.port import Json
 from usher_operator.reconcile.sweep import Sweep
 from usher_operator.telemetry import REPAIRS
 
@@ -14,15 +15,17 @@ logger = logging.getLogger(__name__)
 
 
 async def repair(sweep: Sweep) -> None:
-    """Delete the Jobs of the deaf. The row stays the bot's: it may still report its exit."""
+    """Delete the Jobs of those bots. Their rows stay live: each may still report its exit."""
     async with sweep.database.reading() as connection:
         bots = await desired_state.bots_ignoring_leave(connection, grace_s=sweep.settings.leave_grace_s)
-    for bot in bots:
-        job = sweep.job_of(bot)
-        if job is None or "deletionTimestamp" in job["metadata"]:
-            continue
+    ignoring = [bot for bot in bots if _runs(sweep.job_of(bot))]
+    for bot in ignoring:
         logger.warning(
             "The bot does not leave; deleting its Job.", extra={"action": "ignored_leave", "meeting_id": bot.meeting_id}
         )
-        REPAIRS.labels(mode="ignored_leave").inc()
-        await sweep.closer.delete_job(bot.request_namespace, bot.job_name)
+    REPAIRS.labels(mode="ignored_leave").inc(len(ignoring))
+    await sweep.acts.closer.delete_jobs([(bot.request_namespace or "", bot.job_name) for bot in ignoring], sweep.api)
+
+
+def _runs(job: Json | None) -> bool:
+    return job is not None and "deletionTimestamp" not in job["metadata"]

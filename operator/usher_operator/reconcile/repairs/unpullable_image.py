@@ -7,7 +7,7 @@ from usher_operator.reconcile.sweep import Sweep
 
 
 async def repair(sweep: Sweep) -> None:
-    """Fail what cannot start. An image that may still arrive (ImagePullBackOff) gets until the reserved deadline."""
+    """Fail its meeting. An image that may still arrive (ImagePullBackOff) gets until the reserved deadline."""
     closings = []
     for bot in sweep.live:
         pod = sweep.pod_of(bot)
@@ -17,13 +17,14 @@ async def repair(sweep: Sweep) -> None:
                     meeting_id=bot.meeting_id,
                     reason=Reason.IMAGE_PULL_FAILED,
                     message=f"The bot's image cannot be pulled: {waiting_reason(pod)}.",
-                    detail=await sweep.closer.last_words(bot, pod),
+                    detail=await sweep.acts.closer.last_words(bot, pod, sweep.api),
                 )
             )
-    await sweep.closer.close(
+    await sweep.acts.closer.close(
         closings,
         mode="unpullable_image",
         target=Status.FAILED,
         source=Source.EVIDENCE,
+        api=sweep.api,
         guard="m.status = 'reserved'",
     )

@@ -1,7 +1,7 @@
-"""How fast meetings may be ended by silence: should every guard be wrong, most of the fleet lives when it is seen.
+"""How fast the stale rules may fail meetings: if every guard is wrong, most of the fleet lives when that is noticed.
 
-A token bucket over all stale rules together. It holds what one sweep's interval grants, so a sweep that comes after a
-long pause has no more than any other, and two sweeps in a row have no more than one.
+A token bucket over all stale rules together. It holds what one sweep's interval grants, so that a sweep after a long
+pause may fail no more than any other, and two sweeps in a row no more than one.
 """
 
 from collections.abc import Callable
@@ -20,12 +20,12 @@ class EndRateLimit:
         self._counted_at = clock()
 
     def allowed(self) -> int:
-        """How many may be ended now."""
+        """How many may be failed now."""
         now = self._clock()
         self._left = min(self._most, self._left + (now - self._counted_at) * self._per_s)
         self._counted_at = now
         return int(self._left)
 
     def spend(self, ended: int) -> None:
-        """So many were ended."""
+        """Count `ended` meetings that were failed."""
         self._left -= ended

@@ -32,7 +32,7 @@ async def http(database: Database, kube: FakeKube, publisher: RecordingPublisher
 async def plane(plane: Plane) -> AsyncIterator[Plane]:
     """One `usher operate`, which lets go of its lock at the end."""
     yield plane
-    await plane.reconciler._flight.release()
+    await plane.reconciler._lock.release()
 
 
 @pytest.fixture

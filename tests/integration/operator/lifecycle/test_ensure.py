@@ -8,14 +8,15 @@ import pytest
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import a_botrequest
 from tests.fakes.publisher import RecordingPublisher
+from tests.fakes.settings import INSTALLATION
 from tests.integration.operator.plane import Plane
 from tests.scenario import Scenario, a_meeting
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
-from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable
+from usher_models.errors import DatabaseForbids, DatabaseUnavailable, KubernetesUnavailable
 from usher_models.states import Desired, Status
 from usher_operator.kube.botrequest import BotRequest
-from usher_operator.kube.port import CreateRefused
+from usher_operator.kube.port import CreateForbidden, CreateRefused
 
 
 async def the_bot(plane: Plane, body: dict[str, Any]) -> Bot:
@@ -460,3 +461,118 @@ async def test_a_sweep_ensures_what_has_no_row_and_nothing_that_is_over(
     await plane.tick()
     assert plane.kube.status("over") == {}
     assert sorted(ensured) == ["missed", stolen["metadata"]["name"]]
+
+
+@pytest.mark.parametrize("phase", ["completed", "failed"])
+async def test_an_end_that_is_shown_is_final_although_the_row_is_lost(
+    plane: Plane, given: Scenario, phase: str
+) -> None:
+    """After a recovery to an earlier point in time, or with a new database."""
+    body = plane.a_request_of(await given.a_user())
+    shown = {"phase": phase, "observedGeneration": 1}
+    plane.kube.requests["bots", "standup"]["status"] = dict(shown)
+    await plane.ensure(body)
+    await plane.tick(after=10)
+    await plane.tick(after=10)
+    assert await no_rows(given)
+    assert (plane.kube.jobs, plane.kube.status("standup")) == ({}, shown)
+
+
+async def test_a_request_that_was_changed_after_its_shown_end_is_judged_anew(plane: Plane, given: Scenario) -> None:
+    user = await given.a_user()
+    body = plane.a_request_of(user)
+    plane.kube.requests["bots", "standup"]["status"] = {"phase": "completed", "observedGeneration": 1}
+    plane.kube.requests["bots", "standup"]["metadata"]["generation"] = 2
+    await plane.ensure(body)
+    assert await given.slots_held(user) == 1
+
+
+async def in_the_way(plane: Plane, given: Scenario, **labels: str) -> tuple[dict[str, Any], Bot]:
+    """A request whose Job's name is taken by a Job with those labels."""
+    body = plane.a_request_of(await given.a_user())
+    plane.kube.fail("create_job", KubernetesUnavailable())
+    with pytest.raises(KubernetesUnavailable):
+        await plane.ensure(body)
+    bot = await the_bot(plane, body)
+    metadata = {"name": bot.job_name, "labels": labels, "annotations": {"usher.dev/connection-id": bot.connection_id}}
+    plane.kube.jobs["bots", bot.job_name] = {"metadata": metadata}
+    return body, bot
+
+
+async def test_a_job_of_another_installation_is_never_touched(plane: Plane, given: Scenario) -> None:
+    body, bot = await in_the_way(plane, given, **{"usher.dev/installation": "another"})
+    jobs = dict(plane.kube.jobs)
+    with pytest.raises(KubernetesUnavailable, match="another Usher installation has the name"):
+        await plane.ensure(body)
+    assert plane.kube.jobs == jobs
+    assert (await given.fresh(bot)).job_created_at is None
+
+
+async def test_a_running_job_of_lost_rows_is_not_deleted_for_its_name(plane: Plane, given: Scenario) -> None:
+    body, bot = await in_the_way(plane, given, **{"usher.dev/installation": INSTALLATION})
+    plane.kube.jobs["bots", bot.job_name]["metadata"]["annotations"] = {"usher.dev/connection-id": "lost"}
+    with pytest.raises(KubernetesUnavailable, match="runs for a meeting that has no row"):
+        await plane.ensure(body)
+    assert ("bots", bot.job_name) in plane.kube.jobs
+
+
+async def test_a_job_that_is_forbidden_now_waits_and_says_why(plane: Plane, given: Scenario) -> None:
+    user = await given.a_user(cap=1)
+    body = plane.a_request_of(user)
+    plane.kube.fail("create_job", CreateForbidden("exceeded quota: bots, used: pods=10"))
+    with pytest.raises(KubernetesUnavailable):
+        await plane.ensure(body)
+    bot = await the_bot(plane, body)
+    assert (bot.status, bot.reason) == (Status.RESERVED, "job_create_forbidden")
+    await given.execute("UPDATE usher.bots SET status_changed_at = now() - interval '10 s'")
+    await plane.status_writer.write_changes()
+    for kind in ("JobCreated", "Started"):
+        condition = plane.kube.condition(kind, "standup")
+        assert (condition["status"], condition["reason"]) == ("False", "JobCreateForbidden")
+        assert condition["message"] == "exceeded quota: bots, used: pods=10"
+    await plane.ensure(body)
+    assert list(plane.kube.jobs) == [("bots", bot.job_name)]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (KeyError("swordfish"), "KeyError; see the operator's log."),
+        (DatabaseForbids("INSERT on meetings is forbidden."), "INSERT on meetings is forbidden."),
+    ],
+)
+async def test_an_unexpected_error_is_shown_and_does_not_refuse(
+    plane: Plane, given: Scenario, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    user = await given.a_user()
+    body = plane.a_request_of(user)
+
+    async def reserve(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as broken:
+        broken.setattr("usher_models.db.reservations.reserve", reserve)
+        for _ in range(3):
+            with pytest.raises(type(error)):
+                await plane.ensure(body)
+    condition = plane.kube.condition("Accepted", "standup")
+    assert (condition["status"], condition["reason"]) == ("Unknown", "InternalError")
+    assert condition["message"].endswith(said)
+    assert "swordfish" not in str(plane.kube.status("standup"))
+    assert plane.kube.writes_of("BotRequest") == ["patch"], "once, and not with every try"
+    await plane.ensure(body)
+    assert await given.slots_held(user) == 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ({"priorityClassName": "system-node-critical"}, "NotAllowed"),
+        ({"tolerations": [{"operator": "Exists"}]}, "NotAllowed"),
+        ({"resources": {"limits": {"memory": "1Ti"}}}, "NotAllowed"),
+    ],
+)
+async def test_a_request_for_more_than_is_allowed_is_refused(
+    plane: Plane, given: Scenario, spec: dict[str, Any], reason: str
+) -> None:
+    await refused(plane, plane.a_request_of(await given.a_user(), **spec), reason)

@@ -12,15 +12,17 @@ from typing import Any, cast
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import a_pod
 from tests.fakes.publisher import RecordingPublisher
-from tests.fakes.settings import some_settings
+from tests.fakes.settings import INSTALLATION, some_settings
 from usher_models.db import bots
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
 from usher_models.errors import NotLeading
-from usher_operator.lifecycle.close import Closer
+from usher_operator.background.loop import Messages, repeat
+from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander
 from usher_operator.reconcile.reconciler import Reconciler
-from usher_operator.reconcile.silence.brownout import Brownout
+from usher_operator.reconcile.sweep import Acts, Memory
+from usher_operator.watch.in_flight import InFlight
 from usher_operator.watch.status_writer import StatusWriter
 
 LEASE_S = 1.0
@@ -43,33 +45,45 @@ class SlowKube(FakeKube):
 
 async def main(url: str) -> None:
     database = Database.connect(url, pool_size=4, application_name="usher-sleeper")
-    settings = some_settings(leader_lease_s=LEASE_S)
+    settings = some_settings(leader_lease_s=LEASE_S, brownout_small_fleet_s=0)
     kube = SlowKube()
-    flight = LeaderLock(database, lease_s=LEASE_S)
-    closer = Closer(database=database, kube=kube, fence=flight)
+    lock = LeaderLock(database, lease_s=LEASE_S)
+    closer = Closer(ends=Ends(database, fence=lock), kube=kube)
+    memory = Memory.empty(settings=settings, kube=kube, clock=lambda: 0.0)
+    memory.brownout.leading_since = float("-inf")
     reconciler = Reconciler(
         settings=settings,
         database=database,
         kube=kube,
-        commander=Commander(database, RecordingPublisher()),
-        ensurer=cast(Any, None),
-        closer=closer,
-        flight=flight,
-        brownout=Brownout(settings=settings, clock=lambda: 0.0, leading_since=float("-inf")),
+        acts=Acts(
+            kube=kube,
+            commander=Commander(database, RecordingPublisher()),
+            ensurer=cast(Any, None),
+            closer=closer,
+            request_creator=cast(Any, None),
+        ),
+        memory=memory,
+        lock=lock,
+        in_flight=InFlight(),
+        installation=INSTALLATION,
+        clock=lambda: 0.0,
     )
-    status_writer = StatusWriter(database=database, kube=kube, hold_s=0, now=lambda: datetime.now(UTC), fence=flight)
+    status_writer = StatusWriter(
+        database=database, kube=kube, delay_s=0, installation=INSTALLATION, now=lambda: datetime.now(UTC), fence=lock
+    )
     async with database.transaction() as connection:
         for bot in await bots.live_bots(connection):
             kube.pods[bot.request_namespace or "", bot.job_name] = a_pod(bot.job_name)
-    keeping = asyncio.create_task(flight.keep())
+    messages = Messages(action="lease", postponed="Not renewed", failed="Not renewed")
+    renewing = asyncio.create_task(repeat(lock.renew, messages, every_s=lock.renew_every_s))
     await reconciler.tick()
     try:
-        await status_writer.show_changes()
+        await status_writer.write_changes()
     except NotLeading:
         say("status fenced")
     say(f"wrote {len(kube.writes)}")
-    keeping.cancel()
-    await flight.release()
+    renewing.cancel()
+    await lock.release()
     await database.close()
 
 

@@ -17,6 +17,7 @@ from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
 from usher_models.errors import NotLeading
 from usher_models.states import Status
+from usher_operator.background.loop import Messages, repeat
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -46,12 +47,12 @@ async def hears(process: asyncio.subprocess.Process) -> str:
     return (await process.stdout.readline()).decode().strip()
 
 
-async def taken_over(flight: LeaderLock) -> float:
+async def taken_over(lock: LeaderLock) -> float:
     """Take the lead as soon as it is free; how long that took, in seconds."""
     clock = asyncio.get_running_loop().time
     began = clock()
     async with asyncio.timeout(20):
-        while not await flight.acquire():  # noqa: ASYNC110 - Postgres tells nobody
+        while not await lock.acquire():  # noqa: ASYNC110 - Postgres tells nobody
             await asyncio.sleep(0.05)
     return clock() - began
 
@@ -126,38 +127,39 @@ async def test_a_lock_is_confirmed_only_while_it_is_held(database: Database, ano
         await confirmed(database, mine)
 
 
-async def confirmed(database: Database, flight: LeaderLock) -> None:
+async def confirmed(database: Database, lock: LeaderLock) -> None:
     async with database.transaction() as connection:
-        await flight.confirm(connection)
+        await lock.confirm(connection)
 
 
 async def test_a_lock_whose_session_was_cut_is_lost_at_once(database: Database, given: Scenario) -> None:
-    flight = LeaderLock(database)
-    assert await flight.acquire()
+    lock = LeaderLock(database)
+    assert await lock.acquire()
     await given.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
         " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     )
     with pytest.raises(NotLeading):
-        await confirmed(database, flight)
-    assert not await flight.acquire()
-    assert await flight.acquire()
-    await flight.release()
+        await confirmed(database, lock)
+    assert not await lock.acquire()
+    assert await lock.acquire()
+    await lock.release()
 
 
 async def test_a_lock_that_is_kept_outlives_its_lease(database: Database) -> None:
-    flight = LeaderLock(database, lease_s=0.4)
-    assert await flight.acquire()
-    keeping = asyncio.create_task(flight.keep())
+    lock = LeaderLock(database, lease_s=0.4)
+    assert await lock.acquire()
+    messages = Messages(action="lease", postponed="Not renewed", failed="Not renewed")
+    renewing = asyncio.create_task(repeat(lock.renew, messages, every_s=lock.renew_every_s))
     await asyncio.sleep(0.9)
-    await confirmed(database, flight)
-    keeping.cancel()
-    await flight.release()
+    await confirmed(database, lock)
+    renewing.cancel()
+    await lock.release()
 
 
 async def test_no_connection_of_the_pool_inherits_the_lease(database: Database) -> None:
-    flight = LeaderLock(database, lease_s=5)
-    await flight.acquire()
-    await flight.release()
+    lock = LeaderLock(database, lease_s=5)
+    await lock.acquire()
+    await lock.release()
     async with database.transaction() as connection:
         assert await connection.scalar(text("SHOW idle_session_timeout")) == "0"

@@ -1,9 +1,12 @@
 """The loop: one process sweeps, a broken part stops no other, a restart does no harm, and the healthy are let be."""
 
+import asyncio
 import logging
+import time
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.publisher import RecordingPublisher
@@ -11,9 +14,10 @@ from tests.integration.operator.plane import Plane
 from tests.scenario import Scenario, a_meeting
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
-from usher_models.errors import KubernetesUnavailable
+from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable
 from usher_models.states import LEGACY_LIVE, Desired, Status
 from usher_operator.reconcile import reconciler
+from usher_operator.reconcile.failure_modes import FAILURE_MODES, FailureMode
 from usher_operator.reconcile.sweep import Sweep
 
 
@@ -66,7 +70,7 @@ async def test_the_healthy_are_left_alone_by_every_restart(plane: Plane, given: 
     await healthy_bots(plane, given)
     before = await given.everything()
     for _ in range(4):
-        await plane.reconciler._flight.release()
+        await plane.reconciler._lock.release()
         plane.reconciler = plane.a_reconciler()
         await plane.tick(after=100)
     assert await given.everything() == before
@@ -191,7 +195,7 @@ async def test_the_second_takes_over_when_the_first_dies(
     )
     assert await plane.reconciler.tick()
     assert not await first.tick()
-    await plane.reconciler._flight.release()
+    await plane.reconciler._lock.release()
     assert await first.tick()
 
 
@@ -205,13 +209,98 @@ async def test_with_the_database_away_nothing_is_swept_and_nothing_raised(
     assert (plane.kube.reads, plane.kube.writes) == (0, [])
 
 
+def sweeps(outcome: str) -> float:
+    return REGISTRY.get_sample_value("usher_sweeps_total", {"outcome": outcome}) or 0
+
+
+def last_sweep() -> float:
+    return REGISTRY.get_sample_value("usher_last_sweep_timestamp_seconds") or 0
+
+
+async def test_a_sweep_that_was_done_is_counted_and_its_time_is_shown(plane: Plane) -> None:
+    done = sweeps("done")
+    before = time.time()
+    await plane.tick()
+    assert sweeps("done") == done + 1
+    assert before <= last_sweep() <= time.time()
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "level"),
+    [(DatabaseUnavailable(), "postponed", logging.WARNING), (ZeroDivisionError(), "failed", logging.ERROR)],
+)
+async def test_a_sweep_that_breaks_is_counted_and_logged_and_is_no_sign_of_a_done_one(
+    plane: Plane,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    outcome: str,
+    level: int,
+) -> None:
+    async def breaking() -> None:
+        raise error
+
+    await plane.tick()
+    counted, done, at = sweeps(outcome), sweeps("done"), last_sweep()
+    monkeypatch.setattr(plane.reconciler, "sweep", breaking)
+    await plane.tick()
+    assert (sweeps(outcome), sweeps("done"), last_sweep()) == (counted + 1, done, at)
+    (record,) = caplog.records
+    assert (record.levelno, record.__dict__["action"]) == (level, f"sweep_{outcome}")
+
+
+async def test_the_reconciler_sweeps_once_an_interval_and_gives_the_lead_back_when_it_ends(
+    plane: Plane, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    began_at: list[float] = []
+    seen = asyncio.Event()
+
+    async def sweep() -> None:
+        began_at.append(clock())
+        clock.advance([0, 4, 25, 0][len(began_at) - 1])
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        clock.advance(seconds)
+        if len(pauses) == 4:
+            seen.set()
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(plane.reconciler, "sweep", sweep)
+    monkeypatch.setattr(plane.reconciler, "_pause", pause)
+    running = asyncio.create_task(plane.reconciler.run())
+    await asyncio.wait_for(seen.wait(), timeout=20)
+    # An interval from begin to begin; a sweep that takes longer leaves the shortest pause.
+    assert pauses == [10, 6, reconciler.SHORTEST_PAUSE_S, 10]
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    other = plane.a_reconciler()
+    assert await other.tick()
+
+
+@pytest.mark.parametrize("error", [KubernetesUnavailable(), ZeroDivisionError()])
+async def test_a_repair_that_meets_an_error_of_its_own_lets_the_sweep_be_done(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def breaking(_: Sweep) -> None:
+        raise error
+
+    monkeypatch.setattr(reconciler, "FAILURE_MODES", (FailureMode("broken", breaking),))
+    done = sweeps("done")
+    await plane.tick()
+    assert sweeps("done") == done + 1
+
+
 async def test_a_broken_failure_mode_does_not_stop_the_others(
     plane: Plane, given: Scenario, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken(_sweep: Sweep) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(reconciler, "REPAIRS_IN_ORDER", (broken, *reconciler.REPAIRS_IN_ORDER, broken))
+    mode = FailureMode("broken", broken)
+    monkeypatch.setattr(reconciler, "FAILURE_MODES", (mode, *FAILURE_MODES, mode))
     bot = plane.in_kubernetes(await given.a_bot().with_job().active().with_last_beat(ago=121))
     await plane.tick()
     assert (await given.fresh(bot)).reason == "heartbeat_lost"
@@ -219,11 +308,11 @@ async def test_a_broken_failure_mode_does_not_stop_the_others(
     assert actions == ["repair_failed", "repair_failed"]
 
 
-@pytest.mark.parametrize("mode", range(len(reconciler.REPAIRS_IN_ORDER)))
+@pytest.mark.parametrize("mode", FAILURE_MODES, ids=[mode.name for mode in FAILURE_MODES])
 async def test_every_failure_mode_does_without_the_api_server(
-    plane: Plane, given: Scenario, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, mode: int
+    plane: Plane, given: Scenario, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, mode: FailureMode
 ) -> None:
-    monkeypatch.setattr(reconciler, "REPAIRS_IN_ORDER", reconciler.REPAIRS_IN_ORDER[mode : mode + 1])
+    monkeypatch.setattr(reconciler, "FAILURE_MODES", (mode,))
     await healthy_bots(plane, given)
     plane.kube.away = True
     await plane.tick()
@@ -238,7 +327,7 @@ async def test_an_end_that_was_cut_off_before_its_job_was_deleted_is_finished_by
     await plane.tick()
     assert (await given.fresh(bot)).status is Status.FAILED
     assert ("bots", bot.job_name) in plane.kube.jobs
-    await plane.reconciler._flight.release()
+    await plane.reconciler._lock.release()
     plane.reconciler = plane.a_reconciler()
     await plane.tick()
     await plane.tick(after=plane.settings.orphan_grace_s)

@@ -1,17 +1,19 @@
 """Judging by silence: each limit from both sides, and never while there is better evidence."""
 
+import re
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 import pytest
 
-from tests.fakes.objects import FAILED_BY_POLICY, a_pod, terminated, unschedulable, waiting
+from tests.fakes.objects import FAILED_BY_POLICY, terminated, unschedulable, waiting
 from tests.integration.operator.plane import Plane
-from tests.scenario import BotInTheMaking, Scenario, move
+from tests.scenario import BotInTheMaking, Scenario, heartbeat_of, move
 from usher_models.db.bots import Bot
-from usher_models.db.heartbeats import Beat, beat
+from usher_models.db.heartbeats import record
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import Source, Status
-from usher_operator.reconcile.silence.brownout_events import TOLD_AT_MOST
+from usher_operator.reconcile.silence.brownout_events import EVENTS_AT_MOST
 
 Past = Callable[[Scenario, float], BotInTheMaking]
 
@@ -104,6 +106,35 @@ async def test_a_bot_that_never_started_fails_with_its_pods_own_reason(plane: Pl
     assert detail["termination_message"] == "Back-off pulling usher.dev/bot:dev"
 
 
+async def test_heartbeat_lost_says_when_the_last_one_came_how_the_node_is_and_what_the_bot_logged(
+    plane: Plane, given: Scenario
+) -> None:
+    bot = await active(given, 125)
+    plane.in_kubernetes(bot, pod={"conditions": [{"type": "Ready", "status": "False"}]})
+    plane.kube.logs_of_pods[f"{bot.job_name}-abcde"] = "joining\nTypeError: page is null\n"
+    await plane.tick()
+    failed, line = await given.fresh(bot), (await given.story(bot))[-1]
+    assert re.fullmatch(
+        r"The bot stopped sending heartbeats\. The last one came 12[5-9] s before, at \d\d:\d\d:\d\d UTC\."
+        r" Its node node-1 is not ready\.",
+        failed.message,
+    )
+    assert line.detail["log"] == "joining\nTypeError: page is null\n"
+    assert datetime.fromisoformat(line.detail["last_heartbeat_at"]).tzinfo is not None
+
+
+async def test_a_bot_without_a_pod_fails_with_what_kept_kubernetes_from_creating_it(
+    plane: Plane, given: Scenario
+) -> None:
+    bot = plane.in_kubernetes(await reserved(given, 301))
+    plane.kube.pod_gone(bot.job_name)
+    refusal = 'pods "bot" is forbidden: no PriorityClass with name no-such-class was found'
+    plane.kube.events_of_pods[bot.job_name] = [{"reason": "FailedCreate", "message": refusal}]
+    await plane.tick()
+    assert (await given.fresh(bot)).message == f"The bot's pod never reported that it started: {refusal}."
+    assert (await given.story(bot))[-1].detail["events"] == [f"FailedCreate: {refusal}"]
+
+
 async def test_a_pod_that_found_no_node_says_so(plane: Plane, given: Scenario) -> None:
     bot = await reserved(given, 301)
     plane.in_kubernetes(bot, pod={"state": None, "phase": "Pending", "conditions": [unschedulable("0/3 nodes.")]})
@@ -161,7 +192,7 @@ async def test_a_beat_that_comes_while_last_words_are_read_saves_the_bot(plane: 
 
     async def beats() -> None:
         async with given.database.transaction() as connection:
-            await beat(connection, Beat(connection_id=bot.connection_id, pod_uid=bot.pod_uid))
+            await record(connection, heartbeat_of(bot))
 
     speaks_meanwhile(plane, beats)
     await plane.tick()
@@ -180,7 +211,7 @@ async def test_a_move_that_comes_while_last_words_are_read_has_the_last_word(
 
     async def moves() -> None:
         async with given.database.transaction() as connection:
-            await move(connection, bot, target, source=Source.BOT, reason="in_time", pod_uid=bot.pod_uid or "pod")
+            await move(connection, bot, target, source=Source.BOT, reason="in_time")
 
     speaks_meanwhile(plane, moves)
     await plane.tick()
@@ -194,7 +225,7 @@ async def test_a_start_that_comes_while_an_image_is_given_up_has_the_last_word(p
 
     async def starts() -> None:
         async with given.database.transaction() as connection:
-            await move(connection, bot, Status.STARTING, source=Source.BOT, reason="in_time", pod_uid="pod")
+            await move(connection, bot, Status.STARTING, source=Source.BOT, reason="in_time")
 
     speaks_meanwhile(plane, starts)
     await plane.tick()
@@ -269,7 +300,7 @@ async def test_a_bot_that_is_heard_last_after_an_outage_is_not_failed_for_those_
     for count in (10, 10, 9):
         for bot in bots[:count]:
             async with given.database.transaction() as connection:
-                await beat(connection, Beat(connection_id=bot.connection_id, pod_uid=bot.pod_uid))
+                await record(connection, heartbeat_of(bot))
         bots = bots[count:]
         await plane.tick(after=10)
     (last,) = bots
@@ -298,7 +329,7 @@ async def test_silence_during_an_outage_of_ushers_own_is_forgiven(plane: Plane, 
 
 async def test_a_new_leader_fails_nobody_for_silence_before_one_beat_has_passed(plane: Plane, given: Scenario) -> None:
     bot = plane.in_kubernetes(await active(given, 400))
-    plane.reconciler._brownout.follows()
+    plane.reconciler._memory.brownout.follows()
     await plane.tick()
     await plane.tick(after=plane.settings.heartbeat_interval_s - 1)
     assert (await given.fresh(bot)).status is Status.ACTIVE
@@ -313,9 +344,8 @@ async def test_last_words_with_a_character_that_cannot_be_stored_hold_up_nobody(
         plane.in_kubernetes(bot)
     plane.kube.finish(odd.job_name, condition=FAILED_BY_POLICY, state=terminated(1, message="\x00 core dumped"))
     plane.kube.finish(plain.job_name, condition=FAILED_BY_POLICY, state=terminated(1))
-    pod = a_pod(silent.job_name, state=terminated(2, message="a\x00"))
-    plane.kube.pods["bots", silent.job_name] = pod
-    plane.kube.events_of_pods[pod["metadata"]["name"]] = [{"reason": "Killing", "message": "\x00"}]
+    plane.kube.events_of_pods[f"{silent.job_name}-abcde"] = [{"reason": "Killing", "message": "\x00"}]
+    plane.kube.logs_of_pods[f"{silent.job_name}-abcde"] = "a\x00"
     await plane.tick()
     found: list[Bot] = [await given.fresh(bot) for bot in (odd, plain, silent)]
     assert [bot.reason for bot in found] == ["exit_code_1", "exit_code_1", "heartbeat_lost"]
@@ -331,11 +361,11 @@ async def test_a_hold_is_told_once_when_it_begins_and_once_when_it_is_over(plane
     bots = [plane.in_kubernetes(each) for each in (silent, *await given.copies_of(silent, 29))]
     await plane.tick()
     await plane.tick(after=10)
-    assert len(events_of(plane, "StaleChecksPaused")) == TOLD_AT_MOST
+    assert len(events_of(plane, "StaleChecksPaused")) == EVENTS_AT_MOST
     assert events_of(plane, "StaleChecksResumed") == []
     for bot in bots:
         async with given.database.transaction() as connection:
-            await beat(connection, Beat(connection_id=bot.connection_id, pod_uid=bot.pod_uid))
+            await record(connection, heartbeat_of(bot))
     await plane.tick(after=plane.settings.heartbeat_interval_s)
     await plane.tick(after=10)
     assert sorted(events_of(plane, "StaleChecksResumed")) == sorted(events_of(plane, "StaleChecksPaused"))

@@ -30,6 +30,7 @@ from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
 from usher_operator.callbacks.routes import Callbacks
 from usher_operator.http import server
 from usher_operator.http.server import listening
+from usher_operator.lifecycle.termination import Termination
 from usher_operator.processes.serve import public_api
 
 PREFIX = "/bots/internal/callback"
@@ -104,7 +105,9 @@ async def serving(given: Scenario, **fields: Any) -> AsyncIterator[Serve]:
     settings = some_settings(
         bind_host="127.0.0.1", shutdown_timeout_s=0.1, admin_api_key=SecretStr(ADMIN_KEY), **fields
     )
-    callbacks = Callbacks(database=given.database, verifier=verifier, heartbeat_interval_s=30).application()
+    callbacks = Callbacks(
+        database=given.database, verifier=verifier, heartbeat_interval_s=30, termination=Termination(FakeKube())
+    ).application()
     api = public_api(settings, database=given.database, publisher=RecordingPublisher(), kube=FakeKube())
     key = await key_of(given, await given.a_user())
     async with listening(callbacks, 0, settings=settings) as one, listening(api, 0, settings=settings) as other:
@@ -250,7 +253,7 @@ async def test_of_a_key_that_comes_twice_the_one_that_counts_is_the_one_that_is_
 
 async def test_a_bot_that_floods_is_slowed_down_and_the_others_are_not(serve: Serve, bot: Bot, given: Scenario) -> None:
     flooding = await given.a_bot().active()
-    async with dialled(serve.ports["callbacks"], count=routes.AT_ONCE + 5) as many:
+    async with dialled(serve.ports["callbacks"], count=routes.MAX_IN_FLIGHT + 5) as many:
         for raw in many:
             await raw.say(serve.head(flooding, length=50) + "{")
         # Those in flight wait for their bodies; the ones too many are answered at once.

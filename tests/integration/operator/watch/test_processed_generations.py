@@ -21,15 +21,15 @@ def with_a_job(given: Scenario) -> BotInTheMaking:
 
 
 async def known(given: Scenario, request: BotRequest) -> bool:
-    return await ProcessedGenerations(given.database).knows(request, listed=True)
+    return await ProcessedGenerations(given.database).contains(request, listed=True)
 
 
 async def test_a_bot_with_its_job_and_one_that_has_ended_are_known(given: Scenario) -> None:
     lives, ended = await with_a_job(given), await with_a_job(given).starting().active().completed()
     processed = ProcessedGenerations(given.database)
-    assert await processed.knows(request_of(lives), listed=True)
-    assert await processed.knows(request_of(ended), listed=True)
-    assert await processed.knows(request_of(lives), listed=False), "it is remembered"
+    assert await processed.contains(request_of(lives), listed=True)
+    assert await processed.contains(request_of(ended), listed=True)
+    assert await processed.contains(request_of(lives), listed=False), "it is remembered"
 
 
 async def test_a_bot_without_a_job_and_a_request_without_a_row_are_not(given: Scenario) -> None:
@@ -51,4 +51,4 @@ async def test_a_bot_that_was_told_to_leave_needs_no_second_word(given: Scenario
 
 async def test_what_was_not_listed_is_not_looked_up(given: Scenario) -> None:
     bot = await with_a_job(given)
-    assert not await ProcessedGenerations(given.database).knows(request_of(bot), listed=False)
+    assert not await ProcessedGenerations(given.database).contains(request_of(bot), listed=False)

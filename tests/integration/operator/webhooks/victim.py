@@ -9,8 +9,9 @@ it, nobody noted so).
 import asyncio
 import sys
 
-from tests.scenario import pod_of
+from tests.scenario import speaker_of
 from usher_models.db import transitions
+from usher_models.db.bots import bot_by_connection
 from usher_models.db.engine import Database
 from usher_models.db.transitions import Report
 from usher_models.states import Status
@@ -22,9 +23,11 @@ from usher_operator.webhooks.transport import Transport
 async def main(url: str, connection_id: str, point: str) -> None:
     """Get to that point."""
     database = Database.connect(url)
-    told = Report(connection_id=connection_id, target=Status.COMPLETED, reason="left", pod_uid=pod_of(connection_id))
     async with database.at_once() as connection:
-        assert (await transitions.report(connection, told)).applied
+        bot = await bot_by_connection(connection, connection_id)
+        assert bot is not None
+        report = Report(connection_id=connection_id, target=Status.COMPLETED, reason="left", speaker=speaker_of(bot))
+        assert (await transitions.report(connection, report)).applied
     if point in ("claimed", "sent"):
         transport = Transport(Guard(["127.0.0.1"]))
         sender = Sender(database=database, transport=transport)

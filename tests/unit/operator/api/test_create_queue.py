@@ -10,7 +10,7 @@ from aiohttp import web
 
 from tests.fakes.bots import a_bot_row
 from usher_models.db.bots import Bot
-from usher_models.errors import KubernetesUnavailable
+from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable
 from usher_operator.api import create_queue
 from usher_operator.api.create_queue import CreateQueue
 
@@ -23,6 +23,9 @@ class RequestCreator:
         self.open = asyncio.Event()
         self.open.set()
         self.wrong: Callable[[Bot], Exception | None] = lambda _: None
+
+    async def prepare(self) -> None:
+        raise DatabaseUnavailable
 
     async def request(self, bot: Bot) -> bool:
         await self.open.wait()

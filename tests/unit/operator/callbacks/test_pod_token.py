@@ -14,12 +14,14 @@ from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes.bots import a_bot_row
 from tests.fakes.clock import FakeClock
 from tests.fakes.tokens import AUDIENCE, ISSUER, NAMESPACE, SERVICE_ACCOUNT, Algorithm, TokenIssuer
+from usher_models.db.speaker import Speaker
 from usher_models.errors import Forbidden, KubernetesUnavailable, Unauthorized
-from usher_operator.callbacks.pod_token import TOKEN_MAX_LENGTH, KeyRing, PodIdentity, TokenVerifier
+from usher_operator.callbacks.pod_token import TOKEN_MAX_LENGTH, KeyRing, TokenVerifier
 
-POD = PodIdentity(namespace=NAMESPACE, pod_name="bot-1-abcde", pod_uid="pod-uid")
+POD = Speaker(namespace=NAMESPACE, job_name="bot-1", pod_uid="pod-uid")
 
 
 class Publisher:
@@ -296,11 +298,12 @@ async def test_without_any_key_nobody_is_told_that_the_token_is_wrong(
     ],
 )
 def test_a_pod_speaks_only_for_its_own_job(namespace: str | None, job_name: str, own: bool) -> None:
+    bot = a_bot_row(request_namespace=namespace, job_name=job_name)
     if own:
-        POD.require_job(namespace, job_name)
+        POD.require_job_of(bot)
         return
-    with pytest.raises(Forbidden, match="bot-1-abcde, which is not this meeting's"):
-        POD.require_job(namespace, job_name)
+    with pytest.raises(Forbidden, match="bot-1, which is not this meeting's"):
+        POD.require_job_of(bot)
 
 
 def decoding(monkeypatch: pytest.MonkeyPatch) -> list[str]:

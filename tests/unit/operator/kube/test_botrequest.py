@@ -6,9 +6,7 @@ import pytest
 
 from tests.fakes.objects import a_botrequest
 from usher_bot.drivers.simulated import Behaviour
-from usher_models.errors import InvalidMeeting
-from usher_models.states import Source
-from usher_operator.kube.botrequest import BotRequest, BotRequestSpec, InvalidRequest, SimulationSpec, to_reservation
+from usher_operator.kube.botrequest import BotRequest, BotRequestSpec, InvalidRequest, SimulationSpec
 
 
 def a_request(**fields: Any) -> BotRequest:
@@ -146,28 +144,6 @@ def test_what_is_no_refusal_is_not_read_as_one(status: dict[str, Any]) -> None:
     assert not a_request(status=status).refused
 
 
-def test_the_reservation_has_all_that_the_row_needs() -> None:
-    request = a_request(passcode="123", language="de", generation=4, connectionId="c-1", uid="u-1")
-    wanted = to_reservation(request, request.spec(), user_id=9)
-    assert (wanted.user_id, wanted.connection_id, wanted.source) == (9, "c-1", Source.OPERATOR)
-    assert (wanted.meeting.platform, wanted.meeting.native_id) == ("zoom", "85123456789")
-    assert wanted.config == {
-        "bot_name": "Usher",
-        "meeting_url": "https://zoom.us/j/85123456789?pwd=123",
-        "passcode": "123",
-        "language": "de",
-    }
-    assert (wanted.request_namespace, wanted.request_name, wanted.request_uid) == ("bots", "standup", "u-1")
-    assert (wanted.request_generation, wanted.spec) == (4, request.raw_spec)
-
-
-def test_a_meeting_that_is_none_is_refused_with_the_name_of_its_field() -> None:
-    request = a_request(nativeMeetingId="abc")
-    with pytest.raises(InvalidMeeting, match="'abc' is not a zoom meeting id") as refused:
-        to_reservation(request, request.spec(), user_id=1)
-    assert refused.value.field == "nativeMeetingId"
-
-
 def test_log_fields_name_the_request_and_hold_no_secret() -> None:
     request = a_request(uid="u-1", passcode="swordfish")
     assert request.log_fields() == {"request": "bots/standup", "connection_id": "u-1"}
@@ -177,3 +153,8 @@ def test_every_behaviour_of_the_definition_is_one_the_bot_knows(schema: dict[str
     script = schema["properties"]["spec"]["properties"]["simulation"]["properties"]
     names = [SimulationSpec(behaviour=value).behaviour_name for value in script["behaviour"]["enum"]]
     assert sorted(names) == sorted(get_args(Behaviour))
+
+
+def test_a_command_that_cannot_be_started_is_refused() -> None:
+    assert "spec.command: " in refusal(driver="exec", command=["x" * 40_000, "y" * 30_000])
+    assert a_request(driver="exec", command=["x" * 30_000, "y" * 30_000]).spec().driver == "exec"

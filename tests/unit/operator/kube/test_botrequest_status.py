@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tests.fakes.bots import RESERVED_AT, a_bot_row
+from tests.fakes.settings import INSTALLATION
 from usher_models.db.bots import Bot
 from usher_models.errors import CapReached, DuplicateMeeting, InvalidMeeting, Refused, UnknownUser, UsherError
 from usher_models.platforms import Platform
@@ -18,7 +19,7 @@ from usher_operator.kube.botrequest_status import camel, refusal_of, status_of
 
 NOW = datetime(2026, 1, 1, 13, 0, tzinfo=UTC)
 SPEC = {"userId": 7, "platform": "zoom", "nativeMeetingId": "85123456789"}
-KINDS = ["Accepted", "SlotReserved", "JobCreated", "Joined", "Finished"]
+KINDS = ["Accepted", "SlotReserved", "JobCreated", "Started", "Joined", "Finished"]
 
 
 def at(minute: int) -> datetime:
@@ -36,7 +37,7 @@ def over(status: Status = Status.COMPLETED, reason: str = "left", **fields: Any)
 
 
 def conditions(bot: Bot) -> dict[str, dict[str, Any]]:
-    return {condition["type"]: condition for condition in status_of(bot)["conditions"]}
+    return {condition["type"]: condition for condition in status_of(bot, installation=INSTALLATION)["conditions"]}
 
 
 def values(bot: Bot) -> dict[str, str]:
@@ -79,15 +80,15 @@ def shape(schema: dict[str, Any]) -> Draft202012Validator:
 @settings(max_examples=50)
 @given(bot=bots())
 def test_the_definition_allows_every_status_that_a_row_can_have(shape: Draft202012Validator, bot: Bot) -> None:
-    assert [error.message for error in shape.iter_errors(without_null(status_of(bot)))] == []
+    assert [error.message for error in shape.iter_errors(without_null(status_of(bot, installation=INSTALLATION)))] == []
 
 
 @settings(max_examples=50)
 @given(bot=bots())
 def test_every_field_that_is_shown_is_defined_and_would_not_be_pruned(schema: dict[str, Any], bot: Bot) -> None:
     status = schema["properties"]["status"]["properties"]
-    assert status_of(bot).keys() <= status.keys()
-    for condition in status_of(bot)["conditions"]:
+    assert status_of(bot, installation=INSTALLATION).keys() <= status.keys()
+    for condition in status_of(bot, installation=INSTALLATION)["conditions"]:
         assert condition.keys() <= status["conditions"]["items"]["properties"].keys()
 
 
@@ -102,13 +103,13 @@ def test_every_condition_has_a_reason_and_a_sentence(bot: Bot) -> None:
 def test_a_reservation_holds_a_slot_and_waits_for_its_job() -> None:
     bot = a_bot_row()
     assert list(conditions(bot)) == KINDS
-    assert values(bot) == dict(zip(KINDS, ["True", "True", "False", "False", "False"], strict=True))
+    assert values(bot) == dict(zip(KINDS, ["True", "True", "False", "False", "False", "False"], strict=True))
     assert conditions(bot)["JobCreated"]["reason"] == "Pending"
 
 
 def test_a_bot_in_its_meeting_has_a_job_and_has_joined() -> None:
     bot = in_meeting()
-    assert values(bot) == dict(zip(KINDS, ["True", "True", "True", "True", "False"], strict=True))
+    assert values(bot) == dict(zip(KINDS, ["True", "True", "True", "True", "True", "False"], strict=True))
     assert conditions(bot)["Joined"]["lastTransitionTime"] == "2026-01-01T12:03:00Z"
 
 
@@ -121,7 +122,7 @@ def test_an_ended_bot_is_finished_and_its_slot_is_free(status: Status, sentence:
     assert values(bot)["SlotReserved"] == "False"
     finished = conditions(bot)["Finished"]
     assert (finished["status"], finished["reason"], finished["message"]) == ("True", "HeartbeatLost", sentence)
-    assert status_of(bot)["endTime"] == "2026-01-01T12:09:00Z"
+    assert status_of(bot, installation=INSTALLATION)["endTime"] == "2026-01-01T12:09:00Z"
 
 
 def test_a_bot_that_never_joined_says_why_it_did_not() -> None:
@@ -135,7 +136,7 @@ def test_a_job_that_was_refused_says_why_there_is_none() -> None:
 
 
 def test_the_status_is_the_row() -> None:
-    status = status_of(in_meeting(request_generation=4))
+    status = status_of(in_meeting(request_generation=4), installation=INSTALLATION)
     assert (status["phase"], status["stage"], status["meetingId"]) == ("active", "in_meeting", 1)
     assert (status["jobName"], status["connectionId"], status["userId"]) == ("bot-1", "connection-1", 7)
     assert (status["observedGeneration"], status["startTime"]) == (4, "2026-01-01T12:02:00Z")
@@ -143,12 +144,12 @@ def test_the_status_is_the_row() -> None:
 
 
 def test_what_is_over_is_taken_back_with_null() -> None:
-    assert status_of(over())["stage"] is None
+    assert status_of(over(), installation=INSTALLATION)["stage"] is None
 
 
 def test_a_long_message_is_cut() -> None:
     bot = over(message="x" * 5000)
-    assert len(status_of(bot)["message"]) == 1024
+    assert len(status_of(bot, installation=INSTALLATION)["message"]) == 1024
     assert max(len(condition["message"]) for condition in conditions(bot).values()) == 1024
 
 
@@ -164,7 +165,7 @@ REFUSALS = [
 
 @pytest.mark.parametrize("error", REFUSALS, ids=lambda error: error.code)
 def test_a_refusal_is_shown_with_its_reason_and_sentence(shape: Draft202012Validator, error: Refused) -> None:
-    status = refusal_of(error, spec=SPEC, generation=3, now=NOW)
+    status = refusal_of(error, spec=SPEC, generation=3, now=NOW, installation=INSTALLATION)
     assert (status["phase"], status["reason"], status["message"]) == ("refused", camel(error.code), str(error))
     shown = {condition["type"]: condition for condition in status["conditions"]}
     assert shown["Accepted"]["status"] == shown["SlotReserved"]["status"] == "False"
@@ -174,7 +175,10 @@ def test_a_refusal_is_shown_with_its_reason_and_sentence(shape: Draft202012Valid
 
 
 def test_a_long_refusal_is_cut() -> None:
-    assert len(refusal_of(UsherError("x" * 5000), spec=SPEC, generation=1, now=NOW)["message"]) == 1024
+    assert (
+        len(refusal_of(UsherError("x" * 5000), spec=SPEC, generation=1, now=NOW, installation=INSTALLATION)["message"])
+        == 1024
+    )
 
 
 def test_a_reason_is_spelt_as_kubernetes_spells_it() -> None:

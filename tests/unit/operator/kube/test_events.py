@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.fakes.bots import RESERVED_AT, a_bot_row
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import a_botrequest
+from tests.fakes.settings import INSTALLATION
 from usher_models.db.bots import Bot
 from usher_models.states import TERMINAL, Status
 from usher_operator.kube.botrequest_status import status_of
@@ -141,7 +142,9 @@ class Life:
 
     async def _show(self) -> None:
         """`StatusWriter._show`."""
-        await self.kube.patch_request_status("bots", "standup", status_of(self.bot))
+        await self.kube.patch_request_status(
+            "bots", "standup", status_of(self.bot, installation=INSTALLATION), uid=str(self.bot.request_uid)
+        )
         told = event_for(self.bot, now=self.now)
         if told is not None:
             await self.kube.create_event("bots", told)

@@ -3,7 +3,7 @@
 `job.json` beside this file is the whole Job of a plain request. When a change of it is meant, renew it and read the
 difference in the commit:
 
-    USHER_RENEW_SNAPSHOTS=1 PYTHONPATH=. .venv/bin/python -m pytest tests/unit/operator/test_job_spec.py
+    USHER_RENEW_SNAPSHOTS=1 PYTHONPATH=. .venv/bin/python -m pytest tests/unit/operator/kube/test_job.py
 """
 
 import json
@@ -15,7 +15,7 @@ import pytest
 from kubernetes.aio.client.models.v1_job import V1Job
 
 from tests.fakes.bots import a_bot_row
-from tests.fakes.settings import some_settings
+from tests.fakes.settings import INSTALLATION, some_settings
 from usher_bot.drivers.simulated import SimulatedOptions
 from usher_models.db.bots import Bot
 from usher_operator.kube.job import JobSettings, build_job
@@ -26,7 +26,7 @@ SECRET = "swordfish"
 
 
 def settings(**fields: Any) -> JobSettings:
-    return job_settings(some_settings(**fields))
+    return job_settings(some_settings(**fields), installation=INSTALLATION)
 
 
 def built(bot: Bot | None = None, **fields: Any) -> dict[str, Any]:
@@ -197,8 +197,14 @@ def test_without_wishes_the_pod_says_nothing_about_scheduling() -> None:
 
 def test_resources_are_those_asked_for() -> None:
     wanted = {"requests": {"cpu": "2"}, "limits": {"memory": "2Gi"}}
-    assert container_of(built(with_spec(resources=wanted)))["resources"] == wanted
-    assert container_of(built())["resources"]["limits"] == {"memory": "512Mi"}
+    resources = container_of(built(with_spec(resources=wanted)))["resources"]
+    assert (resources["requests"]["cpu"], resources["limits"]["memory"]) == ("2", "2Gi")
+    assert container_of(built())["resources"]["limits"] == {"memory": "512Mi", "ephemeral-storage": "2Gi"}
+
+
+def test_scratch_space_is_bounded() -> None:
+    (tmp,) = (volume["emptyDir"] for volume in pod_of(built())["volumes"] if volume["name"] == "tmp")
+    assert tmp == {"sizeLimit": "1Gi"}
 
 
 def test_the_image_is_the_requests_or_the_installations() -> None:

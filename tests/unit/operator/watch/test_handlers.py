@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from tests.fakes.objects import COMPLETE, a_botrequest, a_job
+from tests.fakes.settings import INSTALLATION
 from usher_models.db.bots import Requested
 from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable
 from usher_operator.kube.botrequest import BotRequest
@@ -62,7 +63,7 @@ class Rows(ProcessedGenerations):
         self.error: Exception | None = None
         self.looks: list[int] = []
 
-    async def _look(self, connection_ids: list[str]) -> dict[str, Requested]:
+    async def _read_rows(self, connection_ids: list[str]) -> dict[str, Requested]:
         self.looks.append(len(connection_ids))
         if self.error is not None:
             raise self.error
@@ -91,7 +92,7 @@ def in_flight() -> InFlight:
 
 @pytest.fixture
 def registry(ensurer: Ensurer, finished_job: FinishedJob, rows: Rows, in_flight: InFlight) -> kopf.OperatorRegistry:
-    return handlers.registry(ensurer, finished_job, processed=rows, in_flight=in_flight)  # type: ignore[arg-type]
+    return handlers.registry(ensurer, finished_job, processed=rows, in_flight=in_flight, installation=INSTALLATION)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -208,7 +209,7 @@ async def test_a_handler_that_hangs_lets_go_of_its_object(
     monkeypatch.setattr(handlers, "HANDLER_TIMEOUT_S", 0.01)
     ensurer.hangs = True
     await registered["request_seen"](**event("ADDED", a_botrequest()))
-    assert caplog.records[0].getMessage() == "Left to the next sweep: TimeoutError"
+    assert caplog.records[0].getMessage() == "The next sweep repeats this: TimeoutError"
 
 
 async def test_a_request_is_in_hand_from_its_arrival_until_it_was_carried_out_or_given_up(
@@ -257,7 +258,7 @@ def test_only_ushers_own_objects_are_watched(registry: kopf.OperatorRegistry) ->
     selector, labels = watched["job_seen"]
     assert selector is not None
     assert (selector.group, selector.version, selector.any_name) == ("batch", "v1", "jobs")
-    assert labels == {"app.kubernetes.io/managed-by": "usher"}
+    assert labels == {"app.kubernetes.io/managed-by": "usher", "usher.dev/installation": INSTALLATION}
 
 
 def test_nothing_is_registered_that_costs_a_write_per_object(registry: kopf.OperatorRegistry) -> None:
@@ -266,8 +267,16 @@ def test_nothing_is_registered_that_costs_a_write_per_object(registry: kopf.Oper
 
 
 def test_kopf_leaves_no_name_but_ours_and_needs_no_right_on_the_cluster() -> None:
-    settings = handlers.configure(kopf.OperatorSettings())
+    settings = handlers.configure(kopf.OperatorSettings(), installation=INSTALLATION)
     assert settings.persistence.finalizer.startswith("usher.dev/")
     assert (settings.peering.standalone, settings.scanning.disabled) == (True, True)
     assert (settings.networking.request_timeout, settings.watching.server_timeout) == (30, 300)
     assert settings.queueing.worker_limit is None
+
+
+@pytest.mark.parametrize("kind", [None, "ADDED", "MODIFIED", "DELETED"])
+async def test_a_request_of_another_installation_is_left_alone(
+    registered: dict[str, Handler], ensurer: Ensurer, kind: str | None
+) -> None:
+    await registered["request_seen"](**event(kind, a_botrequest("standup", status={"installation": "another"})))
+    assert ensurer.asked == []

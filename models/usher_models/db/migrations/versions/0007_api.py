@@ -6,8 +6,8 @@ digest itself was a working key. The ids begin where those of `api_tokens` never
 
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0007"
+down_revision = "0006"
 
 _UPGRADE = """
 CREATE TABLE usher.api_keys (

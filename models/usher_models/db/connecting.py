@@ -1,0 +1,82 @@
+"""How a connection to Postgres begins: its session gets Usher's settings, or is refused with a sentence.
+
+A pooler in between is recognised by the process number of the session: Postgres sends it at the login, and a pooler
+makes one up.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from sqlalchemy import make_url
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.engine import URL
+
+from usher_models.db.failures import Server
+from usher_models.db.session import FOR_GOOD
+from usher_models.errors import DatabaseNotReady, DatabaseUnavailable
+
+CONNECT_TIMEOUT_S = 5
+
+
+class Pooler(StrEnum):
+    """What stands between Usher and Postgres, as USHER_DATABASE_POOLER says."""
+
+    NONE = "none"
+    SESSION = "session"
+    TRANSACTION = "transaction"
+
+
+class Connector:
+    """Opens connections to one URL."""
+
+    def __init__(self, url: str, *, application_name: str, pooler: Pooler = Pooler.NONE) -> None:
+        self._url = make_url(url)
+        self._application_name = application_name
+        self.pooler = pooler
+        self.server = Server.of(self._url)
+
+    @property
+    def url(self) -> URL:
+        """Where to."""
+        return self._url
+
+    async def connect(self) -> psycopg.AsyncConnection[Any]:
+        """A new connection. Raises psycopg's errors, DatabaseNotReady and DatabaseUnavailable."""
+        driver = await psycopg.AsyncConnection.connect(**self._arguments())
+        try:
+            if self.pooler is not Pooler.TRANSACTION:
+                await self._prepare(driver)
+        except BaseException:
+            await driver.close()
+            raise
+        return driver
+
+    async def _prepare(self, driver: psycopg.AsyncConnection[Any]) -> None:
+        cursor = driver.cursor(row_factory=dict_row)
+        session = await (await cursor.execute(FOR_GOOD)).fetchone()
+        assert session is not None  # noqa: S101 - an aggregate has one row
+        if self.pooler is Pooler.NONE and session["pid"] != driver.info.backend_pid:
+            raise DatabaseUnavailable(
+                f"A connection pooler answers for {self.server}: set USHER_DATABASE_POOLER to session or transaction,"
+                " as the pooler is configured."
+            )
+        if session["read_only"]:
+            raise DatabaseNotReady(f"The server of {self.server} does not accept writes: it is a standby or read-only.")
+
+    def _arguments(self) -> dict[str, Any]:
+        _, arguments = PGDialect_psycopg().create_connect_args(self._url)  # type: ignore[no-untyped-call]
+        prepared = {"prepare_threshold": None} if self.pooler is Pooler.TRANSACTION else {}
+        return {
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "application_name": self._application_name,
+            "client_encoding": "UTF8",
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 15_000,
+            "autocommit": True,
+            **prepared,
+            **arguments,
+        }
