@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from usher_models.wire import HEARTBEAT_INTERVAL_S_MAX, HEARTBEAT_INTERVAL_S_MIN
+
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Quantity = Annotated[str, Field(pattern=r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i)?$")]
 
@@ -116,7 +118,7 @@ class TokenSettings(_Group):
 class SilenceSettings(_Group):
     """When the stale rules fail a meeting, and when they must not."""
 
-    heartbeat_interval_s: Seconds = 30
+    heartbeat_interval_s: Annotated[float, Field(ge=HEARTBEAT_INTERVAL_S_MIN, le=HEARTBEAT_INTERVAL_S_MAX)] = 30
     """The time between two heartbeats of a bot. The default timeout is four of them."""
 
     heartbeat_timeout_s: Seconds = 120
