@@ -9,8 +9,8 @@ does not keep; the column's default names it in any case.
 
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 _UPGRADE = """
 CREATE FUNCTION usher.outage_tolerance() RETURNS interval LANGUAGE sql IMMUTABLE AS $$ SELECT interval '6 seconds' $$;
