@@ -1,4 +1,4 @@
-"""A whole life under the exec driver: a real program, a real callback server, real and short time."""
+"""A whole run under the exec driver: a real program, a real callback server, real and short time."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.bot.fake_control_plane import FakeControlPlane
-from tests.unit.bot.world import some_settings
+from tests.unit.bot.harness import some_settings
 from usher_bot import main
 from usher_bot.process import Signals
 from usher_bot.redaction import Redactor
@@ -42,10 +42,10 @@ async def _live(plane: FakeControlPlane, token_file: Path, mode: str, *, signals
         driver_options={"command": [*CHILD, mode]},
         heartbeat_interval_s=0.1,
         leave_grace_s=0.6,
-        termination_log=token_file.with_name("last-word"),
+        termination_log=token_file.with_name("termination-log"),
     )
     plane.next_beat_s = 0.1
-    return await asyncio.wait_for(main.live(settings, signals=signals, redactor=Redactor([])), 10)
+    return await asyncio.wait_for(main.run_bot(settings, signals=signals, redactor=Redactor([])), 10)
 
 
 async def test_what_the_program_says_reaches_the_control_plane(
@@ -75,4 +75,5 @@ async def test_a_program_that_refuses_to_leave_is_killed_and_the_end_reported(
         await asyncio.sleep(0.01)
     os.kill(os.getpid(), signal.SIGTERM)
     assert await living == 0
-    assert control_plane.of("exited")[0].body["reason"] == "stopped"
+    assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL, "The killed program may still end while the loop closes."
+    assert control_plane.of("exited")[0].body["reason"] == "terminated"

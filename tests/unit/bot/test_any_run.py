@@ -1,4 +1,4 @@
-"""Whatever happens, in whatever order: a life ends in bounded time and says so once, as its last word."""
+"""Whatever happens, in whatever order: a run ends in bounded time and reports it once, as its last callback."""
 
 import asyncio
 import tempfile
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.unit.bot.fake_control_plane import FakeControlPlane
 from tests.unit.bot.fake_time import FakeClock
-from tests.unit.bot.world import World, some_settings
+from tests.unit.bot.harness import Harness, some_settings
 from usher_models.wire import leave_command
 
 LIMITS = {"lobby_timeout_s": 60, "max_duration_s": 200, "leave_grace_s": 30}
@@ -24,7 +24,7 @@ _STORIES = st.lists(st.tuples(st.floats(0, 90), _EVENTS), max_size=6)
 
 @settings(max_examples=20)
 @given(story=_STORIES, leaves=st.booleans())
-def test_a_life_ends_in_bounded_time_with_one_last_word(story: list[tuple[float, str]], leaves: bool) -> None:
+def test_a_run_ends_in_bounded_time_with_one_exited(story: list[tuple[float, str]], leaves: bool) -> None:
     with tempfile.NamedTemporaryFile() as token_file:
         asyncio.run(_live(story, leaves=leaves, token_file=Path(token_file.name)))
 
@@ -34,14 +34,14 @@ async def _live(story: list[tuple[float, str]], *, leaves: bool, token_file: Pat
     plane = FakeControlPlane(now=clock.now)
     async with TestServer(plane.application()) as server, _session(clock) as session:
         plane.url = str(server.make_url("")).rstrip("/")
-        world = World(session=session, control_plane=plane, clock=clock)
-        world.driver.leaves = leaves
-        await world.begin(some_settings(token_file, **LIMITS))
+        harness = Harness(session=session, control_plane=plane, clock=clock)
+        harness.driver.leaves = leaves
+        await harness.begin(some_settings(token_file, **LIMITS))
         for pause_s, event in story:
             await clock.advance(pause_s)
-            _happen(world, event)
-        await _check_the_end(world)
-        await world.close()
+            _happen(harness, event)
+        await _check_the_end(harness)
+        await harness.close()
 
 
 def _session(clock: FakeClock) -> aiohttp.ClientSession:
@@ -61,8 +61,8 @@ def _session(clock: FakeClock) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(trace_configs=[trace])
 
 
-def _happen(world: World, event: str) -> None:
-    driver, plane = world.driver, world.control_plane
+def _happen(harness: Harness, event: str) -> None:
+    driver, plane = harness.driver, harness.control_plane
     if event == "driver fails":
         driver.error = RuntimeError("The page is gone.")
     if event in ("let in", "driver fails"):
@@ -72,7 +72,7 @@ def _happen(world: World, event: str) -> None:
     if event == "command":
         plane.commands = [leave_command(42)]
     if event == "signal":
-        world.life.terminate()
+        harness.lifecycle.terminate()
     if event == "outage":
         for name in ("started", "joined", "status", "heartbeat", "exited"):
             plane.refuse(name, 503)
@@ -80,13 +80,13 @@ def _happen(world: World, event: str) -> None:
         plane.recover()
 
 
-async def _check_the_end(world: World) -> None:
-    outcome = await world.end()
-    assert world.clock.now() <= LONGEST_S
-    assert world.driver.done.count("leave") == 1
-    said = world.control_plane.of("exited")
+async def _check_the_end(harness: Harness) -> None:
+    outcome = await harness.end()
+    assert harness.clock.now() <= LONGEST_S
+    assert harness.driver.done.count("leave") == 1
+    said = harness.control_plane.of("exited")
     assert bool(said) == outcome.reported
     assert len({call.body["event_id"] for call in said}) <= 1
     assert all(call.body["reason"] == outcome.reason for call in said)
-    after = world.control_plane.names()[len(world.control_plane.names()) - len(said) :]
+    after = harness.control_plane.names()[len(harness.control_plane.names()) - len(said) :]
     assert set(after) <= {"exited"}

@@ -11,7 +11,7 @@ from tests.unit.bot.fake_control_plane import FakeControlPlane
 from tests.unit.bot.fake_time import FakeClock
 from usher_bot.drivers.base import Driver, Faults, ReportStage
 from usher_bot.exit_codes import MEETING_ENDED, Outcome
-from usher_bot.lifecycle import Life
+from usher_bot.lifecycle import Lifecycle
 from usher_bot.redaction import Redactor
 from usher_bot.settings import Settings
 from usher_bot.wiring import assemble
@@ -47,6 +47,7 @@ class SteeredDriver:
         self.done: list[str] = []
         self.configurations: list[Command] = []
         self.participants: int | None = 2
+        self.is_alive = True
         self.error: Exception | None = None
         self.refuses_configuration = False
         self.leaves = True
@@ -84,20 +85,20 @@ class SteeredDriver:
             raise self.error
 
 
-class World:
-    """A bot that is about to live."""
+class Harness:
+    """One bot and its surroundings, not started yet."""
 
     def __init__(self, *, session: aiohttp.ClientSession, control_plane: FakeControlPlane, clock: FakeClock) -> None:
         self.session = session
         self.control_plane = control_plane
         self.clock = clock
         self.driver = SteeredDriver()
-        self.life: Life
-        self._living: asyncio.Task[Outcome] | None = None
+        self.lifecycle: Lifecycle
+        self._running: asyncio.Task[Outcome] | None = None
 
     async def begin(self, settings: Settings, *, driver: Driver | None = None, faults: Faults | None = None) -> None:
-        """Start the life and let it come as far as it can without time."""
-        self.life = assemble(
+        """Start the bot and let it come as far as it can without time."""
+        self.lifecycle = assemble(
             settings.model_copy(update={"callback_url": self.control_plane.url}),
             session=self.session,
             redactor=Redactor(settings.secrets),
@@ -105,16 +106,16 @@ class World:
             driver=driver or self.driver,
             faults=faults,
         )
-        self._living = asyncio.create_task(self.life.live())
+        self._running = asyncio.create_task(self.lifecycle.run())
         await self.clock.settle()
 
     async def begin_in_meeting(self, settings: Settings) -> None:
-        """Start the life and let the bot in."""
+        """Start the bot and admit it."""
         self.driver.let_in.set()
         await self.begin(settings)
 
     async def end(self) -> Outcome:
-        """Let time run until the life is over; how it ended."""
+        """Let time run until the bot has ended; its outcome."""
         living = self._task()
         await self.clock.run_until(living.done)
         return living.result()
@@ -124,16 +125,16 @@ class World:
         await self.clock.run_until(done)
 
     @property
-    def lives(self) -> bool:
+    def is_running(self) -> bool:
         return not self._task().done()
 
     async def close(self) -> None:
-        """End what still lives."""
+        """End a bot that still runs."""
         self.driver.leaves = True
-        if self._living and not self._living.done():
-            self._living.cancel()
-            await self.clock.run_until(self._living.done)
+        if self._running and not self._running.done():
+            self._running.cancel()
+            await self.clock.run_until(self._running.done)
 
     def _task(self) -> asyncio.Task[Outcome]:
-        assert self._living, "The life was not begun."
-        return self._living
+        assert self._running, "The bot was not started."
+        return self._running
