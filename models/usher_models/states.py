@@ -11,6 +11,8 @@ Both sides import this module; it has no dependency beyond the standard library.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from usher_models.outcomes import ENDINGS
+
 
 class Status(StrEnum):
     """What a meeting's row says; each live one holds one of the user's slots."""
@@ -43,6 +45,7 @@ class Source(StrEnum):
     BOT = "bot"
     RECONCILER = "reconciler"
     EVIDENCE = "evidence"
+    EXTERNAL = "external"
 
 
 class Desired(StrEnum):
@@ -89,6 +92,9 @@ MOVES: tuple[Move, ...] = (
     # A finished Job whose `exited` never came. Completed only after the bot was in the meeting.
     _move(Status.COMPLETED, Source.EVIDENCE, Status.ACTIVE, Status.STOPPING),
     _move(Status.FAILED, Source.EVIDENCE, *LIVE),
+    # Another program ended or deleted the meeting; Usher's side follows.
+    _move(Status.COMPLETED, Source.EXTERNAL, *LIVE),
+    _move(Status.FAILED, Source.EXTERNAL, *LIVE),
 )
 
 _ORIGINS = {(move.target, move.source): move.origins for move in MOVES}
@@ -162,14 +168,27 @@ class Reason(StrEnum):
     MAX_DURATION = "max_duration_exceeded"
     REQUEST_DELETED = "request_deleted"
     JOB_MISSING = "job_missing"
+    JOB_DELETED = "job_deleted"
+    JOB_SUSPENDED = "job_suspended"
+    POD_DELETED = "pod_deleted"
+    TERMINATED = "terminated"
+    INIT_CONTAINER_FAILED = "init_container_failed"
     OOM_KILLED = "oom_killed"
     EVICTED = "evicted"
+    PREEMPTED = "preempted"
     DEADLINE_EXCEEDED = "deadline_exceeded"
     IMAGE_PULL_FAILED = "image_pull_failed"
     NODE_LOST = "node_lost"
     EXITED_SILENTLY = "exited_silently"
     JOB_FAILED = "job_failed"
     LEAVE_IGNORED = "leave_ignored"
+    ENDED_EXTERNALLY = "ended_externally"
+    MEETING_DELETED = "meeting_deleted"
+    # Of a reservation whose pod cannot run yet; none of these ends a meeting.
+    POD_REFUSED = "pod_refused"
+    UNSCHEDULABLE = "unschedulable"
+    IMAGE_PULL_RETRYING = "image_pull_retrying"
+    CONTAINER_BLOCKED = "container_blocked"
 
 
 REASON_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
@@ -193,14 +212,26 @@ SENTENCES: dict[Reason, str] = {
     Reason.MAX_DURATION: "The meeting reached its maximum duration.",
     Reason.REQUEST_DELETED: "The BotRequest was deleted.",
     Reason.JOB_MISSING: "The bot's Job is gone without a trace.",
+    Reason.JOB_DELETED: "The bot's Job was deleted.",
+    Reason.JOB_SUSPENDED: "The bot's Job was suspended.",
+    Reason.POD_DELETED: "The bot's pod was deleted.",
+    Reason.TERMINATED: "The bot's process was told to terminate, and it is not known by whom.",
+    Reason.INIT_CONTAINER_FAILED: "An init container of the bot's pod failed.",
     Reason.OOM_KILLED: "The bot's container ran out of memory and was killed.",
     Reason.EVICTED: "The bot's pod was evicted from its node.",
+    Reason.PREEMPTED: "The bot's pod was preempted by one of a higher priority.",
     Reason.DEADLINE_EXCEEDED: "The bot's Job ran into its active deadline.",
     Reason.IMAGE_PULL_FAILED: "The bot's image cannot be pulled.",
     Reason.NODE_LOST: "The node of the bot's pod was lost.",
     Reason.EXITED_SILENTLY: "The bot's process ended before it joined and without a report.",
     Reason.JOB_FAILED: "The bot's Job failed.",
     Reason.LEAVE_IGNORED: "The bot ignored the request to leave and was killed.",
+    Reason.ENDED_EXTERNALLY: "Another program ended the meeting in the database.",
+    Reason.MEETING_DELETED: "Another program deleted the meeting from the database.",
+    Reason.POD_REFUSED: "Kubernetes refuses to create the bot's pod.",
+    Reason.UNSCHEDULABLE: "No node can run the bot's pod yet.",
+    Reason.IMAGE_PULL_RETRYING: "The bot's image could not be pulled; Kubernetes tries again.",
+    Reason.CONTAINER_BLOCKED: "The bot's container cannot be created yet.",
 }
 
 
@@ -210,9 +241,12 @@ def exit_code_reason(code: int) -> str:
 
 
 def sentence(reason: str) -> str:
-    """The sentence for a person that belongs to a reason; for a bot's own reason, the reason in words."""
+    """The sentence for a person that belongs to a reason; for a bot's own reason, its entry in
+    `usher_models.outcomes`, or else the reason in words."""
     if reason in SENTENCES:
         return SENTENCES[Reason(reason)]
+    if reason in ENDINGS:
+        return ENDINGS[reason].sentence
     if reason.startswith("exit_code_"):
         return f"The bot's process ended with exit code {reason.removeprefix('exit_code_')}."
     return f"The bot reported: {reason.replace('_', ' ')}."

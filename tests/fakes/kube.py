@@ -3,6 +3,7 @@
     kube = FakeKube()
     kube.apply(a_request_object(...))        a BotRequest, as kubectl would
     kube.away = True                         nobody answers any more
+    kube.forbidden.add("team-b")             this namespace cannot be listed
     kube.fail("create_job", KubernetesUnavailable())            the next call fails, and nothing happened
     kube.fail("create_job", KubernetesUnavailable(), late=True)     it happened, but the reply is lost
     kube.writes                              what the API server was asked to write, in order
@@ -51,11 +52,13 @@ class FakeKube:
 
     def __init__(self) -> None:
         self.away = False
+        self.forbidden: set[str] = set()
         self.requests: dict[Key, Json] = {}
         self.jobs: dict[Key, Json] = {}
         self.pods: dict[Key, Json] = {}
         self.events: list[Json] = []
         self.events_of_pods: dict[str, list[Json]] = {}
+        self.logs_of_pods: dict[str, str] = {}
         self.writes: list[Write] = []
         self.reads = 0
         self.revoked: set[Key] = set()
@@ -152,13 +155,13 @@ class FakeKube:
 
     async def list_jobs(self, namespace: str, *, succeeded: bool = True) -> list[Json]:
         """See KubePort."""
-        self._read("list_jobs")
+        self._read("list_jobs", namespace)
         jobs = [job for job in _inside(namespace, self.jobs) if succeeded or not _completed(job)]
         return [job for job in jobs if self.installation in (None, installation_of(job))]
 
     async def list_pods(self, namespace: str, *, job_name: str | None = None, succeeded: bool = True) -> list[Json]:
         """See KubePort."""
-        self._read("list_pods")
+        self._read("list_pods", namespace)
         return [
             copy.deepcopy(pod)
             for (inside, job), pod in self.pods.items()
@@ -174,7 +177,7 @@ class FakeKube:
 
     async def list_requests(self, namespace: str, *, ended: bool = True) -> list[BotRequest]:
         """See KubePort."""
-        self._read("list_requests")
+        self._read("list_requests", namespace)
         requests = [BotRequest.from_object(body) for body in _inside(namespace, self.requests)]
         requests = [request for request in requests if request.is_of(self.installation)]
         return [request for request in requests if ended or request.phase not in TERMINAL]
@@ -242,13 +245,20 @@ class FakeKube:
         self._read("pod_events")
         return copy.deepcopy(self.events_of_pods.get(pod_name, []))
 
+    async def pod_log(self, namespace: str, pod_name: str) -> str:
+        """See KubePort."""
+        self._read("pod_log")
+        return self.logs_of_pods.get(pod_name, "")
+
     def _drop_job(self, key: Key) -> None:
         del self.jobs[key]
         if key in self.pods:
             self.pods[key]["metadata"]["deletionTimestamp"] = DELETED_AT
 
-    def _read(self, method: str) -> None:
+    def _read(self, method: str, namespace: str = "") -> None:
         self.reads += 1
+        if namespace in self.forbidden:
+            raise KubernetesUnavailable(f"{method}: forbidden in the namespace {namespace}.")
         _raise(self._call(method))
 
     def _call(self, method: str) -> _Fault | None:

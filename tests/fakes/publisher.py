@@ -1,6 +1,6 @@
 """The fast path of commands, on record instead of on Redis."""
 
-from usher_models.db.bots import Bot
+from usher_models.db.bots import BotSummary
 from usher_models.wire import Command
 
 
@@ -10,7 +10,7 @@ class RecordingPublisher:
     def __init__(self) -> None:
         self.published: list[tuple[str, Command]] = []
 
-    async def publish(self, bot: Bot, command: Command) -> None:
+    async def publish(self, bot: BotSummary, command: Command) -> None:
         """See Publisher."""
         self.published.append((bot.connection_id, command))
 

@@ -30,7 +30,8 @@ from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
 from usher_models.errors import DatabaseUnavailable
-from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
+from usher_operator.callbacks.cluster_keys import KeyRing
+from usher_operator.callbacks.pod_token import TokenVerifier
 from usher_operator.callbacks.replica_heartbeat import keep_recording
 from usher_operator.callbacks.routes import Callbacks
 from usher_operator.lifecycle.allowed_spec import AllowedSpec
@@ -38,6 +39,7 @@ from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander
 from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.ensure import Ensurer
+from usher_operator.lifecycle.termination import Termination
 from usher_operator.processes.operate import job_settings
 from usher_operator.reconcile.reconciler import Reconciler
 from usher_operator.reconcile.sweep import Acts, Memory
@@ -117,9 +119,14 @@ async def serving(database: Database, issuer: TokenIssuer, settings: Settings) -
         return issuer.jwks()
 
     verifier = TokenVerifier(
-        KeyRing(keys), issuer=ISSUER, audience=AUDIENCE, namespaces=(NAMESPACE,), service_account=SERVICE_ACCOUNT
+        KeyRing(keys), issuers=(ISSUER,), audience=AUDIENCE, namespaces=(NAMESPACE,), service_account=SERVICE_ACCOUNT
     )
-    callbacks = Callbacks(database=database, verifier=verifier, heartbeat_interval_s=settings.heartbeat_interval_s)
+    callbacks = Callbacks(
+        database=database,
+        verifier=verifier,
+        heartbeat_interval_s=settings.heartbeat_interval_s,
+        termination=Termination(FakeKube()),
+    )
     runner = web.AppRunner(callbacks.application(), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -151,6 +158,7 @@ async def sweeping(database: Database, settings: Settings) -> AsyncIterator[None
         database=database,
         kube=kube,
         acts=Acts(
+            kube=kube,
             commander=commander,
             ensurer=ensurer,
             closer=Closer(ends=Ends(database, fence=lock), kube=kube),
@@ -159,6 +167,7 @@ async def sweeping(database: Database, settings: Settings) -> AsyncIterator[None
         memory=Memory.empty(settings=settings, kube=kube, clock=time.monotonic),
         lock=lock,
         in_flight=InFlight(),
+        installation=INSTALLATION,
         clock=time.monotonic,
     )
     sweeping = asyncio.create_task(reconciler.run())

@@ -25,7 +25,7 @@ GROUND = 8
 REQUESTS_COUNT = 5
 WITHIN_S = 100.0
 # The interval is the default; bots beat often, so that the run ends soon.
-CLOCKS = {"USHER_HEARTBEAT_INTERVAL_S": "5", "USHER_HEARTBEAT_TIMEOUT_S": "20"}
+CLOCKS = {"USHER_HEARTBEAT_INTERVAL_S": "5", "USHER_HEARTBEAT_TIMEOUT_S": "20", "USHER_BROWNOUT_SMALL_FLEET_S": "0"}
 
 
 @asynccontextmanager

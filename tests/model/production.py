@@ -21,7 +21,7 @@ from tests.fakes.objects import COMPLETE, FAILED_BY_POLICY, a_botrequest, a_job,
 from tests.fakes.settings import INSTALLATION, some_settings
 from tests.model.world import Message, Phase, Pod, Program, Row
 from usher_models.db import bots, desired_state, heartbeats, reservations, stale_rules, transitions
-from usher_models.db.bots import Bot, Requested
+from usher_models.db.bots import Bot, BotSummary, Requested, StaleBot
 from usher_models.db.leader_lock import UNFENCED
 from usher_models.db.speaker import Speaker
 from usher_models.errors import (
@@ -40,8 +40,10 @@ from usher_models.wire import Exited, Heartbeat, Joined, Started, StatusUpdate
 from usher_operator.callbacks.heartbeat_batch import HeartbeatBatch
 from usher_operator.callbacks.routes import Callbacks
 from usher_operator.http.errors import status_of
+from usher_operator.kube.api_budget import ApiBudget
 from usher_operator.kube.botrequest import BotRequest
 from usher_operator.kube.port import Json
+from usher_operator.lifecycle import finished_job
 from usher_operator.lifecycle.allowed_spec import AllowedSpec
 from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander
@@ -52,6 +54,7 @@ from usher_operator.lifecycle.finished_job import FinishedJob
 from usher_operator.processes.operate import job_settings
 from usher_operator.reconcile import snapshot
 from usher_operator.reconcile.failure_modes import FAILURE_MODES
+from usher_operator.reconcile.repairs import missed_request
 from usher_operator.reconcile.snapshot import Snapshot
 from usher_operator.reconcile.sweep import Acts, Memory, Picture, Sweep
 from usher_operator.redis_acl.users import NoUsers
@@ -211,7 +214,7 @@ class ModelKube:
 class ModelPublisher:
     """Redis: the command reaches the bot, or it does not."""
 
-    async def publish(self, bot: Bot, _command: Any) -> None:
+    async def publish(self, bot: BotSummary, command: Any) -> None:
         await Ask("publish", bot.meeting_id)
 
 
@@ -256,8 +259,13 @@ async def _bots_ignoring_leave(_: Any, **_grace: Any) -> list[Bot]:
     return [as_bot(number, row) for number, row in rows if row.live and row.leave and row.job_created]
 
 
-async def _stale_bots(_: Any, rule: stale_rules.Rule, **_limits: Any) -> list[Bot]:
-    return [as_bot(number, row) for number, row in await Ask("stale", rule.status)]
+async def _stale_bots(_: Any, rule: stale_rules.Rule, **_limits: Any) -> list[StaleBot]:
+    return [_as_stale(as_bot(number, row)) for number, row in await Ask("stale", rule.status)]
+
+
+def _as_stale(bot: Bot) -> StaleBot:
+    summary = {field.name: getattr(bot, field.name) for field in fields(BotSummary)}
+    return StaleBot(**summary, reported_at=RESERVED_AT, unreported_s=1000)
 
 
 async def _mark_jobs_created(_: Any, meeting_ids: list[int]) -> None:
@@ -356,20 +364,20 @@ class Unread:
     __iter__ = __len__ = __getattr__
 
 
-async def _take(needs: str) -> Snapshot | None:
+async def _take(needs: str) -> Snapshot:
     """`snapshot.take` with its lists one after another, as they may well be answered; those not needed are not read."""
     try:
         requests = await _KUBE.list_requests(NAMESPACE) if "requests" in needs else Unread()
         jobs = await _KUBE.list_jobs(NAMESPACE) if "jobs" in needs else Unread()
         pods = await _KUBE.list_pods(NAMESPACE) if "pods" in needs else Unread()
     except KubernetesUnavailable:
-        return None
+        return Snapshot()
     return _snapshot(requests, jobs, pods)
 
 
 def _snapshot(requests: Any, jobs: Any, pods: Any) -> Snapshot:
     """The lists as `snapshot._take_one` keeps them."""
-    parts: dict[str, Any] = {"requests": requests, "jobs": jobs, "pods": pods}
+    parts: dict[str, Any] = {"requests": requests, "jobs": jobs, "pods": pods, "namespaces": frozenset({NAMESPACE})}
     if not isinstance(jobs, Unread):
         parts["jobs"] = {(NAMESPACE, job["metadata"]["name"]): job for job in jobs}
     if not isinstance(pods, Unread):
@@ -383,7 +391,7 @@ _ANSWERED: dict[Any, dict[str, Any]] = {
         "bot_by_id": _bot_by_id,
         "bots_by_id": _bots_by_id,
         "requests_of": _requests_of,
-        "live_bots": _live_bots,
+        "live_summaries": _live_bots,
         "mark_jobs_created": _mark_jobs_created,
     },
     reservations: {"reserve": _reserve},
@@ -403,6 +411,8 @@ _ANSWERED: dict[Any, dict[str, Any]] = {
 def answered_by_the_model() -> Iterator[None]:
     """Inside, production asks the model instead of the stores."""
     with ExitStack() as stack:
+        stack.enter_context(patch.object(finished_job, "ApiBudget", _ApiBudget))
+        stack.enter_context(patch.object(missed_request, "each", _each))
         for module, functions in _ANSWERED.items():
             stack.enter_context(patch.multiple(module, **functions))
         logging.disable(logging.CRITICAL)
@@ -425,6 +435,28 @@ class _CreatedJobs(CreatedJobs):
         await bots.mark_jobs_created(_DATABASE, [meeting_id])
 
 
+class _ApiBudget(ApiBudget):
+    """One call after another, and the model has no clock."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def call(self, _namespace: str, work: Any) -> Any:
+        try:
+            return await work()
+        except KubernetesUnavailable:
+            return None
+
+    async def gather(self, *works: Any) -> list[Any]:
+        return [await work for work in works]
+
+
+async def _each(things: Any, work: Any, **_how: Any) -> None:
+    """`each`, one after another."""
+    for thing in things:
+        await work(thing)
+
+
 class _Callbacks(Callbacks):
     """The callback server with its requests read already."""
 
@@ -439,9 +471,11 @@ class _Callbacks(Callbacks):
 _DATABASE: Any = ModelDatabase()
 _KUBE: Any = ModelKube()
 _COMMANDER = Commander(_DATABASE, ModelPublisher())
+_BUDGET = _ApiBudget()
 _CLOSER = Closer(ends=Ends(_DATABASE, fence=UNFENCED), kube=_KUBE)
 _FINISHED_JOB = FinishedJob(database=_DATABASE, kube=_KUBE, closer=_CLOSER)
-_CALLBACKS: Any = _Callbacks(database=_DATABASE, verifier=None, heartbeat_interval_s=30)  # type: ignore[arg-type]
+_NONE: Any = None
+_CALLBACKS: Any = _Callbacks(database=_DATABASE, verifier=_NONE, heartbeat_interval_s=30, termination=_NONE)
 _ENSURER = Ensurer(
     database=_DATABASE,
     kube=_KUBE,
@@ -473,6 +507,7 @@ async def _sweep(name: str, memory: frozenset[tuple[str, object]]) -> frozenset[
         settings=SETTINGS,
         database=_DATABASE,
         acts=Acts(
+            kube=_KUBE,
             commander=_COMMANDER,
             ensurer=_ENSURER,
             closer=_CLOSER,
@@ -480,7 +515,10 @@ async def _sweep(name: str, memory: frozenset[tuple[str, object]]) -> frozenset[
         ),
         memory=remembered,
         in_flight=InFlight(),
-        picture=Picture(live=live, snapshot=await _take(needs) if "s" in needs else None),
+        picture=Picture(
+            installation=INSTALLATION, live=live, snapshot=await _take(needs) if "s" in needs else Snapshot()
+        ),
+        api=_BUDGET,
     )
     await REPAIRS[name](sweep)
     return frozenset(remembered.grace._since)

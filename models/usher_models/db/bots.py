@@ -1,60 +1,88 @@
-"""Reading bots: one, many, and the transitions of one."""
+"""Reading bots: one, many, and the transitions of one.
 
-from collections.abc import Sequence
+Vexa's programs and people write into `meetings` too. A row whose status Usher does not know is left out of every list,
+so that it stops no other; asked for by itself it raises RowUnreadable. `unreadable_bots` lists such rows.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db.engine import fetch
+from usher_models.errors import RowUnreadable
 from usher_models.states import LIVE, Desired, Status
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bot:
-    """One meeting that Usher owns: the row of Vexa's and Usher's own beside it. Times are aware UTC."""
+class BotSummary:
+    """What a sweep decides by. A sweep holds every live bot, so what users fill (spec, config) is not among it."""
 
     meeting_id: int
     user_id: int
-    platform: str
-    native_id: str
     status: Status
     connection_id: str
     request_namespace: str | None
     request_name: str | None
     request_uid: str | None
     request_generation: int
-    spec: dict[str, Any]
     job_name: str
     job_created_at: datetime | None
     pod_uid: str | None
     desired: Desired
-    leave_requested_at: datetime | None
     leave_reason: str | None
+    stage: str | None
+    joined_at: datetime | None
+    reason: str
+
+    @property
+    def live(self) -> bool:
+        """True if the meeting holds a slot."""
+        return self.status in LIVE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bot(BotSummary):
+    """One meeting that Usher owns: the row of Vexa's and Usher's own beside it. Times are aware UTC."""
+
+    platform: str
+    native_id: str
+    spec: dict[str, Any]
+    leave_requested_at: datetime | None
     config: dict[str, Any]
     config_generation: int
     applied_generation: int
-    stage: str | None
     participants: int | None
     lobby_timeout_s: int
     max_duration_s: int
     reserved_at: datetime
     started_at: datetime | None
-    joined_at: datetime | None
     ended_at: datetime | None
     status_changed_at: datetime
-    reason: str
     message: str
     revision: int
     written_revision: int
     written_status: str | None
 
-    @property
-    def live(self) -> bool:
-        """Whether the meeting holds a slot."""
-        return self.status in LIVE
+
+@dataclass(frozen=True, kw_only=True)
+class StaleBot(BotSummary):
+    """A bot beyond a limit, and when it last reported."""
+
+    reported_at: datetime
+    unreported_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnreadableBot:
+    """A live bot whose meeting has a status that Usher does not know."""
+
+    meeting_id: int
+    status: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,17 +117,49 @@ BOT_COLUMNS = """
        b.stage, b.participants, b.lobby_timeout_s, b.max_duration_s, b.reserved_at, b.started_at, b.joined_at,
        b.ended_at, b.status_changed_at, b.reason, b.message, b.revision, b.written_revision, b.written_status
 """
-SELECT_BOT = f"SELECT {BOT_COLUMNS} FROM usher.bots b JOIN meetings m ON m.id = b.meeting_id\n"
-_FIELDS = tuple(field.name for field in fields(Bot))
+SUMMARY_COLUMNS = """
+       b.meeting_id, b.user_id, m.status, b.connection_id, b.request_namespace, b.request_name, b.request_uid,
+       b.request_generation, b.job_name, b.job_created_at, b.pod_uid, b.desired, b.leave_reason, b.stage, b.joined_at,
+       b.reason
+"""
+FROM_BOTS = "FROM usher.bots b JOIN meetings m ON m.id = b.meeting_id\n"
+SELECT_BOT = f"SELECT {BOT_COLUMNS} {FROM_BOTS}"
+SELECT_SUMMARY = f"SELECT {SUMMARY_COLUMNS} {FROM_BOTS}"
+# Others may have ended the meeting, or given it a status that Usher does not know: `bots_live` is not enough.
+IS_LIVE = f"b.ended_at IS NULL AND m.status IN ({', '.join(repr(str(status)) for status in sorted(LIVE))})"
+
+Columns = Row[Any] | dict[str, Any]
+AnyBot = TypeVar("AnyBot", bound=BotSummary)
 
 
-def to_bot(row: Row[Any] | dict[str, Any]) -> Bot:
-    """The Bot in a row that has BOT_COLUMNS, and maybe others."""
+_FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in (BotSummary, Bot, StaleBot)}
+
+
+def _to[AnyBot: BotSummary](kind: type[AnyBot], row: Columns) -> AnyBot:
     found = row if isinstance(row, dict) else row._mapping
-    values = {name: found[name] for name in _FIELDS}
-    values["status"] = Status(values["status"])
+    values = {name: found[name] for name in _FIELDS[kind]}
+    try:
+        values["status"] = Status(values["status"])
+    except ValueError as exc:
+        raise RowUnreadable(
+            f"Meeting {values['meeting_id']} has the status {values['status']!r}, which Usher does not know."
+        ) from exc
     values["desired"] = Desired(values["desired"])
-    return Bot(**values)
+    return kind(**values)
+
+
+def to_bot(row: Columns) -> Bot:
+    """The Bot in a row that has BOT_COLUMNS, and maybe others. Raises RowUnreadable."""
+    return _to(Bot, row)
+
+
+def to_bots[AnyBot: BotSummary](rows: Iterable[Columns], kind: type[AnyBot]) -> list[AnyBot]:
+    """The bots in those of the rows that can be read."""
+    found = []
+    for row in rows:
+        with suppress(RowUnreadable):
+            found.append(_to(kind, row))
+    return found
 
 
 BY_CONNECTION = text(SELECT_BOT + "WHERE b.connection_id = :connection_id")
@@ -113,11 +173,20 @@ SELECT connection_id, request_uid AS uid, request_generation AS generation, ende
 FROM usher.bots WHERE connection_id = ANY(:ids)
 """
 )
-_LIVE = text(SELECT_BOT + "WHERE b.ended_at IS NULL ORDER BY b.meeting_id")
+_LIVE = text(f"{SELECT_BOT} WHERE {IS_LIVE} ORDER BY b.meeting_id")
+_LIVE_SUMMARIES = text(f"{SELECT_SUMMARY} WHERE {IS_LIVE} ORDER BY b.meeting_id")
+_UNREADABLE = text(
+    f"SELECT b.meeting_id, m.status {FROM_BOTS} WHERE b.ended_at IS NULL"
+    " AND (m.status IS NULL OR m.status <> ALL(:known)) ORDER BY b.meeting_id"
+)
 
 _MARK_JOBS_CREATED = text("""
-UPDATE usher.bots SET job_created_at = now(), revision = revision + 1
-WHERE meeting_id = ANY(:ids) AND job_created_at IS NULL
+WITH made AS (
+    SELECT meeting_id FROM usher.bots WHERE meeting_id = ANY(:ids) AND job_created_at IS NULL
+    ORDER BY meeting_id FOR NO KEY UPDATE
+)
+UPDATE usher.bots b SET job_created_at = now(), revision = revision + 1
+FROM made WHERE b.meeting_id = made.meeting_id
 """)
 
 
@@ -136,13 +205,13 @@ async def bot_by_id(connection: AsyncConnection, meeting_id: int) -> Bot | None:
 async def bots_by_id(connection: AsyncConnection, meeting_ids: list[int]) -> dict[int, Bot]:
     """The bots among those meetings."""
     rows = await connection.execute(_BY_JOBS, {"ids": meeting_ids})
-    return {row.meeting_id: to_bot(row) for row in rows}
+    return {bot.meeting_id: bot for bot in to_bots(rows, Bot)}
 
 
 async def newest_bots_by_request(connection: AsyncConnection, names: Sequence[str]) -> dict[str, Bot]:
     """The newest bot of each of those BotRequests, by their names, that has one."""
     rows = await connection.execute(_BY_REQUEST, {"names": list(names)})
-    return {row.request_name: to_bot(row) for row in rows}
+    return {str(bot.request_name): bot for bot in to_bots(rows, Bot)}
 
 
 async def requests_of(connection: AsyncConnection, connection_ids: Sequence[str]) -> dict[str, Requested]:
@@ -153,7 +222,18 @@ async def requests_of(connection: AsyncConnection, connection_ids: Sequence[str]
 
 async def live_bots(connection: AsyncConnection) -> list[Bot]:
     """Every bot that holds a slot."""
-    return [to_bot(row) for row in await fetch(connection, _LIVE, {})]
+    return to_bots(await fetch(connection, _LIVE, {}), Bot)
+
+
+async def live_summaries(connection: AsyncConnection) -> list[BotSummary]:
+    """The same, without what users fill."""
+    return to_bots(await fetch(connection, _LIVE_SUMMARIES, {}), BotSummary)
+
+
+async def unreadable_bots(connection: AsyncConnection) -> list[UnreadableBot]:
+    """The live bots that every list leaves out."""
+    rows = await connection.execute(_UNREADABLE, {"known": [str(status) for status in Status]})
+    return [UnreadableBot(**row._mapping) for row in rows]
 
 
 async def live_connections(connection: AsyncConnection) -> list[tuple[int, str]]:

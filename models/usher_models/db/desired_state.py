@@ -11,12 +11,16 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from usher_models.db.bots import SELECT_BOT, Bot, to_bot
+from usher_models.db.bots import IS_LIVE, SELECT_SUMMARY, BotSummary, to_bots
 
 _LEAVE = text("""
+WITH live AS (
+    SELECT meeting_id FROM usher.bots WHERE meeting_id = ANY(:ids) AND desired <> 'leave' AND ended_at IS NULL
+    ORDER BY meeting_id FOR NO KEY UPDATE
+)
 UPDATE usher.bots b
 SET desired = 'leave', leave_requested_at = now(), leave_reason = :reason
-WHERE b.meeting_id = ANY(:ids) AND b.desired <> 'leave' AND b.ended_at IS NULL
+FROM live WHERE b.meeting_id = live.meeting_id
 RETURNING b.meeting_id
 """)
 
@@ -58,30 +62,30 @@ async def note_request(
 
 
 _IGNORING_LEAVE = text(
-    SELECT_BOT
-    + """JOIN usher.heartbeats h ON h.meeting_id = b.meeting_id
-    WHERE b.ended_at IS NULL AND b.desired = 'leave' AND b.job_created_at IS NOT NULL
+    SELECT_SUMMARY
+    + f"""JOIN usher.heartbeats h ON h.meeting_id = b.meeting_id
+    WHERE {IS_LIVE} AND b.desired = 'leave' AND b.job_created_at IS NOT NULL
     AND b.leave_requested_at < now() - make_interval(secs => :grace)
     AND (b.pod_uid IS NULL OR h.at > b.leave_requested_at + make_interval(secs => :grace))"""
 )
 
 
-async def bots_ignoring_leave(connection: AsyncConnection, *, grace_s: float) -> list[Bot]:
+async def bots_ignoring_leave(connection: AsyncConnection, *, grace_s: float) -> list[BotSummary]:
     """Bots that were asked to leave longer than `grace_s` ago and have reported since, or have never reported.
 
     A bot that reported before and did not report after its grace may have left long ago and be unable to say so. The
     stale rules judge it, and they credit outages.
     """
-    return [to_bot(row) for row in await connection.execute(_IGNORING_LEAVE, {"grace": grace_s})]
+    return to_bots(await connection.execute(_IGNORING_LEAVE, {"grace": grace_s}), BotSummary)
 
 
 _OVERDUE = text(
-    SELECT_BOT
-    + """WHERE b.ended_at IS NULL AND b.desired = 'run'
+    SELECT_SUMMARY
+    + f"""WHERE {IS_LIVE} AND b.desired = 'run'
     AND b.started_at < now() - make_interval(secs => b.max_duration_s)"""
 )
 
 
-async def overdue_bots(connection: AsyncConnection) -> list[Bot]:
+async def overdue_bots(connection: AsyncConnection) -> list[BotSummary]:
     """Bots that run for longer than their maximum duration and were not asked to leave yet."""
-    return [to_bot(row) for row in await connection.execute(_OVERDUE)]
+    return to_bots(await connection.execute(_OVERDUE), BotSummary)

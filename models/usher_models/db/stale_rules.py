@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from usher_models.db.bots import SELECT_BOT, Bot, to_bot
+from usher_models.db.bots import FROM_BOTS, IS_LIVE, SUMMARY_COLUMNS, StaleBot, to_bots
 from usher_models.states import Reason, Status
 
 # A bot gets this long beyond its own lobby budget to give up by itself.
@@ -81,13 +81,17 @@ def guard(rule: Rule, *, limit_s: float, max_credit_s: float) -> tuple[str, dict
     }
 
 
-async def stale_bots(connection: AsyncConnection, rule: Rule, *, limit_s: float, max_credit_s: float) -> list[Bot]:
+_CANDIDATES = (
+    f"SELECT {SUMMARY_COLUMNS}, h.at AS reported_at,"
+    f" CAST(extract(epoch FROM now() - h.at) AS float8) AS unreported_s {FROM_BOTS}"
+    f" JOIN usher.heartbeats h ON h.meeting_id = b.meeting_id WHERE {IS_LIVE}"
+)
+
+
+async def stale_bots(connection: AsyncConnection, rule: Rule, *, limit_s: float, max_credit_s: float) -> list[StaleBot]:
     """The bots that a rule would end now."""
     condition, values = guard(rule, limit_s=limit_s, max_credit_s=max_credit_s)
-    query = (
-        f"{SELECT_BOT} JOIN usher.heartbeats h ON h.meeting_id = b.meeting_id WHERE b.ended_at IS NULL AND {condition}"
-    )
-    return [to_bot(row) for row in await connection.execute(text(query), values)]
+    return to_bots(await connection.execute(text(f"{_CANDIDATES} AND {condition}"), values), StaleBot)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,13 +102,13 @@ class Reports:
     reporting: int
 
 
-_REPORTS = text("""
+_REPORTS = text(f"""
 SELECT count(*) AS reporting, count(*) FILTER (
     WHERE h.at < now() - make_interval(secs => :after)
       AND h.at < now() - make_interval(secs => :after) - least(usher.credit(h.at), make_interval(secs => :max_credit))
 ) AS late
-FROM usher.bots b JOIN usher.heartbeats h ON h.meeting_id = b.meeting_id
-WHERE b.ended_at IS NULL AND b.started_at IS NOT NULL
+{FROM_BOTS} JOIN usher.heartbeats h ON h.meeting_id = b.meeting_id
+WHERE {IS_LIVE} AND b.started_at IS NOT NULL
 """)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from usher_models.db.bots import BOT_COLUMNS, Bot, to_bot
+from usher_models.db.bots import BOT_COLUMNS, Bot, to_bots
 from usher_models.db.engine import fetch
 
 # The first retry comes at once, the following ones after 1, 3, 7 and then 15 s, so that a person who waits sees the
@@ -17,11 +17,16 @@ REFUSED_BACKOFF_S = 3600
 
 # Reserved is written together with the Job, active and the end at once; what passes quickly is not worth a write.
 # Postgres estimates that a third of all bots is unwritten, whatever its statistics, and would read the whole history of
-# meetings to join them. OFFSET 0 keeps it to one lookup for each that really is.
+# meetings to join them. OFFSET 0 keeps it to one lookup for each that really is. The end of a bot whose meeting was
+# deleted is written too.
 _UNWRITTEN = text(
     f"""
 SELECT {BOT_COLUMNS}
-FROM usher.bots b CROSS JOIN LATERAL (SELECT * FROM meetings WHERE id = b.meeting_id OFFSET 0) m
+FROM usher.bots b CROSS JOIN LATERAL (
+    SELECT coalesce(found.platform, '') AS platform, coalesce(found.platform_specific_id, '') AS platform_specific_id,
+           CASE WHEN found.id IS NULL AND b.ended_at IS NOT NULL THEN 'failed' ELSE found.status END AS status
+    FROM (SELECT) AS one LEFT JOIN meetings found ON found.id = b.meeting_id OFFSET 0
+) m
 """
     + """WHERE b.revision > b.written_revision AND b.request_name IS NOT NULL
     AND (b.write_after IS NULL OR b.write_after <= now())
@@ -58,7 +63,12 @@ SET write_failures = b.write_failures + 1,
 FROM failed WHERE b.meeting_id = failed.meeting_id
 """)
 
-_RETRY_ALL = text("UPDATE usher.bots SET write_after = NULL WHERE write_after IS NOT NULL")
+_RETRY_ALL = text("""
+WITH waiting AS (
+    SELECT meeting_id FROM usher.bots WHERE write_after IS NOT NULL ORDER BY meeting_id FOR NO KEY UPDATE
+)
+UPDATE usher.bots b SET write_after = NULL FROM waiting WHERE b.meeting_id = waiting.meeting_id
+""")
 
 # Only rows whose newest revision was written: any other is written anyway. The reason is compared as it is written, in
 # CamelCase.
@@ -98,7 +108,7 @@ async def unwritten_bots(connection: AsyncConnection, *, delay_s: float, limit: 
 
     Starting and stopping are left out until they have lasted `delay_s` seconds; what failed, until its pause is over.
     """
-    return [to_bot(row) for row in await fetch(connection, _UNWRITTEN, {"delay_s": delay_s, "limit": limit})]
+    return to_bots(await fetch(connection, _UNWRITTEN, {"delay_s": delay_s, "limit": limit}), Bot)
 
 
 async def mark_written(connection: AsyncConnection, bots: Sequence[Bot]) -> None:

@@ -3,7 +3,7 @@
 Every condition has a machine reason in CamelCase and a sentence. Its time is the database's.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from usher_models.db.bots import Bot
@@ -88,7 +88,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _time(at: datetime | None) -> str | None:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
 
 
 def _condition(bot: Bot, kind: str, value: bool, *, reason: str, message: str, at: datetime) -> Json:
@@ -143,7 +143,7 @@ def _joined(bot: Bot) -> Json:
         message = "The bot joined the meeting."
         return _condition(bot, "Joined", True, reason="Joined", message=message, at=bot.joined_at)
     reason, message = ("NotYet", "The bot has not joined the meeting yet.")
-    if bot.ended_at:
+    if bot.ended_at or (bot.status is Status.RESERVED and bot.reason != Reason.REQUESTED):
         reason, message = camel(bot.reason), bot.message
     return _condition(bot, "Joined", False, reason=reason, message=message, at=bot.reserved_at)
 

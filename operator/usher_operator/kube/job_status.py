@@ -39,3 +39,8 @@ def outcome(job: Json) -> Json | None:
         if condition.get("type") in ("Complete", "Failed") and condition.get("status") == "True":
             return dict(condition)
     return None
+
+
+def is_foreign(body: Json, installation: str) -> bool:
+    """True if another installation made a Job or pod: then it must be neither judged nor touched."""
+    return installation_of(body) not in (None, installation)

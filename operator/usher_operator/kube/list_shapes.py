@@ -12,6 +12,12 @@ from typing_extensions import TypedDict
 Json = dict[str, Any]
 
 
+class Owner(TypedDict, total=False):
+    """An object that another belongs to."""
+
+    uid: str
+
+
 class Metadata(TypedDict, total=False):
     """The identity of an object."""
 
@@ -23,6 +29,7 @@ class Metadata(TypedDict, total=False):
     deletionTimestamp: str
     labels: dict[str, str]
     annotations: dict[str, str]
+    ownerReferences: list[Owner]
 
 
 class Placement(TypedDict, total=False):

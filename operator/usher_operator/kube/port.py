@@ -70,4 +70,7 @@ class KubePort(Protocol):
         """The names of Jobs and BotRequests that carry the id of another installation."""
 
     async def pod_events(self, namespace: str, pod_name: str) -> list[Json]:
-        """The Events about one pod."""
+        """The Events about one pod, or about the Job of that name."""
+
+    async def pod_log(self, namespace: str, pod_name: str) -> str:
+        """The last lines that a bot's container logged."""

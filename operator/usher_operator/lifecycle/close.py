@@ -3,22 +3,25 @@
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from usher_models.db import transitions
-from usher_models.db.bots import Bot
+from usher_models.db import external_ends, transitions
+from usher_models.db.bots import BotSummary
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import Fence
 from usher_models.db.transitions import Applied, Closing, Moved, Report
-from usher_models.errors import KubernetesUnavailable
 from usher_models.states import TERMINAL, Reason, Source, Status
+from usher_operator.kube.api_budget import ApiBudget
 from usher_operator.kube.evidence import last_words
 from usher_operator.kube.port import Json, KubePort
 from usher_operator.telemetry import REPAIRS, TRANSITIONS
 
 logger = logging.getLogger(__name__)
+
+FOLLOWED_AT_ONCE = 1000
 
 
 class Ends:
@@ -58,7 +61,7 @@ class Ends:
         return moved
 
     async def reservation(
-        self, bot: Bot, *, target: Status, source: Source, reason: str, message: str | None = None
+        self, bot: BotSummary, *, target: Status, source: Source, reason: str, message: str | None = None
     ) -> bool:
         """End a reservation whose bot never existed; True if it was there to end."""
         async with self.fenced() as connection:
@@ -69,7 +72,7 @@ class Ends:
             _record(bot.meeting_id, target=target, source=source, reason=reason, origin=Status.RESERVED)
         return ended
 
-    async def unstarted(self, bot: Bot, *, message: str | None = None) -> None:
+    async def unstarted(self, bot: BotSummary, *, message: str | None = None) -> None:
         """Complete a reservation that is not wanted any more and has no Job."""
         await self.reservation(
             bot,
@@ -78,6 +81,15 @@ class Ends:
             reason=Reason.STOPPED_BEFORE_START,
             message=message,
         )
+
+    async def follow(self) -> list[Moved]:
+        """End Usher's side of meetings that another program ended or deleted; the ones ended."""
+        async with self.fenced() as connection:
+            followed = await external_ends.follow(connection, limit=FOLLOWED_AT_ONCE)
+        for each in followed:
+            target = Status(each.target)
+            _record(each.meeting_id, target=target, source=Source.EXTERNAL, reason=each.reason, origin=each.origin)
+        return list(followed)
 
     async def report(self, told: Report) -> Applied:
         """Apply what a bot reports of itself, which may be its end. Raises what `transitions.report` raises."""
@@ -108,7 +120,7 @@ def _record(meeting_id: int, *, target: Status, source: Source, reason: str, ori
 
 
 class Closer:
-    """Ends meetings for the reconciler and the watch, and deletes their Jobs."""
+    """Ends meetings for the reconciler and the watch, and deletes the Jobs that still run."""
 
     def __init__(self, *, ends: Ends, kube: KubePort) -> None:
         self.ends = ends
@@ -121,38 +133,50 @@ class Closer:
         mode: str,
         target: Status,
         source: Source,
+        api: ApiBudget,
         guard: str = "true",
         guard_values: dict[str, Any] | None = None,
+        keep_jobs: bool = False,
     ) -> list[Moved]:
         """End those that still meet `guard`, and delete their Jobs. Raises DatabaseUnavailable and NotLeading.
 
-        A Job that cannot be deleted now is an orphan, which the next sweep deletes.
+        `keep_jobs`: they have finished, and stay until their TTL for the sake of their logs. A Job that cannot be
+        deleted now is an orphan, which a later sweep deletes.
         """
         if not closings:
             return []
         moved = await self.ends.close(closings, target=target, source=source, guard=guard, guard_values=guard_values)
         REPAIRS.labels(mode=mode).inc(len(moved))
-        for each in moved:
-            await self.delete_job(each.namespace, each.job_name)
+        if not keep_jobs:
+            await self.delete_jobs([(each.namespace or "", each.job_name) for each in moved], api)
         return moved
 
-    async def delete_job(self, namespace: str | None, job_name: str) -> None:
-        """Delete a Job, best effort. Raises DatabaseUnavailable and NotLeading."""
+    async def follow(self, *, mode: str, api: ApiBudget) -> None:
+        """End Usher's side of meetings that others ended. Raises DatabaseUnavailable and NotLeading."""
+        moved = await self.ends.follow()
+        REPAIRS.labels(mode=mode).inc(len(moved))
+        await self.delete_jobs([(each.namespace or "", each.job_name) for each in moved], api)
+
+    async def delete_jobs(self, keys: Sequence[tuple[str, str]], api: ApiBudget) -> None:
+        """Delete Jobs, best effort. Raises DatabaseUnavailable and NotLeading."""
+        if not keys:
+            return
         async with self.ends.fenced():
             pass
-        try:
-            await self._kube.delete_job(namespace or "", job_name)
-        except KubernetesUnavailable as exc:
-            logger.warning(
-                "A Job is deleted later: %s", exc, extra={"action": "job_deletion_postponed", "job": job_name}
-            )
+        await api.gather(
+            *(api.call(namespace, partial(self._kube.delete_job, namespace, name)) for namespace, name in keys)
+        )
 
-    async def last_words(self, bot: Bot, pod: Json | None) -> dict[str, Any]:
-        """What the bot's pod left behind, with its Events if they can be read."""
-        if pod is None:
-            return {}
-        try:
-            events = await self._kube.pod_events(bot.request_namespace or "", pod["metadata"]["name"])
-        except KubernetesUnavailable:
-            events = []
+    async def last_words(self, bot: BotSummary, pod: Json | None, api: ApiBudget) -> dict[str, Any]:
+        """What the bot's pod left behind; without a pod, the Events of its Job, which say why there is none."""
+        namespace = bot.request_namespace or ""
+        name = pod["metadata"]["name"] if pod else bot.job_name
+        events = await api.call(namespace, partial(self._kube.pod_events, namespace, name)) or []
         return last_words(pod, events)
+
+    async def log_tail(self, bot: BotSummary, pod: Json | None, api: ApiBudget) -> str | None:
+        """The last lines that the bot's container logged, if they can be read."""
+        if pod is None:
+            return None
+        namespace = bot.request_namespace or ""
+        return await api.call(namespace, partial(self._kube.pod_log, namespace, pod["metadata"]["name"]))

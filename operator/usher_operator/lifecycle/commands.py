@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from usher_models.db import desired_state
-from usher_models.db.bots import Bot
+from usher_models.db.bots import Bot, BotSummary
 from usher_models.db.engine import Database
 from usher_models.db.heartbeats import BotState
 from usher_models.states import Desired
@@ -31,7 +31,7 @@ REST_AFTER_FAILURE_S = 5.0
 class Publisher(Protocol):
     """The fast path."""
 
-    async def publish(self, bot: Bot, command: Command) -> None:
+    async def publish(self, bot: BotSummary, command: Command) -> None:
         """Send a command on both of the bot's channels; best effort, it never raises."""
 
 
@@ -51,14 +51,14 @@ class RedisPublisher:
         redis = Redis.from_url(url, socket_timeout=PUBLISH_TIMEOUT_S, socket_connect_timeout=PUBLISH_TIMEOUT_S)
         return cls(redis, clock=clock)
 
-    async def publish(self, bot: Bot, command: Command) -> None:
+    async def publish(self, bot: BotSummary, command: Command) -> None:
         """See Publisher."""
         outcome = "skipped"
         if self._redis is not None:
             outcome = "published" if await self._send(self._redis, bot, command) else "failed"
         COMMANDS.labels(action=command.action, outcome=outcome).inc()
 
-    async def _send(self, redis: Redis, bot: Bot, command: Command) -> bool:
+    async def _send(self, redis: Redis, bot: BotSummary, command: Command) -> bool:
         if self._clock() < self._rests_until:
             return False
         message = command.model_dump_json(exclude_none=True)
@@ -100,7 +100,7 @@ class Commander:
         self._database = database
         self._publisher = publisher
 
-    async def leave(self, bots: Sequence[Bot], *, reason: str) -> int:
+    async def leave(self, bots: Sequence[BotSummary], *, reason: str) -> int:
         """Ask those bots to leave; how many had not been asked before. Raises DatabaseUnavailable."""
         if not bots:
             return 0

@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from usher_models.db.stale_rules import RULES, Rule
 from usher_operator.reconcile.repairs import (
+    blocked_start,
     deleted_request,
     edited_status,
+    external_end,
     finished_job,
     ignored_leave,
     max_duration,
@@ -37,8 +39,10 @@ def _stale(rule: Rule) -> FailureMode:
 
 
 FAILURE_MODES: tuple[FailureMode, ...] = (
+    FailureMode("external_end", external_end.repair),
     FailureMode("finished_job", finished_job.repair),
     FailureMode("unpullable_image", unpullable_image.repair),
+    FailureMode("blocked_start", blocked_start.repair),
     *(_stale(rule) for rule in RULES if not rule.after_repairs),
     FailureMode("max_duration", max_duration.repair),
     FailureMode("ignored_leave", ignored_leave.repair),

@@ -7,15 +7,16 @@ statement that acts, so a restart, a second copy or an old snapshot does no harm
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
-from usher_models.db import bots
-from usher_models.db.bots import Bot
+from usher_models.db import bots, clock
+from usher_models.db.bots import BotSummary
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
 from usher_models.errors import DatabaseUnavailable, NotLeading, Unavailable
 from usher_models.states import LIVE
 from usher_operator.background.loop import Messages, repeat
+from usher_operator.kube.api_budget import ApiBudget
 from usher_operator.kube.port import KubePort
 from usher_operator.reconcile import snapshot
 from usher_operator.reconcile.failure_modes import FAILURE_MODES, FailureMode
@@ -48,6 +49,7 @@ class Reconciler:
         memory: Memory,
         lock: LeaderLock,
         in_flight: InFlight,
+        installation: str,
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
@@ -57,14 +59,17 @@ class Reconciler:
         self._memory = memory
         self._lock = lock
         self._in_flight = in_flight
+        self._installation = installation
         self._clock = clock
+        self._pause: Callable[[float], Awaitable[None]] = asyncio.sleep
         self.ticked_at = clock()
 
     async def run(self) -> None:
         """Sweep for ever, an interval from begin to begin: a sweep that takes long does not put off the next."""
         renewing = asyncio.create_task(repeat(self._lock.renew, _LEASE, every_s=self._lock.renew_every_s), name="lease")
         try:
-            await repeat(self._tick_and_count, _SWEEP, every_s=self._settings.reconcile_interval_s)
+            interval_s = self._settings.reconcile_interval_s
+            await repeat(self._tick_and_count, _SWEEP, every_s=interval_s, pause=self._pause)
         finally:
             renewing.cancel()
             await self._lock.release()
@@ -99,30 +104,37 @@ class Reconciler:
 
     async def sweep(self) -> None:
         """Repair every failure mode once. Raises DatabaseUnavailable and NotLeading; anything else is logged."""
+        api = ApiBudget()
         sweep = Sweep(
             settings=self._settings,
             database=self._database,
             acts=self._acts,
             memory=self._memory,
             in_flight=self._in_flight,
-            picture=await self._look(),
+            picture=await self._look(api),
+            api=api,
         )
         for mode in FAILURE_MODES:
             await self._confirm()
             await _repair(mode, sweep)
+            self.ticked_at = self._clock()
 
-    async def _look(self) -> Picture:
+    async def _look(self, api: ApiBudget) -> Picture:
         async with self._database.transaction() as connection:
-            live = await bots.live_bots(connection)
+            await clock.set_back_future_rows(connection)
+            live = await bots.live_summaries(connection)
             stale = await rules.stale_bots(connection, self._settings)
             reports = await rules.count_reports(connection, self._settings)
+            unreadable = await bots.unreadable_bots(connection)
         _count(live)
+        self._memory.left_out.note(live, unreadable, served=self._settings.namespaces)
         fleet = Fleet(live=len(live), stale=len(stale), reporting=reports.reporting, late=reports.late)
         may_fail = self._memory.brownout.may_fail(fleet)
-        await self._memory.brownout_events.post(stale or live, active=self._memory.brownout.active)
+        await self._memory.brownout_events.post(stale or live, api, active=self._memory.brownout.active)
         return Picture(
+            installation=self._installation,
             live=live,
-            snapshot=await snapshot.take(self._kube, self._settings.namespaces, live),
+            snapshot=await snapshot.take(self._kube, self._settings.namespaces, live, installation=self._installation),
             stale_checks=may_fail and self._settings.stale_checks_enabled,
         )
 
@@ -132,7 +144,7 @@ class Reconciler:
             await self._lock.confirm(connection)
 
 
-def _count(live: Sequence[Bot]) -> None:
+def _count(live: Sequence[BotSummary]) -> None:
     counts = Counter(bot.status for bot in live)
     for status in LIVE:
         LIVE_BOTS.labels(status=status).set(counts[status])

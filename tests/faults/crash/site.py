@@ -29,7 +29,8 @@ from tests.load.botswarm import TokenSigner
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
 from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable, Unavailable
-from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
+from usher_operator.callbacks.cluster_keys import KeyRing
+from usher_operator.callbacks.pod_token import TokenVerifier
 from usher_operator.callbacks.replica_heartbeat import _record
 from usher_operator.callbacks.routes import Callbacks
 from usher_operator.kube.adapter import KubeAdapter
@@ -40,6 +41,7 @@ from usher_operator.lifecycle.commands import Commander, RedisPublisher
 from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
+from usher_operator.lifecycle.termination import Termination
 from usher_operator.processes.operate import job_settings
 from usher_operator.processes.serve import JWKS_PATH, public_api
 from usher_operator.reconcile.reconciler import Reconciler
@@ -244,6 +246,7 @@ class Site:
             database=self.database,
             kube=kube,
             acts=Acts(
+                kube=kube,
                 commander=commander,
                 ensurer=self.ensurer,
                 closer=closer,
@@ -252,6 +255,7 @@ class Site:
             memory=Memory.empty(settings=settings, kube=kube, clock=time.monotonic),
             lock=self._lock,
             in_flight=InFlight(),
+            installation=INSTALLATION,
             clock=time.monotonic,
         )
         self._stack.push_async_callback(self._cut_lock)
@@ -269,13 +273,16 @@ class Site:
         self.sender = Sender(database=self.database, transport=transport, lease_s=WEBHOOK_LEASE_S)
         verifier = TokenVerifier(
             KeyRing(lambda: kube.get_raw(JWKS_PATH)),
-            issuer=installation.issuer,
+            issuers=(installation.issuer,),
             audience=settings.token_audience,
             namespaces=settings.namespaces,
             service_account=settings.bot_service_account,
         )
         callbacks = Callbacks(
-            database=self.database, verifier=verifier, heartbeat_interval_s=settings.heartbeat_interval_s
+            database=self.database,
+            verifier=verifier,
+            heartbeat_interval_s=settings.heartbeat_interval_s,
+            termination=Termination(kube),
         )
         self.callbacks_url = await self._listen(callbacks.application())
         self.api_url = await self._listen(public_api(settings, database=self.database, publisher=publisher, kube=kube))

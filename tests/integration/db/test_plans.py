@@ -20,6 +20,7 @@ from usher_models.db import (
     bots,
     desired_state,
     engine,
+    external_ends,
     heartbeats,
     reservations,
     stale_rules,
@@ -96,6 +97,7 @@ def speaker_of(bot: Identity) -> Speaker:
     return Speaker(namespace=bot.namespace, job_name=bot.job_name, pod_uid=bot.pod_uid)
 
 
+@pytest.mark.direct
 async def test_nothing_that_is_asked_all_the_time_reads_a_whole_table(given: Scenario) -> None:
     user = await given.a_user(cap=5)
     await rows.past_bots(given.database, HISTORY, namespace="bots")
@@ -119,6 +121,10 @@ async def test_nothing_that_is_asked_all_the_time_reads_a_whole_table(given: Sce
         "a bot by its connection": lambda connection: bots.bot_by_connection(connection, who),
         "whose requests connections are": lambda connection: bots.requests_of(connection, [who]),
         "the live bots": bots.live_bots,
+        "the live bots, in short": bots.live_summaries,
+        "the rows that cannot be read": bots.unreadable_bots,
+        "what others ended": partial(external_ends.follow, limit=1000),
+        "what is late": partial(stale_rules.count_reports, after_s=90, max_credit_s=3600),
         "what is not shown yet": lambda connection: status_writes.unwritten_bots(connection, delay_s=5, limit=200),
         "who does not leave": lambda connection: desired_state.bots_ignoring_leave(connection, grace_s=30),
         "who stays too long": desired_state.overdue_bots,

@@ -12,6 +12,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from dev.stores.settings import load
+from tests.databases import admin_dsn, open_database
 from tests.fakes.clock import FakeClock
 from tests.fakes.kube import FakeKube
 from tests.fakes.publisher import RecordingPublisher
@@ -45,8 +46,12 @@ def publisher() -> RecordingPublisher:
 async def plane(
     given: Scenario, kube: FakeKube, publisher: RecordingPublisher, clock: FakeClock
 ) -> AsyncIterator[Plane]:
-    """Everything that `usher operate` is made of, with short names."""
-    plane = Plane(given=given, kube=kube, publisher=publisher, clock=clock, settings=some_settings())
+    """Everything that `usher operate` is made of, with short names.
+
+    Most tests have a bot or two, and ask what happens to one that is stale; small fleets are protected elsewhere.
+    """
+    settings = some_settings(brownout_small_fleet_s=0)
+    plane = Plane(given=given, kube=kube, publisher=publisher, clock=clock, settings=settings)
     yield plane
     await plane.close()
 
@@ -54,7 +59,7 @@ async def plane(
 @pytest.fixture
 async def another_database(database_url: str) -> AsyncIterator[Database]:
     """The test's database as a second process sees it."""
-    database = Database.connect(database_url, pool_size=4, application_name="usher-second")
+    database = open_database(database_url, pool_size=4, application_name="usher-second")
     yield database
     await database.close()
 
@@ -88,8 +93,7 @@ def redis_url() -> str:
 @pytest.fixture
 def own_meeting_ids(database_url: str) -> None:
     """Meeting ids that no other run has: channels of Redis are shared, and named after them."""
-    dsn = database_url.replace("+psycopg", "")
-    with psycopg.connect(dsn, autocommit=True) as connection:
+    with psycopg.connect(admin_dsn(database_url), autocommit=True) as connection:
         connection.execute(
             "SELECT setval(pg_get_serial_sequence('meetings', 'id'), 1000000 + (random() * 2000000000)::integer)"
         )

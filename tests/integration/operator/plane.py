@@ -42,6 +42,7 @@ class Plane:
     publisher: RecordingPublisher
     clock: FakeClock
     settings: Settings
+    installation: str = INSTALLATION
     database: Database = field(init=False)
     in_flight: InFlight = field(default_factory=InFlight)
     _reconcilers: list[Reconciler] = field(default_factory=list)
@@ -85,6 +86,7 @@ class Plane:
                 database=self.database,
                 kube=self.kube,
                 acts=Acts(
+                    kube=self.kube,
                     commander=self.commander,
                     ensurer=self.ensurer,
                     closer=self.closer,
@@ -93,6 +95,7 @@ class Plane:
                 memory=memory,
                 lock=LeaderLock(self.database, lease_s=self.settings.leader_lease_s),
                 in_flight=self.in_flight,
+                installation=INSTALLATION,
                 clock=time,
             )
         )

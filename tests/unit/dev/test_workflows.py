@@ -12,6 +12,7 @@ import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 GITHUB = REPOSITORY / ".github"
+FORMS = GITHUB / "ISSUE_TEMPLATE"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 TARGETS = set(re.findall(r"^\.PHONY: (\S+)$", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
 # What make runs: a workflow that calls one of these by itself tests something else than a developer does.
@@ -38,11 +39,8 @@ def made(lines: Iterator[str]) -> set[str]:
     [
         ("github-workflows", WORKFLOWS),
         ("dependabot", [GITHUB / "dependabot.yml"]),
-        (
-            "github-issue-forms",
-            [GITHUB / "ISSUE_TEMPLATE" / name for name in ("bug_report.yml", "feature_request.yml")],
-        ),
-        ("github-issue-config", [GITHUB / "ISSUE_TEMPLATE" / "config.yml"]),
+        ("github-issue-forms", [FORMS / "bug_report.yml", FORMS / "feature_request.yml"]),
+        ("github-issue-config", [FORMS / "config.yml"]),
     ],
 )
 def test_the_forges_files_follow_its_schemas(schema: str, pages: list[Path]) -> None:

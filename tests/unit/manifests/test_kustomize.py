@@ -97,9 +97,13 @@ def test_operate_has_the_least_rights_in_the_namespace_of_the_bots_only() -> Non
     assert [item["kind"] for item in WRITTEN if item["kind"].startswith("ClusterRole")] == []
 
 
-def test_serve_may_create_botrequests_and_nothing_else() -> None:
+def test_serve_may_create_botrequests_and_read_why_a_bot_was_terminated_and_nothing_else() -> None:
     role = named("Role", "usher-serve")
-    assert role["rules"] == [{"apiGroups": ["usher.dev"], "resources": ["botrequests"], "verbs": ["create"]}]
+    assert role["rules"] == [
+        {"apiGroups": ["usher.dev"], "resources": ["botrequests"], "verbs": ["create", "get"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get"]},
+    ]
     assert role["metadata"]["namespace"] == "usher-bots"
 
 

@@ -7,6 +7,7 @@ that obeyed that it did not.
 import logging
 
 from usher_models.db import desired_state
+from usher_operator.kube.port import Json
 from usher_operator.reconcile.sweep import Sweep
 from usher_operator.telemetry import REPAIRS
 
@@ -17,12 +18,14 @@ async def repair(sweep: Sweep) -> None:
     """Delete the Jobs of those bots. Their rows stay live: each may still report its exit."""
     async with sweep.database.reading() as connection:
         bots = await desired_state.bots_ignoring_leave(connection, grace_s=sweep.settings.leave_grace_s)
-    for bot in bots:
-        job = sweep.job_of(bot)
-        if job is None or "deletionTimestamp" in job["metadata"]:
-            continue
+    ignoring = [bot for bot in bots if _runs(sweep.job_of(bot))]
+    for bot in ignoring:
         logger.warning(
             "The bot does not leave; deleting its Job.", extra={"action": "ignored_leave", "meeting_id": bot.meeting_id}
         )
-        REPAIRS.labels(mode="ignored_leave").inc()
-        await sweep.acts.closer.delete_job(bot.request_namespace, bot.job_name)
+    REPAIRS.labels(mode="ignored_leave").inc(len(ignoring))
+    await sweep.acts.closer.delete_jobs([(bot.request_namespace or "", bot.job_name) for bot in ignoring], sweep.api)
+
+
+def _runs(job: Json | None) -> bool:
+    return job is not None and "deletionTimestamp" not in job["metadata"]

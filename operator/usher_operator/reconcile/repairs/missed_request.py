@@ -1,16 +1,20 @@
 """A BotRequest that the watch missed, or whose handling was cut off between two of its steps: ensure it again."""
 
 import logging
+from functools import partial
 
 from usher_models.db import bots
-from usher_models.db.bots import Bot, Requested
+from usher_models.db.bots import BotSummary, Requested
 from usher_models.errors import UsherError
 from usher_models.states import Desired
 from usher_operator.kube.botrequest import BotRequest
+from usher_operator.reconcile.each import each
 from usher_operator.reconcile.sweep import Sweep
 from usher_operator.telemetry import REPAIRS
 
 logger = logging.getLogger(__name__)
+
+MODE = "missed_request"
 
 AT_ONCE = 1000
 
@@ -20,8 +24,6 @@ async def repair(sweep: Sweep) -> None:
 
     Those that the watch has in flight are left to it.
     """
-    if sweep.snapshot is None:
-        return
     live = {bot.connection_id: bot for bot in sweep.live}
     behind: list[BotRequest] = []
     rowless: list[BotRequest] = []
@@ -31,9 +33,8 @@ async def repair(sweep: Sweep) -> None:
             behind.append(request)
         elif bot is None and not request.over:
             rowless.append(request)
-    for request in behind + await _not_over(sweep, rowless):
-        if request not in sweep.in_flight:
-            await _ensure(sweep, request)
+    waiting = [request for request in behind + await _not_over(sweep, rowless) if request not in sweep.in_flight]
+    await each(waiting, partial(_ensure, sweep), mode=MODE)
 
 
 async def _not_over(sweep: Sweep, requests: list[BotRequest]) -> list[BotRequest]:
@@ -51,7 +52,7 @@ def _has_row(request: BotRequest, row: Requested | None) -> bool:
     return row is not None and row.uid == request.uid
 
 
-def _behind(bot: Bot, request: BotRequest) -> bool:
+def _behind(bot: BotSummary, request: BotRequest) -> bool:
     return (
         bot.job_created_at is None
         or bot.request_generation < request.generation
@@ -62,7 +63,7 @@ def _behind(bot: Bot, request: BotRequest) -> bool:
 async def _ensure(sweep: Sweep, request: BotRequest) -> None:
     try:
         await sweep.acts.ensurer.ensure(request)
-        REPAIRS.labels(mode="missed_request").inc()
+        REPAIRS.labels(mode=MODE).inc()
     except UsherError as exc:
         logger.warning(
             "A request is ensured later: %s", exc, extra={"action": "ensure_postponed", **request.log_fields()}

@@ -4,10 +4,12 @@ Such a row knows the name its BotRequest will have, and has none noted yet. Crea
 """
 
 import logging
+from functools import partial
 
-from usher_models.db.bots import Bot
+from usher_models.db.bots import Bot, BotSummary, bots_by_id
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import Desired, Status
+from usher_operator.reconcile.each import each
 from usher_operator.reconcile.sweep import Sweep
 from usher_operator.telemetry import REPAIRS
 
@@ -18,20 +20,19 @@ MODE = "missing_request"
 
 async def repair(sweep: Sweep) -> None:
     """Create what is missing, or end what is not wanted any more. `never_started` ends what cannot be created."""
-    if sweep.snapshot is None:
-        return
     seen = {(request.namespace, request.name) for request in sweep.snapshot.requests}
-    missing = {bot.meeting_id: bot for bot in sweep.live if _waits(bot) and _name(bot) not in seen}
-    grace_s = sweep.settings.reconcile_interval_s
-    for meeting_id in sweep.memory.grace.over(set(missing), mode=MODE, grace_s=grace_s):
-        await _settle(sweep, missing[meeting_id])  # type: ignore[index]
+    missing = {bot.meeting_id: bot for bot in sweep.known() if _waits(bot) and _name(bot) not in seen}
+    overdue = sweep.memory.grace.over(set(missing), mode=MODE, grace_s=sweep.settings.reconcile_interval_s)
+    async with sweep.database.reading() as connection:
+        bots = await bots_by_id(connection, sorted(overdue))
+    await each(list(bots.values()), partial(_settle, sweep), mode=MODE)
 
 
-def _waits(bot: Bot) -> bool:
+def _waits(bot: BotSummary) -> bool:
     return bot.request_uid is None and bot.request_name is not None and bot.status is Status.RESERVED
 
 
-def _name(bot: Bot) -> tuple[str | None, str | None]:
+def _name(bot: BotSummary) -> tuple[str | None, str | None]:
     return bot.request_namespace, bot.request_name
 
 

@@ -17,7 +17,7 @@ async def repair(sweep: Sweep) -> None:
                     meeting_id=bot.meeting_id,
                     reason=Reason.IMAGE_PULL_FAILED,
                     message=f"The bot's image cannot be pulled: {waiting_reason(pod)}.",
-                    detail=await sweep.acts.closer.last_words(bot, pod),
+                    detail=await sweep.acts.closer.last_words(bot, pod, sweep.api),
                 )
             )
     await sweep.acts.closer.close(
@@ -25,5 +25,6 @@ async def repair(sweep: Sweep) -> None:
         mode="unpullable_image",
         target=Status.FAILED,
         source=Source.EVIDENCE,
+        api=sweep.api,
         guard="m.status = 'reserved'",
     )

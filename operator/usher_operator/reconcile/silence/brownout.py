@@ -7,10 +7,13 @@ verdict, and each of them ends by itself:
 - most of the fleet is late at once: the cause is the network or Usher, not the bots. Finished Jobs still count. It
   shows before the first bot is stale, because heartbeats have phases and bots become late one by one; and it lasts
   until every bot had the time to send one more heartbeat, because they report again one by one;
+- all bots of a small fleet are late. One bot that died alone looks the same, so this brownout is much shorter;
 - the reports could not arrive during an outage of Usher's own: that time is credited row by row (`usher.credit`), not
   here.
 
-A brownout is bounded, because bots do die together when their nodes do, and every meeting must end.
+A brownout is bounded, because bots do die together when their nodes do, and every meeting must end. That is the true
+bound of the promise while serve works but bots cannot reach it: no healthy bot is failed for `brownout_limit_s`, or in
+a small fleet for `brownout_small_fleet_s`. The credit (`outage_credit_s`) is for outages of serve and its database.
 """
 
 import logging
@@ -43,6 +46,7 @@ class Brownout:
     leading_since: float | None = None
     began_at: float | None = None
     majority_at: float = 0.0
+    limit_s: float = 0.0
     active: bool = False
 
     def leads(self) -> None:
@@ -72,14 +76,21 @@ class Brownout:
             if self._is_majority(late, all_)
         ]
         if majorities:
-            self._note_majority(*majorities[0])
+            self._note_majority(*majorities[0], limit_s=self.settings.brownout_limit_s)
+        elif self._is_small_and_late(fleet):
+            majorities = [(fleet.late, fleet.reporting)]
+            self._note_majority(*majorities[0], limit_s=self.settings.brownout_small_fleet_s)
         if self.began_at is None:
             return False
         if not majorities and self._all_had_time_to_report():
             logger.warning("Stale bots are failed again.", extra={"action": "brownout_ended"})
             self.began_at = None
             return False
-        return self.clock() - self.began_at < self.settings.brownout_limit_s
+        return self.clock() - self.began_at < self.limit_s
+
+    def _is_small_and_late(self, fleet: Fleet) -> bool:
+        is_small = self.settings.brownout_small_fleet_s > 0 and fleet.live < self.settings.brownout_min_bots
+        return is_small and 0 < fleet.reporting == fleet.late
 
     def _is_majority(self, late: int, all_: int) -> bool:
         return late >= self.settings.brownout_min_bots and late > self.settings.brownout_share * all_
@@ -87,8 +98,8 @@ class Brownout:
     def _all_had_time_to_report(self) -> bool:
         return self.clock() - self.majority_at >= self.settings.heartbeat_interval_s
 
-    def _note_majority(self, late: int, all_: int) -> None:
-        self.majority_at = self.clock()
+    def _note_majority(self, late: int, all_: int, *, limit_s: float) -> None:
+        self.majority_at, self.limit_s = self.clock(), limit_s
         if self.began_at is None:
             self.began_at = self.clock()
         logger.error(
@@ -96,6 +107,6 @@ class Brownout:
             late,
             all_,
             self.clock() - self.began_at,
-            self.settings.brownout_limit_s,
+            limit_s,
             extra={"action": "brownout", "late": late, "of": all_},
         )

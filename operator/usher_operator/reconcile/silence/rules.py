@@ -1,15 +1,17 @@
 """Applying the stale rules: find candidates, read their pods' last words, fail those that are still stale."""
 
 import logging
+from datetime import UTC
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db import stale_rules
-from usher_models.db.bots import Bot
+from usher_models.db.bots import StaleBot
 from usher_models.db.stale_rules import RULES, Reports, Rule
 from usher_models.db.transitions import Closing
-from usher_models.states import Source, Status, sentence
-from usher_operator.kube.evidence import waiting_reason
+from usher_models.states import Reason, Source, Status
+from usher_operator.kube.evidence import kept
+from usher_operator.reconcile.silence.messages import message_of
 from usher_operator.reconcile.sweep import Sweep
 from usher_operator.settings import Settings
 from usher_operator.telemetry import STALE_ENDS_POSTPONED
@@ -26,10 +28,11 @@ async def apply(sweep: Sweep, rule: Rule) -> None:
         bots = await stale_rules.stale_bots(connection, rule, **limits)
     guard, values = stale_rules.guard(rule, **limits)
     moved = await sweep.acts.closer.close(
-        [await _closing(sweep, bot, rule) for bot in _within_rate(sweep, bots, rule)],
+        await sweep.api.gather(*(_closing(sweep, bot, rule) for bot in _within_rate(sweep, bots, rule))),
         mode=rule.reason,
         target=Status.FAILED,
         source=Source.RECONCILER,
+        api=sweep.api,
         guard=guard,
         guard_values=values,
     )
@@ -40,7 +43,7 @@ def _limits(rule: Rule, settings: Settings) -> dict[str, float]:
     return {"limit_s": float(getattr(settings, rule.setting)), "max_credit_s": settings.outage_credit_s}
 
 
-def _within_rate(sweep: Sweep, bots: list[Bot], rule: Rule) -> list[Bot]:
+def _within_rate(sweep: Sweep, bots: list[StaleBot], rule: Rule) -> list[StaleBot]:
     """As many as may be failed now; the others are left to the next sweeps."""
     allowed = sweep.memory.end_rate.allowed()
     if allowed < len(bots):
@@ -54,23 +57,23 @@ def _within_rate(sweep: Sweep, bots: list[Bot], rule: Rule) -> list[Bot]:
     return bots[:allowed]
 
 
-async def _closing(sweep: Sweep, bot: Bot, rule: Rule) -> Closing:
-    pod = sweep.pod_of(bot)
-    message = sentence(rule.reason)
-    cause = waiting_reason(pod)
-    if cause:
-        message = f"{message.removesuffix('.')}: {cause}."
-    return Closing(
-        meeting_id=bot.meeting_id,
-        reason=rule.reason,
-        message=message,
-        detail=await sweep.acts.closer.last_words(bot, pod),
-    )
+async def _closing(sweep: Sweep, bot: StaleBot, rule: Rule) -> Closing:
+    pod, closer = sweep.pod_of(bot), sweep.acts.closer
+    detail = await closer.last_words(bot, pod, sweep.api)
+    message = message_of(rule.reason, bot, pod, detail)
+    if rule.reason is Reason.HEARTBEAT_LOST:
+        detail["last_heartbeat_at"] = bot.reported_at.astimezone(UTC).isoformat(timespec="seconds")
+        detail |= _unless_empty("log", await closer.log_tail(bot, pod, sweep.api))
+    return Closing(meeting_id=bot.meeting_id, reason=rule.reason, message=message, detail=detail)
 
 
-async def stale_bots(connection: AsyncConnection, settings: Settings) -> list[Bot]:
+def _unless_empty(name: str, value: str | None) -> dict[str, str]:
+    return {name: kept(value)} if value else {}
+
+
+async def stale_bots(connection: AsyncConnection, settings: Settings) -> list[StaleBot]:
     """The bots that are beyond the limit of any rule now, credit included."""
-    found: list[Bot] = []
+    found: list[StaleBot] = []
     for rule in RULES:
         found += await stale_rules.stale_bots(connection, rule, **_limits(rule, settings))
     return found

@@ -13,15 +13,20 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from tests.fakes.clock import FakeClock
+from tests.fakes.kube import FakeKube
+from tests.fakes.objects import a_botrequest, a_job, a_pod, disrupted, running
 from tests.fakes.tokens import AUDIENCE, ISSUER, SERVICE_ACCOUNT, TokenIssuer
 from tests.integration.operator.caller import PREFIX, Answer, Caller
 from tests.scenario import BotInTheMaking, Scenario, pod_of
+from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import Desired, Source, Status
 from usher_models.wire import BODY_MAX_BYTES
-from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
+from usher_operator.callbacks.cluster_keys import KeyRing
+from usher_operator.callbacks.pod_token import TokenVerifier
 from usher_operator.callbacks.routes import Callbacks
+from usher_operator.lifecycle.termination import Termination
 
 Client = TestClient[web.Request, web.Application]
 CallerOf = Callable[[BotInTheMaking], Awaitable[Caller]]
@@ -36,30 +41,32 @@ def issuer() -> TokenIssuer:
     return TokenIssuer("ES256")
 
 
-def an_application(database: Database, issuer: TokenIssuer) -> web.Application:
+def an_application(database: Database, issuer: TokenIssuer, kube: FakeKube) -> web.Application:
     async def fetch() -> dict[str, Any]:
         return issuer.jwks()
 
     verifier = TokenVerifier(
         KeyRing(fetch, clock=FakeClock()),
-        issuer=ISSUER,
+        issuers=(ISSUER,),
         audience=AUDIENCE,
         namespaces=("bots",),
         service_account=SERVICE_ACCOUNT,
     )
-    return Callbacks(database=database, verifier=verifier, heartbeat_interval_s=BEAT_S).application()
+    return Callbacks(
+        database=database, verifier=verifier, heartbeat_interval_s=BEAT_S, termination=Termination(kube)
+    ).application()
 
 
 @pytest.fixture
-async def client(database: Database, issuer: TokenIssuer) -> AsyncIterator[Client]:
-    async with TestClient(TestServer(an_application(database, issuer))) as client:
+async def client(database: Database, issuer: TokenIssuer, kube: FakeKube) -> AsyncIterator[Client]:
+    async with TestClient(TestServer(an_application(database, issuer, kube))) as client:
         yield client
 
 
 @pytest.fixture
-async def deserted(no_database: Database, issuer: TokenIssuer) -> AsyncIterator[Client]:
+async def deserted(no_database: Database, issuer: TokenIssuer, kube: FakeKube) -> AsyncIterator[Client]:
     """A callback server whose database is away."""
-    async with TestClient(TestServer(an_application(no_database, issuer))) as client:
+    async with TestClient(TestServer(an_application(no_database, issuer, kube))) as client:
         yield client
 
 
@@ -312,7 +319,7 @@ async def test_a_wrong_field_is_422_and_named(
     caller = await caller_of(given.a_bot().active())
     answer = await caller.say(kind, **body)
     assert (answer.code, answer.body["code"]) == (422, "invalid_body")
-    assert [error["loc"] for error in answer.body["detail"]] == [[field]]
+    assert [error["loc"] for error in answer.body["errors"]] == [[field]]
 
 
 async def test_a_refusal_never_repeats_what_was_sent(given: Scenario, caller_of: CallerOf) -> None:
@@ -339,9 +346,11 @@ async def test_with_the_keys_away_it_is_503_and_not_401(given: Scenario, databas
 
     issuer = TokenIssuer("ES256")
     verifier = TokenVerifier(
-        KeyRing(fetch), issuer=ISSUER, audience=AUDIENCE, namespaces=("bots",), service_account=SERVICE_ACCOUNT
+        KeyRing(fetch), issuers=(ISSUER,), audience=AUDIENCE, namespaces=("bots",), service_account=SERVICE_ACCOUNT
     )
-    application = Callbacks(database=database, verifier=verifier, heartbeat_interval_s=BEAT_S).application()
+    application = Callbacks(
+        database=database, verifier=verifier, heartbeat_interval_s=BEAT_S, termination=Termination(FakeKube())
+    ).application()
     async with TestClient(TestServer(application)) as client:
         answer = await Caller(client, issuer, await given.a_bot()).say("started")
     assert (answer.code, answer.body["code"]) == (503, "kubernetes_unavailable")
@@ -496,6 +505,84 @@ async def test_a_bot_that_was_asked_to_leave_did_so_for_that_reason(given: Scena
     assert (await given.fresh(caller.bot)).reason == "max_duration_exceeded"
 
 
+def in_kubernetes(kube: FakeKube, bot: Bot, *, job: bool = True, request: bool = True, **pod: Any) -> None:
+    """The bot's BotRequest, Job and pod as they are while the pod is being terminated."""
+    namespace, name = str(bot.request_namespace), str(bot.request_name)
+    if request:
+        kube.apply(a_botrequest(name, namespace=namespace, uid=bot.request_uid))
+    if job:
+        kube.jobs[namespace, bot.job_name] = a_job(bot.meeting_id, connection_id=bot.connection_id)
+    defaults: dict[str, Any] = {"uid": pod_of(bot.connection_id), "state": running(), "deleting": True}
+    kube.pods[namespace, bot.job_name] = a_pod(bot.job_name, **defaults | pod)
+
+
+TERMINATIONS = [
+    pytest.param({"conditions": [disrupted("EvictionByEvictionAPI")]}, "evicted", id="drained"),
+    pytest.param({"conditions": [disrupted("PreemptionByScheduler")]}, "preempted", id="preempted"),
+    pytest.param({"conditions": [disrupted("DeletionByTaintManager")]}, "node_lost", id="node lost"),
+    pytest.param({}, "pod_deleted", id="pod deleted"),
+    pytest.param({"job": False}, "job_deleted", id="Job deleted"),
+    pytest.param({"job": False, "request": False}, "request_deleted", id="BotRequest deleted unseen"),
+    pytest.param({"deleting": False}, "terminated", id="nobody knows"),
+]
+
+
+@pytest.mark.parametrize("joined", [True, False])
+@pytest.mark.parametrize("said", [{"exit_code": 143, "reason": "terminated"}, {"exit_code": 0, "reason": "stopped"}])
+@pytest.mark.parametrize(("world", "reason"), TERMINATIONS)
+async def test_a_bot_that_was_terminated_fails_for_what_kubernetes_knows(
+    given: Scenario,
+    caller_of: CallerOf,
+    kube: FakeKube,
+    joined: bool,
+    said: dict[str, Any],
+    world: dict[str, Any],
+    reason: str,
+) -> None:
+    caller = await caller_of(given.a_bot().with_job().active() if joined else given.a_bot().with_job().starting())
+    in_kubernetes(kube, caller.bot, **world)
+    assert (await caller.say("exited", **said)).body["new_status"] == "failed"
+    assert (await given.fresh(caller.bot)).reason == reason
+
+
+async def test_a_deleted_request_is_the_reason_though_the_pod_was_deleted(
+    given: Scenario, caller_of: CallerOf, kube: FakeKube
+) -> None:
+    caller = await caller_of(given.a_bot().with_job().active().asked_to_leave(reason="request_deleted"))
+    in_kubernetes(kube, caller.bot)
+    assert (await caller.say("exited", exit_code=143, reason="terminated")).body["new_status"] == "completed"
+    assert (await given.fresh(caller.bot)).reason == "request_deleted"
+    assert kube.reads == 0
+
+
+async def test_a_bot_that_was_terminated_ends_though_the_api_server_is_away(
+    given: Scenario, caller_of: CallerOf, kube: FakeKube
+) -> None:
+    caller = await caller_of(given.a_bot().with_job().active())
+    kube.away = True
+    assert (await caller.say("exited", exit_code=143, reason="terminated")).code == 200
+    assert (await given.fresh(caller.bot)).reason == "terminated"
+
+
+@pytest.mark.parametrize("leave", [True, False])
+async def test_a_bot_that_was_not_in_its_meeting_is_never_completed(
+    given: Scenario, caller_of: CallerOf, leave: bool
+) -> None:
+    bot = given.a_bot().starting()
+    caller = await caller_of(bot.asked_to_leave() if leave else bot)
+    assert (await caller.say("exited", exit_code=0)).body["new_status"] == "failed"
+    assert (await given.fresh(caller.bot)).reason == ("stopped" if leave else "left")
+
+
+async def test_a_row_that_cannot_be_read_asks_its_bot_to_try_again(given: Scenario, caller_of: CallerOf) -> None:
+    caller = await caller_of(given.a_bot().active())
+    other = await caller_of(given.a_bot().active())
+    await given.execute("UPDATE meetings SET status = 'needs_help' WHERE id = :id", id=caller.bot.meeting_id)
+    codes = [(await caller.say(kind, **body)).code for kind, body in (("heartbeat", {}), ("exited", {"exit_code": 0}))]
+    assert codes == [503, 503]
+    assert (await other.say("heartbeat")).code == 200
+
+
 async def test_the_last_words_are_kept_in_the_story(given: Scenario, caller_of: CallerOf) -> None:
     caller = await caller_of(given.a_bot().active())
     await caller.say("exited", exit_code=2, detail="The browser\x00 crashed.")
@@ -541,7 +628,8 @@ async def test_an_exit_frees_the_slot(given: Scenario, caller_of: CallerOf) -> N
 async def test_the_bodies_of_bots_of_an_older_kind_are_understood(
     given: Scenario, caller_of: CallerOf, kind: str, body: dict[str, Any], status: str
 ) -> None:
-    answer = await (await caller_of(given.a_bot())).say(kind, **body)
+    bot = given.a_bot().active() if kind == "exited" else given.a_bot()
+    answer = await (await caller_of(bot)).say(kind, **body)
     assert (answer.code, answer.body["new_status"]) == (200, status)
 
 

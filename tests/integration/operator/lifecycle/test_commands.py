@@ -15,7 +15,7 @@ from redis.asyncio.client import PubSub
 
 from tests.fakes.clock import FakeClock
 from tests.scenario import Scenario
-from usher_models.db.bots import Bot
+from usher_models.db.bots import BotSummary
 from usher_models.states import Desired
 from usher_operator.lifecycle.commands import REST_AFTER_FAILURE_S, Commander, RedisPublisher, pending
 
@@ -127,14 +127,14 @@ async def test_leave_is_stored_and_heard_on_both_channels(
 
 
 async def test_leave_is_stored_before_it_is_told(given: Scenario) -> None:
-    bot = await given.a_bot().active()
+    made = await given.a_bot().active()
 
     class Spy:
-        async def publish(self, told: Bot, _command: object) -> None:
-            seen.append((await given.fresh(told)).desired)
+        async def publish(self, bot: BotSummary, command: object) -> None:
+            seen.append((await given.fresh(made)).desired)
 
     seen: list[Desired] = []
-    await Commander(given.database, Spy()).leave([bot], reason="stopped")
+    await Commander(given.database, Spy()).leave([made], reason="stopped")
     assert seen == [Desired.LEAVE]
 
 

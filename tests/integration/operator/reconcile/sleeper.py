@@ -45,7 +45,7 @@ class SlowKube(FakeKube):
 
 async def main(url: str) -> None:
     database = Database.connect(url, pool_size=4, application_name="usher-sleeper")
-    settings = some_settings(leader_lease_s=LEASE_S)
+    settings = some_settings(leader_lease_s=LEASE_S, brownout_small_fleet_s=0)
     kube = SlowKube()
     lock = LeaderLock(database, lease_s=LEASE_S)
     closer = Closer(ends=Ends(database, fence=lock), kube=kube)
@@ -56,6 +56,7 @@ async def main(url: str) -> None:
         database=database,
         kube=kube,
         acts=Acts(
+            kube=kube,
             commander=Commander(database, RecordingPublisher()),
             ensurer=cast(Any, None),
             closer=closer,
@@ -64,6 +65,7 @@ async def main(url: str) -> None:
         memory=memory,
         lock=lock,
         in_flight=InFlight(),
+        installation=INSTALLATION,
         clock=lambda: 0.0,
     )
     status_writer = StatusWriter(

@@ -1,9 +1,12 @@
 """The loop: one process sweeps, a broken part stops no other, a restart does no harm, and the healthy are let be."""
 
+import asyncio
 import logging
+import time
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.publisher import RecordingPublisher
@@ -11,7 +14,7 @@ from tests.integration.operator.plane import Plane
 from tests.scenario import Scenario, a_meeting
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
-from usher_models.errors import KubernetesUnavailable
+from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable
 from usher_models.states import LEGACY_LIVE, Desired, Status
 from usher_operator.reconcile import reconciler
 from usher_operator.reconcile.failure_modes import FAILURE_MODES, FailureMode
@@ -204,6 +207,90 @@ async def test_with_the_database_away_nothing_is_swept_and_nothing_raised(
     assert not await plane.reconciler.tick()
     assert plane.reconciler.ticked_at == clock()
     assert (plane.kube.reads, plane.kube.writes) == (0, [])
+
+
+def sweeps(outcome: str) -> float:
+    return REGISTRY.get_sample_value("usher_sweeps_total", {"outcome": outcome}) or 0
+
+
+def last_sweep() -> float:
+    return REGISTRY.get_sample_value("usher_last_sweep_timestamp_seconds") or 0
+
+
+async def test_a_sweep_that_was_done_is_counted_and_its_time_is_shown(plane: Plane) -> None:
+    done = sweeps("done")
+    before = time.time()
+    await plane.tick()
+    assert sweeps("done") == done + 1
+    assert before <= last_sweep() <= time.time()
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "level"),
+    [(DatabaseUnavailable(), "postponed", logging.WARNING), (ZeroDivisionError(), "failed", logging.ERROR)],
+)
+async def test_a_sweep_that_breaks_is_counted_and_logged_and_is_no_sign_of_a_done_one(
+    plane: Plane,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    outcome: str,
+    level: int,
+) -> None:
+    async def breaking() -> None:
+        raise error
+
+    await plane.tick()
+    counted, done, at = sweeps(outcome), sweeps("done"), last_sweep()
+    monkeypatch.setattr(plane.reconciler, "sweep", breaking)
+    await plane.tick()
+    assert (sweeps(outcome), sweeps("done"), last_sweep()) == (counted + 1, done, at)
+    (record,) = caplog.records
+    assert (record.levelno, record.__dict__["action"]) == (level, f"sweep_{outcome}")
+
+
+async def test_the_reconciler_sweeps_once_an_interval_and_gives_the_lead_back_when_it_ends(
+    plane: Plane, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    began_at: list[float] = []
+    seen = asyncio.Event()
+
+    async def sweep() -> None:
+        began_at.append(clock())
+        clock.advance([0, 4, 25, 0][len(began_at) - 1])
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        clock.advance(seconds)
+        if len(pauses) == 4:
+            seen.set()
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(plane.reconciler, "sweep", sweep)
+    monkeypatch.setattr(plane.reconciler, "_pause", pause)
+    running = asyncio.create_task(plane.reconciler.run())
+    await asyncio.wait_for(seen.wait(), timeout=20)
+    # An interval from begin to begin; a sweep that takes longer leaves the shortest pause.
+    assert pauses == [10, 6, reconciler.SHORTEST_PAUSE_S, 10]
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    other = plane.a_reconciler()
+    assert await other.tick()
+
+
+@pytest.mark.parametrize("error", [KubernetesUnavailable(), ZeroDivisionError()])
+async def test_a_repair_that_meets_an_error_of_its_own_lets_the_sweep_be_done(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def breaking(_: Sweep) -> None:
+        raise error
+
+    monkeypatch.setattr(reconciler, "FAILURE_MODES", (FailureMode("broken", breaking),))
+    done = sweeps("done")
+    await plane.tick()
+    assert sweeps("done") == done + 1
 
 
 async def test_a_broken_failure_mode_does_not_stop_the_others(

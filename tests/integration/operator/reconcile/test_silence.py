@@ -1,10 +1,12 @@
 """Judging by silence: each limit from both sides, and never while there is better evidence."""
 
+import re
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 import pytest
 
-from tests.fakes.objects import FAILED_BY_POLICY, a_pod, terminated, unschedulable, waiting
+from tests.fakes.objects import FAILED_BY_POLICY, terminated, unschedulable, waiting
 from tests.integration.operator.plane import Plane
 from tests.scenario import BotInTheMaking, Scenario, heartbeat_of, move
 from usher_models.db.bots import Bot
@@ -102,6 +104,35 @@ async def test_a_bot_that_never_started_fails_with_its_pods_own_reason(plane: Pl
     detail = (await given.story(bot))[-1].detail
     assert (detail["container"], detail["events"]) == ("ImagePullBackOff", ["Failed: no such image"])
     assert detail["termination_message"] == "Back-off pulling usher.dev/bot:dev"
+
+
+async def test_heartbeat_lost_says_when_the_last_one_came_how_the_node_is_and_what_the_bot_logged(
+    plane: Plane, given: Scenario
+) -> None:
+    bot = await active(given, 125)
+    plane.in_kubernetes(bot, pod={"conditions": [{"type": "Ready", "status": "False"}]})
+    plane.kube.logs_of_pods[f"{bot.job_name}-abcde"] = "joining\nTypeError: page is null\n"
+    await plane.tick()
+    failed, line = await given.fresh(bot), (await given.story(bot))[-1]
+    assert re.fullmatch(
+        r"The bot stopped sending heartbeats\. The last one came 12[5-9] s before, at \d\d:\d\d:\d\d UTC\."
+        r" Its node node-1 is not ready\.",
+        failed.message,
+    )
+    assert line.detail["log"] == "joining\nTypeError: page is null\n"
+    assert datetime.fromisoformat(line.detail["last_heartbeat_at"]).tzinfo is not None
+
+
+async def test_a_bot_without_a_pod_fails_with_what_kept_kubernetes_from_creating_it(
+    plane: Plane, given: Scenario
+) -> None:
+    bot = plane.in_kubernetes(await reserved(given, 301))
+    plane.kube.pod_gone(bot.job_name)
+    refusal = 'pods "bot" is forbidden: no PriorityClass with name no-such-class was found'
+    plane.kube.events_of_pods[bot.job_name] = [{"reason": "FailedCreate", "message": refusal}]
+    await plane.tick()
+    assert (await given.fresh(bot)).message == f"The bot's pod never reported that it started: {refusal}."
+    assert (await given.story(bot))[-1].detail["events"] == [f"FailedCreate: {refusal}"]
 
 
 async def test_a_pod_that_found_no_node_says_so(plane: Plane, given: Scenario) -> None:
@@ -313,9 +344,8 @@ async def test_last_words_with_a_character_that_cannot_be_stored_hold_up_nobody(
         plane.in_kubernetes(bot)
     plane.kube.finish(odd.job_name, condition=FAILED_BY_POLICY, state=terminated(1, message="\x00 core dumped"))
     plane.kube.finish(plain.job_name, condition=FAILED_BY_POLICY, state=terminated(1))
-    pod = a_pod(silent.job_name, state=terminated(2, message="a\x00"))
-    plane.kube.pods["bots", silent.job_name] = pod
-    plane.kube.events_of_pods[pod["metadata"]["name"]] = [{"reason": "Killing", "message": "\x00"}]
+    plane.kube.events_of_pods[f"{silent.job_name}-abcde"] = [{"reason": "Killing", "message": "\x00"}]
+    plane.kube.logs_of_pods[f"{silent.job_name}-abcde"] = "a\x00"
     await plane.tick()
     found: list[Bot] = [await given.fresh(bot) for bot in (odd, plain, silent)]
     assert [bot.reason for bot in found] == ["exit_code_1", "exit_code_1", "heartbeat_lost"]

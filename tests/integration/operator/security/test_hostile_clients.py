@@ -26,10 +26,12 @@ from tests.scenario import Scenario, pod_of
 from usher_models.db.bots import Bot
 from usher_models.wire import BODY_MAX_BYTES
 from usher_operator.callbacks import routes
-from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
+from usher_operator.callbacks.cluster_keys import KeyRing
+from usher_operator.callbacks.pod_token import TokenVerifier
 from usher_operator.callbacks.routes import Callbacks
 from usher_operator.http import server
 from usher_operator.http.server import listening
+from usher_operator.lifecycle.termination import Termination
 from usher_operator.processes.serve import public_api
 
 PREFIX = "/bots/internal/callback"
@@ -96,7 +98,7 @@ async def serving(given: Scenario, **fields: Any) -> AsyncIterator[Serve]:
 
     verifier = TokenVerifier(
         KeyRing(fetch, clock=FakeClock()),
-        issuer=ISSUER,
+        issuers=(ISSUER,),
         audience=AUDIENCE,
         namespaces=("bots",),
         service_account=SERVICE_ACCOUNT,
@@ -104,7 +106,9 @@ async def serving(given: Scenario, **fields: Any) -> AsyncIterator[Serve]:
     settings = some_settings(
         bind_host="127.0.0.1", shutdown_timeout_s=0.1, admin_api_key=SecretStr(ADMIN_KEY), **fields
     )
-    callbacks = Callbacks(database=given.database, verifier=verifier, heartbeat_interval_s=30).application()
+    callbacks = Callbacks(
+        database=given.database, verifier=verifier, heartbeat_interval_s=30, termination=Termination(FakeKube())
+    ).application()
     api = public_api(settings, database=given.database, publisher=RecordingPublisher(), kube=FakeKube())
     key = await key_of(given, await given.a_user())
     async with listening(callbacks, 0, settings=settings) as one, listening(api, 0, settings=settings) as other:
@@ -158,7 +162,7 @@ async def test_a_slow_head_is_given_up(given: Scenario, bot: Bot, monkeypatch: p
 @pytest.mark.parametrize("port", ["callbacks", "api"])
 async def test_a_slow_body_is_given_up(serve: Serve, bot: Bot, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(routes, "BODY_TIMEOUT_S", 0.1)
-    monkeypatch.setattr("usher_operator.api.framework.route.BODY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("usher_operator.api.framework.dispatch.BODY_TIMEOUT_S", 0.1)
     heads = {
         "callbacks": serve.head(bot, length=50),
         "api": f"POST /bots HTTP/1.1\r\nHost: x\r\nX-API-Key: {serve.key}\r\nContent-Length: 50\r\n\r\n",

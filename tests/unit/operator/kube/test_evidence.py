@@ -12,6 +12,7 @@ from tests.fakes.objects import (
     COMPLETE,
     DEADLINE,
     FAILED_BY_POLICY,
+    NOW,
     Json,
     a_job,
     a_pod,
@@ -21,7 +22,16 @@ from tests.fakes.objects import (
     unschedulable,
     waiting,
 )
-from usher_operator.kube.evidence import hopeless_image, last_words, verdict, waiting_reason
+from usher_operator.kube.evidence import (
+    hopeless_image,
+    last_words,
+    node_of,
+    refusal_of_pod,
+    start_of,
+    taken_away,
+    verdict,
+    waiting_reason,
+)
 
 ENDINGS = [
     pytest.param(COMPLETE, {"state": terminated(0)}, "exited_zero", 0, id="exit code 0"),
@@ -48,7 +58,7 @@ ENDINGS = [
     pytest.param(
         FAILED_BY_POLICY,
         {"state": terminated(137), "conditions": [disrupted("PreemptionByScheduler")]},
-        "evicted",
+        "preempted",
         137,
         id="preempted",
     ),
@@ -66,6 +76,7 @@ ENDINGS = [
     pytest.param(DEADLINE, None, "deadline_exceeded", None, id="active deadline"),
     pytest.param(DEADLINE, {"state": terminated(143)}, "deadline_exceeded", 143, id="active deadline, pod seen"),
     pytest.param(BACKOFF_LIMIT, None, "job_failed", None, id="failed, its pod is gone"),
+    pytest.param(FAILED_BY_POLICY, None, "exit_code_1", 1, id="failed by its exit code, its pod is gone"),
     pytest.param(BACKOFF_LIMIT, {"phase": "Failed"}, "job_failed", None, id="failed, its container was never seen"),
 ]
 
@@ -92,8 +103,148 @@ def test_a_finished_job_says_how_the_bot_ended(
     ],
 )
 def test_a_job_that_has_not_ended_proves_nothing(job: Json) -> None:
-    # Not even with a pod that has ended: the Job controller has not spoken yet.
-    assert verdict(job, a_pod("bot-1", state=terminated(1))) is None
+    assert verdict(job, a_pod("bot-1", state=running())) is None
+    assert verdict(job, None) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (terminated(9), "exit_code_9"),
+        (terminated(0), "exited_zero"),
+        (terminated(137, reason="OOMKilled"), "oom_killed"),
+    ],
+)
+def test_a_bots_container_that_ended_says_how_though_a_sidecar_keeps_the_job_running(state: Json, reason: str) -> None:
+    pod = a_pod("bot-1", state=state)
+    pod["status"]["containerStatuses"].append({"name": "sidecar", "state": running()})
+    found = verdict(a_job(), pod)
+    assert found is not None
+    assert (found.reason, "job" in found.detail) == (reason, False)
+
+
+def test_an_init_container_that_failed_is_named_with_its_exit_code() -> None:
+    pod = a_pod("bot-1", phase="Failed")
+    pod["status"]["initContainerStatuses"] = [
+        {"name": "fine", "state": terminated(0)},
+        {"name": "fetch-profile", "state": terminated(7)},
+    ]
+    found = verdict(a_job(condition=BACKOFF_LIMIT), pod)
+    assert found is not None
+    message = "The init container fetch-profile of the bot's pod ended with exit code 7."
+    assert (found.reason, found.message) == ("init_container_failed", message)
+
+
+def test_without_a_pod_the_exit_code_is_read_from_the_jobs_condition() -> None:
+    found = verdict(a_job(condition=FAILED_BY_POLICY), None)
+    assert found is not None
+    assert (found.reason, found.exit_code) == ("exit_code_1", 1)
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("Pod bots/bot-1-abcde has condition DisruptionTarget matching FailJob rule at index 0", "evicted"),
+        ("Container sidecar for pod bots/bot-1-abcde failed with exit code 4 matching FailJob rule", "job_failed"),
+    ],
+)
+def test_without_a_pod_the_jobs_condition_says_what_it_can(message: str, reason: str) -> None:
+    found = verdict(a_job(condition=FAILED_BY_POLICY | {"message": message}), None)
+    assert found is not None
+    assert found.reason == reason
+
+
+@pytest.mark.parametrize("exit_code", [0, 137, 143])
+def test_a_pod_that_was_deleted_is_no_bot_that_ended_by_itself(exit_code: int) -> None:
+    pod = a_pod("bot-1", state=terminated(exit_code), deleting=True)
+    for condition in (COMPLETE if exit_code == 0 else BACKOFF_LIMIT, None):
+        found = verdict(a_job(condition=condition), pod)
+        assert found is not None
+        assert found.reason == "pod_deleted"
+
+
+def test_a_bot_that_crashed_before_its_pod_was_deleted_has_crashed() -> None:
+    found = verdict(a_job(condition=BACKOFF_LIMIT), a_pod("bot-1", state=terminated(9), deleting=True))
+    assert found is not None
+    assert found.reason == "exit_code_9"
+
+
+def test_a_pod_that_goes_with_its_finished_job_was_not_deleted_before() -> None:
+    job = a_job(condition=COMPLETE)
+    job["metadata"]["deletionTimestamp"] = NOW
+    found = verdict(job, a_pod("bot-1", state=terminated(0), deleting=True))
+    assert found is not None
+    assert found.reason == "exited_zero"
+
+
+SUSPENDED = a_job(condition={"type": "Suspended", "status": "True"})
+DELETED_JOB = a_job()
+DELETED_JOB["metadata"]["deletionTimestamp"] = NOW
+
+
+@pytest.mark.parametrize(
+    ("job", "pod", "reason"),
+    [
+        pytest.param(a_job(), {"conditions": [disrupted("EvictionByEvictionAPI")]}, "evicted", id="drained"),
+        pytest.param(a_job(), {"conditions": [disrupted("PreemptionByScheduler")]}, "preempted", id="preempted"),
+        pytest.param(None, {"conditions": [disrupted("DeletionByTaintManager")]}, "node_lost", id="node lost"),
+        pytest.param(a_job(), {"status_reason": "Evicted"}, "evicted", id="evicted by the kubelet"),
+        pytest.param(a_job(), {"status_reason": "Terminated"}, "node_lost", id="node shut down"),
+        pytest.param(DELETED_JOB, {"deleting": True}, "job_deleted", id="Job deleted"),
+        pytest.param(None, {"deleting": True}, "job_deleted", id="Job gone"),
+        pytest.param(SUSPENDED, {"deleting": True}, "job_suspended", id="Job suspended"),
+        pytest.param(a_job() | {"spec": {"suspend": True}}, {"deleting": True}, "job_suspended", id="about to be"),
+        pytest.param(a_job(condition=DEADLINE), {"deleting": True}, "deadline_exceeded", id="deadline"),
+        pytest.param(a_job(), {"deleting": True}, "pod_deleted", id="pod deleted"),
+        pytest.param(a_job(), {}, None, id="nothing is said"),
+    ],
+)
+def test_kubernetes_shows_who_terminated_a_bot(job: Json | None, pod: Json, reason: str | None) -> None:
+    assert taken_away(job, a_pod("bot-1", state=running(), **pod)) == reason
+
+
+@pytest.mark.parametrize(
+    ("pod", "stage", "reason", "words"),
+    [
+        (
+            a_pod("bot-1", state=waiting("ImagePullBackOff", 'Back-off pulling image "x": not found')),
+            "pulling",
+            "image_pull_retrying",
+            'ImagePullBackOff: Back-off pulling image "x": not found',
+        ),
+        (a_pod("bot-1", state=waiting("ContainerCreating")), "pulling", None, ""),
+        (a_pod("bot-1", conditions=[unschedulable()]), "scheduling", "unschedulable", "3 Insufficient memory"),
+        (a_pod("bot-1", state=waiting("CreateContainerConfigError")), "pulling", "container_blocked", "ConfigError"),
+    ],
+)
+def test_a_pod_that_does_not_run_yet_says_how_far_it_is(pod: Json, stage: str, reason: str | None, words: str) -> None:
+    start = start_of(pod)
+    assert start is not None
+    assert (start.stage, start.reason) == (stage, reason)
+    assert words in (start.message or "")
+
+
+@pytest.mark.parametrize("pod", [None, a_pod("bot-1"), a_pod("bot-1", state=running())])
+def test_nothing_is_said_of_a_pod_that_runs_or_is_unknown(pod: Json | None) -> None:
+    assert start_of(pod) is None
+
+
+@pytest.mark.parametrize(
+    ("conditions", "sentence"),
+    [
+        ([{"type": "Ready", "status": "True"}], "Its node node-1 is ready."),
+        ([{"type": "Ready", "status": "False"}], "Its node node-1 is not ready."),
+        ([], None),
+    ],
+)
+def test_a_running_pod_says_whether_its_node_is_ready(conditions: list[Json], sentence: str | None) -> None:
+    assert node_of(a_pod("bot-1", state=running(), conditions=conditions)) == sentence
+
+
+def test_the_jobs_events_say_why_there_is_no_pod() -> None:
+    told = [{"reason": "FailedCreate", "message": "exceeded quota: pods=10"}, {"reason": "Other", "message": "x"}]
+    assert refusal_of_pod(last_words(None, told)) == "exceeded quota: pods=10"
+    assert refusal_of_pod(last_words(None, [])) is None
 
 
 def test_another_container_of_the_pod_proves_nothing() -> None:

@@ -9,6 +9,8 @@ from usher_models.db.bots import Bot
 from usher_models.errors import KubernetesUnavailable
 from usher_operator.reconcile.snapshot import take
 
+OURS = "installation-1"
+
 
 def a_live_bot(number: int) -> Bot:
     return a_bot_row(
@@ -28,23 +30,22 @@ def a_cluster() -> FakeKube:
 
 
 async def test_what_succeeded_is_seen_only_where_the_row_lives_on() -> None:
-    taken = await take(a_cluster(), ("bots",), [a_live_bot(1), a_live_bot(3)])
-    assert taken is not None
+    taken = await take(a_cluster(), ("bots",), [a_live_bot(1), a_live_bot(3)], installation=OURS)
     seen = {("bots", "bot-1"), ("bots", "bot-2"), ("bots", "bot-3")}
     assert taken.jobs.keys() == seen
     assert taken.pods.keys() == seen
 
 
 async def test_what_is_not_there_is_asked_for_and_stays_missing() -> None:
-    taken = await take(a_cluster(), ("bots",), [a_live_bot(9)])
-    assert taken is not None
+    taken = await take(a_cluster(), ("bots",), [a_live_bot(9)], installation=OURS)
     assert ("bots", "bot-9") not in taken.jobs
 
 
-async def test_a_job_that_cannot_be_asked_for_makes_the_whole_picture_unknown() -> None:
+async def test_a_bot_whose_job_cannot_be_asked_for_is_unknown_and_the_others_are_not() -> None:
     kube = a_cluster()
     kube.fail("get_job", KubernetesUnavailable())
-    assert await take(kube, ("bots",), [a_live_bot(3)]) is None
+    taken = await take(kube, ("bots",), [a_live_bot(3), a_live_bot(1)], installation=OURS)
+    assert (taken.covers(a_live_bot(3)), taken.covers(a_live_bot(1))) == (False, True)
 
 
 async def test_a_request_that_shows_the_end_is_seen_only_where_the_row_lives_on() -> None:
@@ -54,18 +55,38 @@ async def test_a_request_that_shows_the_end_is_seen_only_where_the_row_lives_on(
         kube.status(name)["phase"] = phase
     odd = replace(a_live_bot(1), request_name="odd", request_uid="odd", job_created_at=None)
     gone = replace(odd, request_name="gone", request_uid="gone")
-    taken = await take(kube, ("bots",), [odd, gone])
-    assert taken is not None
+    taken = await take(kube, ("bots",), [odd, gone], installation=OURS)
     assert taken.request_uids == {"runs", "odd"}
 
 
-async def test_a_request_that_cannot_be_asked_for_makes_the_whole_picture_unknown() -> None:
+async def test_a_bot_whose_request_cannot_be_asked_for_is_unknown() -> None:
     kube = a_cluster()
     kube.fail("get_request", KubernetesUnavailable())
-    assert await take(kube, ("bots",), [replace(a_live_bot(1), request_name="r", request_uid="u")]) is None
+    bot = replace(a_live_bot(1), request_name="r", request_uid="u")
+    assert not (await take(kube, ("bots",), [bot], installation=OURS)).covers(bot)
 
 
 async def test_jobs_of_namespaces_that_are_not_served_are_not_asked_for() -> None:
     kube = a_cluster()
     kube.fail("get_job", KubernetesUnavailable())
-    assert await take(kube, ("elsewhere",), [a_live_bot(3)]) is not None
+    taken = await take(kube, ("elsewhere",), [a_live_bot(3)], installation=OURS)
+    assert taken.namespaces == {"elsewhere"}
+    assert not taken.covers(a_live_bot(3))
+
+
+async def test_a_namespace_that_cannot_be_listed_takes_nothing_from_the_others() -> None:
+    kube = a_cluster()
+    kube.forbidden.add("gone")
+    taken = await take(kube, ("gone", "bots"), [a_live_bot(1)], installation=OURS)
+    assert taken.namespaces == {"bots"}
+    assert taken.covers(a_live_bot(1))
+    assert not taken.covers(replace(a_live_bot(1), request_namespace="gone"))
+
+
+async def test_what_another_installation_owns_is_not_seen() -> None:
+    kube = a_cluster()
+    for objects in (kube.jobs, kube.pods):
+        objects["bots", "bot-1"]["metadata"]["labels"]["usher.dev/installation"] = "installation-2"
+        objects["bots", "bot-2"]["metadata"]["labels"]["usher.dev/installation"] = OURS
+    taken = await take(kube, ("bots",), [a_live_bot(1)], installation=OURS)
+    assert taken.jobs.keys() == taken.pods.keys() == {("bots", "bot-2")}

@@ -11,6 +11,7 @@ from tests.fakes.objects import (
     DEADLINE,
     FAILED_BY_POLICY,
     disrupted,
+    running,
     terminated,
 )
 from tests.integration.operator.plane import Plane
@@ -51,6 +52,24 @@ ENDINGS = [
     ),
     pytest.param(DEADLINE, {}, Status.FAILED, "deadline_exceeded", id="deadline"),
     pytest.param(BACKOFF_LIMIT, {}, Status.FAILED, "job_failed", id="failed, pod gone"),
+    pytest.param(FAILED_BY_POLICY, {}, Status.FAILED, "exit_code_1", id="exit code 1, pod gone with a TTL of 0"),
+    pytest.param(
+        COMPLETE,
+        {"state": terminated(0), "conditions": [disrupted("EvictionByEvictionAPI")]},
+        Status.FAILED,
+        "evicted",
+        id="evicted, and ended with 0",
+    ),
+    pytest.param(
+        FAILED_BY_POLICY,
+        {"state": terminated(143), "conditions": [disrupted("PreemptionByScheduler")]},
+        Status.FAILED,
+        "preempted",
+        id="preempted",
+    ),
+    pytest.param(
+        BACKOFF_LIMIT, {"state": terminated(143), "deleting": True}, Status.FAILED, "pod_deleted", id="pod deleted"
+    ),
 ]
 
 
@@ -138,7 +157,8 @@ async def test_a_pod_that_cannot_be_read_leaves_the_jobs_own_word(plane: Plane, 
     job = plane.kube.finish(bot.job_name, condition=FAILED_BY_POLICY, state=terminated(7))
     plane.kube.fail("list_pods", KubernetesUnavailable())
     await plane.finished_job.close(job)
-    assert (await given.fresh(bot)).reason == "job_failed"
+    # The Job's condition names the exit code.
+    assert (await given.fresh(bot)).reason == "exit_code_1"
 
 
 async def test_with_the_database_away_the_watch_leaves_it_to_the_sweep(
@@ -151,11 +171,51 @@ async def test_with_the_database_away_the_watch_leaves_it_to_the_sweep(
         await plane.finished_job.close(job)
 
 
-async def test_the_job_is_deleted_so_that_no_second_pod_comes(plane: Plane, given: Scenario) -> None:
+@SEEN
+async def test_a_finished_job_stays_until_its_ttl_for_the_sake_of_its_log(
+    plane: Plane, given: Scenario, see: See
+) -> None:
     bot = plane.in_kubernetes(await given.a_bot().with_job().active())
-    plane.kube.finish(bot.job_name, condition=FAILED_BY_POLICY, state=terminated(1))
+    await see(plane, plane.kube.finish(bot.job_name, condition=FAILED_BY_POLICY, state=terminated(1)))
+    assert (await given.fresh(bot)).status is Status.FAILED
+    await plane.tick(after=10 * plane.settings.orphan_grace_s)
+    assert ("bots", bot.job_name) in plane.kube.jobs
+
+
+async def test_a_sidecar_that_never_ends_does_not_hide_how_the_bot_ended(plane: Plane, given: Scenario) -> None:
+    bot = plane.in_kubernetes(await given.a_bot().with_job().active().beating())
+    pod = plane.kube.run_pod(bot.job_name, state=terminated(9))
+    pod["status"]["containerStatuses"].append({"name": "sidecar", "state": running()})
     await plane.tick()
+    ended = await given.fresh(bot)
+    assert (ended.status, ended.reason) == (Status.FAILED, "exit_code_9")
+    # The sidecar would keep it running.
     assert plane.kube.jobs == {}
+
+
+async def test_an_init_container_that_failed_is_named(plane: Plane, given: Scenario) -> None:
+    bot = plane.in_kubernetes(await given.a_bot().with_job())
+    plane.kube.finish(bot.job_name, condition=BACKOFF_LIMIT, phase="Failed")
+    pod = plane.kube.pods["bots", bot.job_name]
+    pod["status"]["initContainerStatuses"] = [{"name": "fetch-profile", "state": terminated(7)}]
+    await plane.tick()
+    ended = await given.fresh(bot)
+    assert (ended.status, ended.reason) == (Status.FAILED, "init_container_failed")
+    assert ended.message == "The init container fetch-profile of the bot's pod ended with exit code 7."
+
+
+async def test_a_bot_whose_job_was_suspended_has_ended(plane: Plane, given: Scenario) -> None:
+    bot = plane.in_kubernetes(await given.a_bot().with_job().active().beating())
+    waits = plane.in_kubernetes(await given.a_bot().with_job())
+    for each in (bot, waits):
+        job = plane.kube.jobs["bots", each.job_name]
+        job["status"] = {"conditions": [{"type": "Suspended", "status": "True"}]}
+        plane.kube.pod_gone(each.job_name)
+    await plane.tick()
+    await plane.tick(after=plane.settings.reconcile_interval_s)
+    assert (await given.fresh(bot)).reason == "job_suspended"
+    # A queue of the cluster may suspend a Job until there is room for it.
+    assert (await given.fresh(waits)).status is Status.RESERVED
 
 
 async def test_evidence_does_not_move_what_somebody_else_ended(plane: Plane, given: Scenario) -> None:

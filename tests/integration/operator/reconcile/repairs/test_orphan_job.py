@@ -42,23 +42,54 @@ async def test_a_job_whose_meeting_is_over_is_deleted_after_its_grace(plane: Pla
     assert plane.kube.jobs == {}
 
 
-@pytest.mark.parametrize("label", ["4711", "", "x"])
-async def test_a_job_of_no_meeting_is_deleted_after_its_grace(plane: Plane, given: Scenario, label: str) -> None:
-    bot = plane.in_kubernetes(await given.a_bot().with_job())
-    plane.kube.jobs["bots", bot.job_name]["metadata"]["labels"]["usher.dev/meeting-id"] = label
-    await plane.tick()
-    await plane.tick(after=grace(plane))
-    assert plane.kube.jobs == {}
-
-
-async def test_the_job_of_another_database_is_deleted_though_a_meeting_of_that_id_lives(
-    plane: Plane, given: Scenario
-) -> None:
+async def a_rowless_job(plane: Plane, given: Scenario) -> str:
+    """The name of a Job whose row is gone, as after a restore; its BotRequest is there."""
     bot = plane.in_kubernetes(await given.a_bot().with_job().active())
-    plane.kube.jobs["bots", bot.job_name]["metadata"]["annotations"]["usher.dev/connection-id"] = "another"
+    await given.execute("DELETE FROM usher.bots WHERE meeting_id = :id", id=bot.meeting_id)
+    plane.kube.status(str(bot.request_name))["phase"] = "completed"
+    return bot.job_name
+
+
+async def outlast(plane: Plane) -> None:
     await plane.tick()
     await plane.tick(after=grace(plane))
+
+
+async def test_a_job_without_a_row_stays_as_long_as_its_request_does(plane: Plane, given: Scenario) -> None:
+    name = await a_rowless_job(plane, given)
+    plane.kube.jobs["bots", name]["metadata"]["ownerReferences"][0]["uid"] = "still-there"
+    plane.kube.apply(a_botrequest("other", uid="still-there", status={"phase": "failed"}))
+    plane.kube.status("other")["phase"] = "active"
+    await outlast(plane)
+    assert ("bots", name) in plane.kube.jobs
+
+
+async def test_a_job_without_a_row_whose_request_is_gone_is_deleted(plane: Plane, given: Scenario) -> None:
+    await a_rowless_job(plane, given)
+    plane.kube.requests.clear()
+    await outlast(plane)
     assert plane.kube.jobs == {}
+
+
+@pytest.mark.parametrize("installation", ["another", None])
+async def test_a_job_that_this_installation_did_not_make_is_never_deleted(
+    plane: Plane, given: Scenario, installation: str | None
+) -> None:
+    name = await a_rowless_job(plane, given)
+    plane.kube.requests.clear()
+    labels = plane.kube.jobs["bots", name]["metadata"]["labels"]
+    labels.pop("usher.dev/installation")
+    labels |= {"usher.dev/installation": installation} if installation else {}
+    await outlast(plane)
+    assert ("bots", name) in plane.kube.jobs
+    assert plane.kube.writes == []
+
+
+async def test_a_row_that_cannot_be_read_keeps_its_job(plane: Plane, given: Scenario) -> None:
+    bot = plane.in_kubernetes(await given.a_bot().with_job().active())
+    await given.execute("UPDATE meetings SET status = 'needs_help' WHERE id = :id", id=bot.meeting_id)
+    await outlast(plane)
+    assert ("bots", bot.job_name) in plane.kube.jobs
 
 
 async def test_a_finished_job_stays_for_its_logs(plane: Plane, given: Scenario) -> None:
@@ -198,6 +229,15 @@ async def test_a_request_deleted_with_its_job_closes_the_row(plane: Plane, given
     ended = await given.fresh(bot)
     assert (ended.status, ended.reason) == (Status.FAILED, "request_deleted")
     assert await given.slots_held(user) == 0
+
+
+async def test_a_reservation_whose_job_exists_is_not_ended_as_unstarted(plane: Plane, given: Scenario) -> None:
+    bot = plane.in_kubernetes(await given.a_bot())
+    del plane.kube.requests["bots", str(bot.request_name)]
+    await plane.tick()
+    await plane.tick(after=interval(plane))
+    asked = await given.fresh(bot)
+    assert (asked.status, asked.desired) == (Status.RESERVED, Desired.LEAVE)
 
 
 async def test_a_request_deleted_before_anything_ran_is_completed(plane: Plane, given: Scenario) -> None:

@@ -1,6 +1,9 @@
 """When stale bots may be failed, and when the fault is more likely Usher's own."""
 
+from dataclasses import replace
+
 import pytest
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
 from tests.fakes.clock import FakeClock
@@ -94,3 +97,42 @@ def test_a_new_leader_fails_no_bot_before_every_bot_had_the_time_to_report(guard
     assert not guard.may_fail(Fleet(stale=1, live=100))
     clock.advance(1)
     assert guard.may_fail(Fleet(stale=1, live=100))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_a_small_fleet_that_is_late_as_a_whole_may_not_be_failed_for_a_while(
+    guard: Brownout, clock: FakeClock, size: int
+) -> None:
+    late = Fleet(live=size, stale=0, reporting=size, late=size)
+    assert not guard.may_fail(late)
+    clock.advance(guard.settings.brownout_small_fleet_s - 1)
+    assert not guard.may_fail(replace(late, stale=size))
+    clock.advance(1)
+    assert guard.may_fail(replace(late, stale=size))
+    # What it lets fail does not begin another one.
+    clock.advance(1)
+    assert guard.may_fail(Fleet(live=0, stale=0))
+
+
+@pytest.mark.parametrize(
+    "fleet",
+    [
+        pytest.param(Fleet(live=2, stale=1, reporting=2, late=1), id="one of two reports"),
+        pytest.param(Fleet(live=3, stale=1), id="none has reported yet"),
+        pytest.param(Fleet(live=6, stale=2, reporting=2, late=2), id="no small fleet"),
+    ],
+)
+def test_a_bot_that_died_alone_may_be_failed(guard: Brownout, fleet: Fleet) -> None:
+    assert guard.may_fail(fleet)
+
+
+def test_the_protection_of_small_fleets_can_be_switched_off(guard: Brownout) -> None:
+    guard.settings = guard.settings.model_copy(update={"brownout_small_fleet_s": 0})
+    assert guard.may_fail(Fleet(live=1, stale=1, reporting=1, late=1))
+
+
+def test_a_brownout_is_shown_by_its_metric(guard: Brownout, clock: FakeClock) -> None:
+    assert guard.may_fail(Fleet(live=100, stale=2))
+    assert REGISTRY.get_sample_value("usher_brownout_active") == 0
+    assert not guard.may_fail(Fleet(live=100, stale=90))
+    assert REGISTRY.get_sample_value("usher_brownout_active") == 1
