@@ -113,7 +113,6 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             database=database,
             kube=kube,
             acts=Acts(
-                kube=kube,
                 commander=commander,
                 ensurer=ensurer,
                 closer=closer,
