@@ -35,8 +35,14 @@ class DatabaseSettings(_Group):
     database_url: SecretStr
     """SQLAlchemy URL of the Postgres database: postgresql+psycopg://user:password@host:5432/name."""
 
-    database_pool_size: Annotated[int, Field(ge=2, le=200)] = 10
+    database_pool_size: Annotated[int, Field(ge=4, le=200)] = 10
     """Most connections one process opens. The sum over all processes must stay below Postgres' max_connections."""
+
+    database_pooler: Literal["none", "session", "transaction"] = "none"
+    """What stands before Postgres: none, or a pooler in mode session or transaction (PgBouncer)."""
+
+    database_session_url: SecretStr = SecretStr("")
+    """With a pooler in mode transaction: the URL of Postgres itself, for leadership, which is a lock of a session."""
 
 
 class RedisSettings(_Group):
@@ -111,8 +117,8 @@ class TokenSettings(_Group):
     token_audience: str = "usher-callback"  # noqa: S105
     """The audience of bots' tokens; no other token of the cluster is accepted."""
 
-    token_issuer: str = ""
-    """The issuer of the cluster's ServiceAccount tokens. Empty: asked from the API server at the start."""
+    token_issuers: Annotated[tuple[str, ...], NoDecode] = ()
+    """Issuers of the cluster's ServiceAccount tokens, comma-separated. Empty: what the API server publishes."""
 
 
 class SilenceSettings(_Group):
@@ -192,6 +198,13 @@ class ApiSettings(_Group):
     admin_api_key: SecretStr = SecretStr("")
     """serve: the key that X-Admin-API-Key must have, at least 16 characters. Empty: the admin API answers 403."""
 
+    gateway_secret: SecretStr = SecretStr("")
+    """serve: the INTERNAL_API_SECRET of Vexa's gateways, which then check keys here. They read changes of status on the
+    Redis of `redis_url`, whose user publishes on bm:meeting:* and u:*. Empty: gateways get 503."""
+
+    media_upstream: str = ""
+    """serve: the URL of the service that answers for transcripts, recordings and chat. Empty: these routes are 501."""
+
 
 class WebhookSettings(_Group):
     """Webhooks of users."""
@@ -207,7 +220,10 @@ class ServerSettings(_Group):
     """Ports, connections and the shutdown of HTTP servers."""
 
     api_port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    """serve: the public API, health and metrics."""
+    """serve: the public API and health."""
+
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 8083
+    """serve: metrics, for Prometheus only."""
 
     callback_port: Annotated[int, Field(ge=0, le=65535)] = 8081
     """serve: callbacks of bots, for the cluster only."""
@@ -258,6 +274,7 @@ class Settings(
         "allowed_priority_classes",
         "allowed_private_meeting_hosts",
         "allowed_tolerations",
+        "token_issuers",
         "webhook_allowed_hosts",
         mode="before",
     )
@@ -279,13 +296,25 @@ class Settings(
             raise ValueError("must look like postgresql+psycopg://user:password@host:5432/name")
         return value
 
-    @field_validator("admin_api_key")
+    @field_validator("database_session_url")
+    @classmethod
+    def _psycopg_or_empty(cls, value: SecretStr) -> SecretStr:
+        return cls._psycopg(value) if value.get_secret_value() else value
+
+    @field_validator("admin_api_key", "gateway_secret")
     @classmethod
     def _long(cls, value: SecretStr) -> SecretStr:
         secret = value.get_secret_value()
         if secret and (len(secret) < 16 or not (secret.isascii() and secret.isprintable())):
             raise ValueError("must have at least 16 printable ASCII characters, or be empty")
         return value
+
+    @field_validator("media_upstream")
+    @classmethod
+    def _http(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must look like http://service:8080, or be empty")
+        return value.rstrip("/")
 
     @field_validator("bot_redis_secret")
     @classmethod
@@ -308,6 +337,11 @@ class Settings(
             raise ValueError(
                 f"{ENV_PREFIX}HEARTBEAT_TIMEOUT_S must be at least twice {ENV_PREFIX}HEARTBEAT_INTERVAL_S,"
                 " or one lost heartbeat kills a healthy bot"
+            )
+        if self.database_pooler == "transaction" and not self.database_session_url.get_secret_value():
+            raise ValueError(
+                f"{ENV_PREFIX}DATABASE_POOLER=transaction needs {ENV_PREFIX}DATABASE_SESSION_URL, the URL of Postgres"
+                " itself: leadership is a lock of a session, which a pooler in transaction mode does not keep"
             )
         if self.bot_redis_secret.get_secret_value() and not self.redis_url.get_secret_value():
             raise ValueError(

@@ -26,7 +26,8 @@ from tests.scenario import Scenario, pod_of
 from usher_models.db.bots import Bot
 from usher_models.wire import BODY_MAX_BYTES
 from usher_operator.callbacks import routes
-from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
+from usher_operator.callbacks.cluster_keys import KeyRing
+from usher_operator.callbacks.pod_token import TokenVerifier
 from usher_operator.callbacks.routes import Callbacks
 from usher_operator.http import server
 from usher_operator.http.server import listening
@@ -97,7 +98,7 @@ async def serving(given: Scenario, **fields: Any) -> AsyncIterator[Serve]:
 
     verifier = TokenVerifier(
         KeyRing(fetch, clock=FakeClock()),
-        issuer=ISSUER,
+        issuers=(ISSUER,),
         audience=AUDIENCE,
         namespaces=("bots",),
         service_account=SERVICE_ACCOUNT,
@@ -161,7 +162,7 @@ async def test_a_slow_head_is_given_up(given: Scenario, bot: Bot, monkeypatch: p
 @pytest.mark.parametrize("port", ["callbacks", "api"])
 async def test_a_slow_body_is_given_up(serve: Serve, bot: Bot, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(routes, "BODY_TIMEOUT_S", 0.1)
-    monkeypatch.setattr("usher_operator.api.framework.route.BODY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("usher_operator.api.framework.dispatch.BODY_TIMEOUT_S", 0.1)
     heads = {
         "callbacks": serve.head(bot, length=50),
         "api": f"POST /bots HTTP/1.1\r\nHost: x\r\nX-API-Key: {serve.key}\r\nContent-Length: 50\r\n\r\n",
