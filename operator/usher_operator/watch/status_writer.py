@@ -150,8 +150,7 @@ def _log_refused(bot: Bot, error: WriteRefused) -> None:
 
 def event_for(bot: Bot, *, now: datetime) -> Json | None:
     """The Event that accompanies this status, or None."""
-    # The sweep posts the Event about a pod that cannot run (`reconcile/repairs/blocked_start`).
-    waits = bot.status is Status.RESERVED and bot.reason == Reason.JOB_CREATE_FORBIDDEN
+    waits = bot.status is Status.RESERVED and bot.reason != Reason.REQUESTED
     if not (waits or _is_awaited(bot)):
         return None
     return events.event(
