@@ -46,6 +46,7 @@ lock: $(UV) ## Lock every dependency anew, by hash (locks/*.txt)
 	compile pyproject.toml --all-extras --group dev --output-file locks/dev.txt; \
 	compile pyproject.toml --extra operator --constraint locks/dev.txt --output-file locks/operator.txt; \
 	compile pyproject.toml --extra bot --constraint locks/dev.txt --output-file locks/bot.txt; \
+	compile pyproject.toml --extra browser --constraint locks/dev.txt --output-file locks/browser.txt; \
 	echo 'hatchling>=1.27' | compile - --constraint locks/dev.txt --output-file locks/build.txt; \
 	echo 'cyclonedx-bom>=7' | compile - --output-file locks/sbom.txt
 
@@ -85,6 +86,12 @@ integration: install ## Tests on a real Postgres and Redis of their own (about 2
 integration-hostile: install ## A quick part of it for a role with hostile settings, through PgBouncer (about a minute)
 	@$(RUN) dev.stores up --hostile
 	@USHER_TEST_HOSTILE=1 $(RUN) pytest $(HOSTILE_TESTS) --quiet --durations 5 --numprocesses 2
+
+.PHONY: browser
+browser: install ## The browser driver in a real Chromium and a real conference (about 8 minutes; at first 4 more)
+	@$(RUN) dev.conference up
+	@# Most of a test here is waiting for a page, so three at a time are no more work for two cores than they can do.
+	@$(RUN) pytest tests/browser --quiet --timeout 200 --durations 5 --numprocesses 3
 
 .PHONY: e2e
 e2e: install ## Tests on a real cluster (about 8 minutes; the first time about 15 more for building it)
@@ -179,6 +186,7 @@ down: ## Stop the development cluster and keep its data
 purge: ## Remove the development cluster with its data, and the test stores
 	@$(RUN_ANYWHERE) dev.cluster down --purge
 	@$(RUN_ANYWHERE) dev.stores down
+	@$(RUN_ANYWHERE) dev.conference down
 
 .PHONY: status
 status: ## What of the development cluster runs

@@ -47,6 +47,7 @@ SET_BY_THE_CHART = frozenset(
         "database_url",
         "default_driver",
         "legacy_statuses",
+        "metrics_port",
         "namespaces",
         "operate_port",
         "stale_checks_enabled",

@@ -51,6 +51,7 @@ from usher_models.states import HOLDS_SLOT, Reason, Source, Stage, Status
 TABLES = (
     "users",
     "api_tokens",
+    "usher.api_keys",
     "meetings",
     "meeting_sessions",
     "usher.bots",

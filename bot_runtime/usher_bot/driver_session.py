@@ -1,7 +1,7 @@
-"""The driver's side of a life: into the meeting, configured while there, and out again.
+"""The driver's side of a run: into the meeting, configured while there, and out again.
 
-The visit translates what the driver does into the bot's state and its milestones, and what the driver raises into an
-outcome whose detail is bounded and free of secrets. Made with the life; `make` runs once.
+The session translates what the driver does into the bot's state and its milestones, and what the driver raises into an
+outcome whose detail is bounded and free of secrets. `run` is called once.
 """
 
 import asyncio
@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from usher_bot.commands import Inbox
 from usher_bot.drivers.base import Driver, NotJoined
-from usher_bot.exit_codes import Outcome, driver_error
-from usher_bot.heartbeat import Heart
-from usher_bot.milestones import Outbox
+from usher_bot.exit_codes import Outcome, driver_error, outside
+from usher_bot.heartbeat import HeartbeatLoop
+from usher_bot.milestones import Milestones
 from usher_bot.redaction import Redactor
 from usher_bot.state import BotState
 from usher_models.states import Stage, Status
@@ -23,7 +23,7 @@ DETAIL_LENGTH = 1000
 logger = logging.getLogger(__name__)
 
 
-class Visit:
+class DriverSession:
     """One driver in one meeting."""
 
     def __init__(
@@ -31,42 +31,46 @@ class Visit:
         *,
         driver: Driver,
         state: BotState,
-        heart: Heart,
-        outbox: Outbox,
+        heartbeats: HeartbeatLoop,
+        milestones: Milestones,
         inbox: Inbox,
         redactor: Redactor,
     ) -> None:
         self._driver = driver
         self._state = state
-        self._heart = heart
-        self._outbox = outbox
+        self._heartbeats = heartbeats
+        self._milestones = milestones
         self._inbox = inbox
         self._redactor = redactor
         self.in_meeting = asyncio.Event()
 
-    async def make(self) -> Outcome:
-        """Join and stay; how it ended when nobody interfered."""
-        outcome = await self._make()
+    async def run(self) -> Outcome:
+        """Join and stay; the driver's own outcome."""
+        outcome = await self._run()
         if outcome.detail is None:
             return outcome
         return replace(outcome, detail=self._redactor.clean(outcome.detail)[:DETAIL_LENGTH])
 
-    async def _make(self) -> Outcome:
+    async def _run(self) -> Outcome:
         try:
             await self._driver.join(self._report_stage)
             self._report_joined()
             return await self._driver.run()
         except NotJoined as exc:
-            return exc.outcome
+            return outside(exc.outcome)
         except Exception as exc:
             logger.exception("The driver failed.", extra={"action": "driver_failed"})
             return driver_error(f"{type(exc).__name__}: {exc}")
 
+    def explain(self) -> str | None:
+        """What the driver waits for, if that takes long."""
+        return self._state.explain()
+
     def announce_leaving(self) -> None:
-        """From here on the bot is on its way out, and nothing the driver reports brings it back."""
+        """The bot leaves; from now on no report of the driver changes its status."""
         self._state.status = Status.STOPPING
         self._state.stage = Stage.LEAVING
-        self._outbox.stopping()
+        self._milestones.stopping()
 
     async def leave(self) -> None:
         """Get the driver out."""
@@ -75,8 +79,8 @@ class Visit:
         except Exception:
             logger.exception("The driver failed to leave.", extra={"action": "leave_failed"})
 
-    async def obey(self) -> None:
-        """Carry out reconfigurations for ever, one after another."""
+    async def apply_reconfigurations(self) -> None:
+        """Apply reconfigurations for ever, one after another."""
         while True:
             command = await self._inbox.next_reconfiguration()
             if self._state.is_newer(command.generation):
@@ -91,12 +95,12 @@ class Visit:
             return
         if command.generation is not None:
             self._state.applied_generation = command.generation
-        self._heart.beat_now()
+        self._heartbeats.send_now()
 
     def _report_stage(self, stage: Stage) -> None:
         if self._state.status is Status.STARTING and stage is not self._state.stage:
             self._state.stage = stage
-            self._outbox.stage(stage)
+            self._milestones.stage(stage)
             logger.info("The bot is now in stage %s.", stage, extra={"action": "stage_reached", "stage": stage})
 
     def _report_joined(self) -> None:
@@ -105,5 +109,5 @@ class Visit:
         self._state.status = Status.ACTIVE
         self._state.stage = Stage.IN_MEETING
         self.in_meeting.set()
-        self._outbox.joined()
+        self._milestones.joined()
         logger.info("The bot is in the meeting.", extra={"action": "joined"})

@@ -1,14 +1,17 @@
-"""What can go wrong between the bot and the control plane, as one tree.
+"""The errors between the bot and the control plane, as one tree.
 
     BotError
     ├── InvalidSettings            the environment does not describe a bot; exit code 1
     ├── Unreachable                no answer, or one that asks for another try
     ├── NotApplied                 understood and declined; the bot logs it and goes on
     └── Dismissed                  the control plane does not want this bot; exit code 4, nothing more is reported
-        ├── MeetingOver            410
+        ├── MeetingOver            410 meeting_over
         ├── AnotherPodSpeaks       409 another_pod_speaks
-        ├── TokenRefused           401, 403; final after two minutes, because tokens rotate
-        └── ConnectionUnknown      404; final after a minute, because a replica may lag
+        ├── TokenRefused           401 unauthorized, 403 forbidden; final after two minutes, because tokens rotate
+        └── ConnectionUnknown      404 unknown_connection; final after a minute, because a replica may lag
+
+Only a problem of Usher's own dismisses a bot. The same status from anything else, such as the page of an ingress, is
+Unreachable: it says nothing about the meeting.
 
 The docstring of a class is its message for a person.
 """
@@ -46,7 +49,7 @@ class NotApplied(BotError):
 class Dismissed(BotError):
     """The control plane does not want this bot."""
 
-    patience_s: ClassVar[float] = 0.0
+    final_after_s: ClassVar[float] = 0.0
 
 
 class MeetingOver(Dismissed):
@@ -60,10 +63,10 @@ class AnotherPodSpeaks(Dismissed):
 class TokenRefused(Dismissed):
     """The control plane refuses the bot's token."""
 
-    patience_s = 120.0
+    final_after_s = 120.0
 
 
 class ConnectionUnknown(Dismissed):
     """The control plane knows no meeting with this connection id."""
 
-    patience_s = 60.0
+    final_after_s = 60.0

@@ -1,12 +1,13 @@
-"""How a bot's life can end: the exit code, the reason for machines and the sentence for people.
+"""How a bot can end: the exit code, the reason for machines and the sentence for people.
 
 An `Outcome` is made once, where the end is decided, and travels unchanged to the last callback, the termination log
 and the process's exit code.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
+from usher_models.outcomes import ENDINGS
 from usher_models.states import Reason, exit_code_reason
 
 
@@ -18,6 +19,7 @@ class ExitCode(IntEnum):
     NOT_ADMITTED = 2
     UNREACHABLE = 3
     DISMISSED = 4
+    CUT_OFF = 5
 
     @property
     def sentence(self) -> str:
@@ -30,6 +32,7 @@ _CODES = {
     ExitCode.NOT_ADMITTED: "The bot was not let into the meeting.",
     ExitCode.UNREACHABLE: "The control plane never accepted that the bot started.",
     ExitCode.DISMISSED: "The control plane does not want this bot; it ended without a report.",
+    ExitCode.CUT_OFF: "The bot lost the meeting's page, its browser or its connection to the meeting.",
 }
 
 
@@ -40,6 +43,24 @@ class BotReason(StrEnum):
     EVICTED_FROM_MEETING = "evicted_from_meeting"
     ADMISSION_DENIED = "admission_denied"
     ADMISSION_TIMEOUT = "admission_timeout"
+    LEFT_ALONE = "left_alone"
+    NOBODY_CAME = "nobody_came"
+    ONLY_BOTS_LEFT = "only_bots_left"
+    MEETING_SILENT = "meeting_silent"
+    MEETING_NOT_STARTED = "meeting_not_started"
+    MEETING_NOT_FOUND = "meeting_not_found"
+    MEETING_FULL_OR_LOCKED = "meeting_full_or_locked"
+    PASSCODE_NEEDED = "passcode_needed"
+    PASSCODE_WRONG = "passcode_wrong"
+    SIGN_IN_NEEDED = "sign_in_needed"
+    CAPTCHA_SHOWN = "captcha_shown"
+    BLOCKED_BY_PLATFORM = "blocked_by_platform"
+    NETWORK_LOST = "network_lost"
+    PAGE_CRASHED = "page_crashed"
+    PAGE_HUNG = "page_hung"
+    BROWSER_CRASHED = "browser_crashed"
+    BROWSER_FAILED = "browser_failed"
+    UNKNOWN_PAGE = "unknown_page"
     DRIVER_ERROR = "driver_error"
     BOT_SILENT = "bot_silent"
     CONTROL_PLANE_UNREACHABLE = "control_plane_unreachable"
@@ -48,7 +69,7 @@ class BotReason(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How the life ended. `leaves` says that the bot walks out of the meeting rather than the meeting from it."""
+    """How the bot ended. `leaves` says that the bot walks out of the meeting rather than the meeting from it."""
 
     exit_code: int
     reason: str
@@ -57,15 +78,14 @@ class Outcome:
     leaves: bool = False
     reported: bool = True
 
+    @property
+    def message(self) -> str:
+        """The sentence with its detail, for the termination message."""
+        return f"{self.sentence} {self.detail}" if self.detail else self.sentence
+
 
 STOPPED = Outcome(
     exit_code=ExitCode.DONE, reason=Reason.STOPPED, sentence="The bot left because it was asked to.", leaves=True
-)
-MEETING_ENDED = Outcome(exit_code=ExitCode.DONE, reason=BotReason.MEETING_ENDED, sentence="The meeting ended.")
-EVICTED = Outcome(
-    exit_code=ExitCode.DONE,
-    reason=BotReason.EVICTED_FROM_MEETING,
-    sentence="The bot was removed from the meeting.",
 )
 MAX_DURATION = Outcome(
     exit_code=ExitCode.DONE,
@@ -73,31 +93,43 @@ MAX_DURATION = Outcome(
     sentence="The bot left because the meeting reached its maximum duration.",
     leaves=True,
 )
-ADMISSION_DENIED = Outcome(
-    exit_code=ExitCode.NOT_ADMITTED,
-    reason=BotReason.ADMISSION_DENIED,
-    sentence="The bot was refused in the lobby.",
+
+
+def ended(reason: BotReason, *, detail: str | None = None) -> Outcome:
+    """The outcome that the table in `usher_models.outcomes` describes; `detail` must be free of secrets."""
+    ending = ENDINGS[reason]
+    return Outcome(
+        exit_code=ending.exit_code,
+        reason=reason,
+        sentence=ending.sentence,
+        detail=detail,
+        leaves=reason in _LEAVES,
+    )
+
+
+_LEAVES = frozenset(
+    {
+        BotReason.ADMISSION_TIMEOUT,
+        BotReason.LEFT_ALONE,
+        BotReason.NOBODY_CAME,
+        BotReason.ONLY_BOTS_LEFT,
+        BotReason.MEETING_SILENT,
+        BotReason.MEETING_NOT_STARTED,
+    }
 )
-ADMISSION_TIMEOUT = Outcome(
-    exit_code=ExitCode.NOT_ADMITTED,
-    reason=BotReason.ADMISSION_TIMEOUT,
-    sentence="Nobody let the bot into the meeting in time.",
-    leaves=True,
-)
+MEETING_ENDED = ended(BotReason.MEETING_ENDED)
+EVICTED = ended(BotReason.EVICTED_FROM_MEETING)
+ADMISSION_DENIED = ended(BotReason.ADMISSION_DENIED)
+ADMISSION_TIMEOUT = ended(BotReason.ADMISSION_TIMEOUT)
 
 
 def driver_error(detail: str) -> Outcome:
     """The driver failed; `detail` must be free of secrets."""
-    return Outcome(
-        exit_code=ExitCode.FAILED,
-        reason=BotReason.DRIVER_ERROR,
-        sentence="The bot's driver failed.",
-        detail=detail,
-    )
+    return ended(BotReason.DRIVER_ERROR, detail=detail)
 
 
 def unreachable(detail: str) -> Outcome:
-    """Nobody ever accepted `started`; there is nobody to report to."""
+    """`started` was never accepted, so nothing can be reported."""
     return Outcome(
         exit_code=ExitCode.UNREACHABLE,
         reason=BotReason.CONTROL_PLANE_UNREACHABLE,
@@ -110,6 +142,23 @@ def unreachable(detail: str) -> Outcome:
 def dismissed(detail: str) -> Outcome:
     """The control plane told the bot to exit."""
     return Outcome(exit_code=ExitCode.DISMISSED, reason=BotReason.DISMISSED, sentence=detail, reported=False)
+
+
+TERMINATED = Outcome(
+    exit_code=ExitCode.DONE,
+    reason=Reason.TERMINATED,
+    sentence="The bot's process was told to terminate without a request to leave.",
+    leaves=True,
+)
+
+
+def outside(outcome: Outcome) -> Outcome:
+    """The outcome for a bot that was not in its meeting: its exit code never says that all went well. A bot that was
+    asked to leave did so."""
+    if outcome.exit_code != ExitCode.DONE or outcome.reason == Reason.STOPPED:
+        return outcome
+    reason = Reason.EXITED_SILENTLY if outcome.reason == BotReason.MEETING_ENDED else outcome.reason
+    return replace(outcome, exit_code=ExitCode.NOT_ADMITTED, reason=reason)
 
 
 def program_ended(code: int, *, reason: str | None = None, detail: str | None = None) -> Outcome:

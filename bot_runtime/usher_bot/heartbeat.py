@@ -1,7 +1,7 @@
-"""The heart: heartbeats from the moment `started` was accepted until the end.
+"""Heartbeats from the moment `started` was accepted until the end.
 
-A beat carries the newest state and is tried until the next one is due, never longer, and never queued. The control
-plane sets the pace with `next_beat_s`. Whatever goes wrong in one beat, the next one follows.
+A heartbeat carries the newest state and is tried until the next one is due, never longer, and never queued. The control
+plane sets the interval with `next_beat_s`. Whatever goes wrong in one heartbeat, the next one follows.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from usher_bot.state import BotState
 logger = logging.getLogger(__name__)
 
 
-class Heart:
-    """Beats. `participants` is asked anew for each beat."""
+class HeartbeatLoop:
+    """Sends heartbeats. `participants` and `is_alive` are asked anew for each one."""
 
     def __init__(
         self,
@@ -27,6 +27,7 @@ class Heart:
         control_plane: ControlPlane,
         state: BotState,
         participants: Callable[[], int | None],
+        is_alive: Callable[[], bool],
         faults: Faults,
         interval_s: float,
         clock: Clock,
@@ -34,17 +35,18 @@ class Heart:
         self._control_plane = control_plane
         self._state = state
         self._participants = participants
+        self._is_alive = is_alive
         self._faults = faults
         self._interval_s = interval_s
         self._clock = clock
         self._wanted_now = asyncio.Event()
 
-    def beat_now(self) -> None:
-        """There is news: the next beat follows at once."""
+    def send_now(self) -> None:
+        """The state changed: send the next heartbeat at once."""
         self._wanted_now.set()
 
-    async def beat(self, *, first_after_s: float | None) -> NoReturn:
-        """Beat for ever. Raises Dismissed when the bot must exit."""
+    async def run(self, *, first_after_s: float | None) -> NoReturn:
+        """Send heartbeats for ever. Raises Dismissed when the bot must exit."""
         delay = first_after_s or self._interval_s
         due = self._clock.now() + delay
         while True:
@@ -54,14 +56,20 @@ class Heart:
             delay = await self._beat_once(delay)
             due = began + delay
 
+    def _has_life(self) -> bool:
+        if self._is_alive():
+            return True
+        logger.warning("No heartbeat goes out: the driver shows no life.", extra={"action": "heartbeat_withheld"})
+        return False
+
     async def _beat_once(self, delay: float) -> float:
         """One beat; how long after its begin the next one is due."""
-        if self._faults.mute:
+        if self._faults.sends_no_heartbeats or not self._has_life():
             return delay
         try:
             answer = await self._control_plane.heartbeat(self._state, participants=self._participants(), within_s=delay)
         except Dismissed:
-            if not self._faults.deaf:
+            if not self._faults.ignores_leave:
                 raise
             return delay
         except Exception:

@@ -1,4 +1,4 @@
-"""What `usher-bot` does: check the settings, or run one life on an event loop and make an exit code of its outcome."""
+"""`usher-bot`: check the settings, or run one bot on an event loop and make an exit code of its outcome."""
 
 import asyncio
 import logging
@@ -11,9 +11,9 @@ from usher_bot.clock import SystemClock
 from usher_bot.drivers import check_options
 from usher_bot.errors import InvalidSettings
 from usher_bot.exit_codes import ExitCode
-from usher_bot.lifecycle import Life
+from usher_bot.lifecycle import Lifecycle
 from usher_bot.logs import configure_logging
-from usher_bot.process import Signals, exit_at_the_latest, say_last_word
+from usher_bot.process import Signals, exit_at_the_latest, ignore_children, write_termination_message
 from usher_bot.redaction import Redactor
 from usher_bot.settings import Settings, load_settings
 from usher_bot.wiring import assemble
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 def check() -> int:
-    """Say what is wrong with the settings, all at once."""
+    """Print all errors of the settings at once."""
     return ExitCode.DONE if _settings() else ExitCode.FAILED
 
 
@@ -37,7 +37,7 @@ def run(signals: Signals) -> int:
         return ExitCode.FAILED
     redactor = Redactor(settings.secrets)
     configure_logging(settings, redactor=redactor)
-    return asyncio.run(live(settings, signals=signals, redactor=redactor))
+    return asyncio.run(run_bot(settings, signals=signals, redactor=redactor))
 
 
 def _settings() -> Settings | None:
@@ -50,30 +50,31 @@ def _settings() -> Settings | None:
     return settings
 
 
-async def live(settings: Settings, *, signals: Signals, redactor: Redactor) -> int:
-    """One life. From its end on nothing holds the process up for long."""
+async def run_bot(settings: Settings, *, signals: Signals, redactor: Redactor) -> int:
+    """Run one bot to its end. After it nothing delays the exit for long."""
     code, sentence = int(ExitCode.FAILED), "The bot failed unexpectedly."
     try:
         async with aiohttp.ClientSession() as session:
-            life = assemble(settings, session=session, redactor=redactor, clock=SystemClock())
-            signals.hand_to(_terminator(life, grace_s=settings.leave_grace_s))
-            outcome = await life.live()
-            code, sentence = outcome.exit_code, outcome.sentence
+            lifecycle = assemble(settings, session=session, redactor=redactor, clock=SystemClock())
+            signals.hand_to(_terminator(lifecycle, grace_s=settings.leave_grace_s))
+            outcome = await lifecycle.run()
+            code, sentence = outcome.exit_code, redactor.clean(outcome.message)
     except Exception:
         logger.exception("The bot failed unexpectedly.", extra={"action": "failed"})
     signals.ignore()
+    ignore_children()
     exit_at_the_latest(code, after_s=SHUTDOWN_S)
-    say_last_word(settings.termination_log, sentence)
+    write_termination_message(settings.termination_log, sentence)
     logger.info("The bot exits with code %d.", code, extra={"action": "exiting", "exit_code": code})
     return code
 
 
-def _terminator(life: Life, *, grace_s: float) -> Callable[[], None]:
-    """What a signal does: wake the loop, because a Python signal handler alone does not."""
+def _terminator(lifecycle: Lifecycle, *, grace_s: float) -> Callable[[], None]:
+    """The handler of a signal: it wakes the event loop, because a Python signal handler alone does not."""
     loop = asyncio.get_running_loop()
 
     def terminate() -> None:
-        if life.terminate():
+        if lifecycle.terminate():
             exit_at_the_latest(ExitCode.FAILED, after_s=grace_s + TERMINATION_SLACK_S)
 
     def wake() -> None:

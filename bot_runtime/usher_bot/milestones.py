@@ -1,7 +1,7 @@
 """Milestones on their way to the control plane, in their order and without holding up the bot.
 
-`joined`, `stopping` and the stages are delivered one after another, because one that overtakes another would tell
-the story backwards. A stage that was followed by something newer before its turn came is left out.
+`joined`, `stopping` and the stages are delivered one after another, because one that overtook another would report
+an older state last. A stage that was followed by something newer before its turn came is left out.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ class _Milestone:
     may_be_skipped: bool
 
 
-class Outbox:
-    """Delivers what was put in. Lives and dies with one life; what is undelivered then is said by `exited`."""
+class Milestones:
+    """Delivers milestones for one run; `exited` makes up for those that are undelivered at its end."""
 
     def __init__(self, control_plane: ControlPlane) -> None:
         self._control_plane = control_plane

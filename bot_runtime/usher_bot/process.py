@@ -1,10 +1,11 @@
-"""The process as PID 1: signals from its first moment, a last word, and an end that nothing can prevent.
+"""The process as PID 1: signals from its first moment, a termination message, and an end that nothing can prevent.
 
-A PID 1 without a handler is deaf to SIGTERM, so `Signals` is installed before anything slow is imported and holds
-the signal until a life can take it. `exit_at_the_latest` is the last resort against a driver that refuses to be
-cancelled: a daemon thread that ends the process whatever the event loop does.
+The kernel drops SIGTERM for a PID 1 without a handler, so `Signals` is installed before anything slow is imported and
+holds the signal until the lifecycle can take it. `exit_at_the_latest` ends the process even if a driver refuses to be
+cancelled: a daemon thread does it, whatever the event loop does.
 """
 
+import asyncio
 import os
 import signal
 import threading
@@ -12,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-LAST_WORD_LENGTH = 4096
+TERMINATION_MESSAGE_LENGTH = 4096
 
 
 class Signals:
-    """Remembers the first SIGTERM or SIGINT and passes it on as soon as somebody takes it."""
+    """Remembers the first SIGTERM or SIGINT and passes it on as soon as there is a handler."""
 
     def __init__(self) -> None:
         self.arrived = False
@@ -43,6 +44,12 @@ class Signals:
             self._take()
 
 
+def ignore_children() -> None:
+    """Stop handling SIGCHLD. An event loop closes the pipe that its signal handlers write to before it removes them, so
+    the end of a killed program at that moment would write to a closed descriptor."""
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGCHLD)
+
+
 def exit_at_the_latest(code: int, *, after_s: float) -> None:
     """End the process with `code` unless it ended by itself before."""
     timer = threading.Timer(after_s, os._exit, args=(code,))
@@ -50,9 +57,9 @@ def exit_at_the_latest(code: int, *, after_s: float) -> None:
     timer.start()
 
 
-def say_last_word(path: Path, sentence: str) -> None:
-    """Leave a sentence where Kubernetes looks for the termination message; nobody minds when that is impossible."""
+def write_termination_message(path: Path, sentence: str) -> None:
+    """Write what Kubernetes shows as the termination message; a path that cannot be written is no error."""
     try:
-        path.write_text(sentence[:LAST_WORD_LENGTH], encoding="utf-8")
+        path.write_text(sentence[:TERMINATION_MESSAGE_LENGTH], encoding="utf-8")
     except OSError:
         return

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from usher_bot.errors import InvalidSettings
 from usher_models.defaults import LOBBY_TIMEOUT_S, MAX_DURATION_S
 from usher_models.platforms import Platform
-from usher_models.wire import ConnectionId
+from usher_models.wire import HEARTBEAT_INTERVAL_S_MAX, HEARTBEAT_INTERVAL_S_MIN, ConnectionId
 
 PREFIX = "USHER_"
 
@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     bot_name: Annotated[str, Field(max_length=255, description="the name the bot shows, up to 255 characters")]
     language: Annotated[str | None, Field(max_length=64, description="a language code such as en, or empty")] = None
     task: Annotated[str | None, Field(max_length=64, description="a task such as transcribe, or empty")] = None
-    driver: Annotated[Literal["simulated", "exec"], Field(description="one of simulated, exec")]
+    driver: Annotated[Literal["simulated", "exec", "browser"], Field(description="one of simulated, exec, browser")]
     driver_options: Annotated[
         dict[str, Any], NoDecode, BeforeValidator(_json_object), Field(description="a JSON object")
     ] = {}
@@ -77,9 +77,14 @@ class Settings(BaseSettings):
         float, Field(gt=0, le=604_800, description="a number of seconds from above 0 to 604800")
     ] = MAX_DURATION_S
     leave_grace_s: Annotated[float, Field(gt=0, le=3_600, description="a number of seconds from above 0 to 3600")] = 30
-    heartbeat_interval_s: Annotated[float, Field(ge=0.1, le=600, description="a number of seconds from 0.1 to 600")] = (
-        30
-    )
+    heartbeat_interval_s: Annotated[
+        float,
+        Field(
+            ge=HEARTBEAT_INTERVAL_S_MIN,
+            le=HEARTBEAT_INTERVAL_S_MAX,
+            description=f"a number of seconds from {HEARTBEAT_INTERVAL_S_MIN:g} to {HEARTBEAT_INTERVAL_S_MAX:g}",
+        ),
+    ] = 30
     pod_uid: Annotated[str | None, Field(max_length=255, description="the pod's UID, or empty")] = None
     pod_name: Annotated[str | None, Field(max_length=255, description="the pod's name, or empty")] = None
     log_format: Annotated[Literal["json", "text"], Field(description="one of json, text")] = "json"

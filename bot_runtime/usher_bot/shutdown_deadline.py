@@ -1,7 +1,7 @@
-"""SIGTERM's clock: how much of the leave grace is left, and for what.
+"""The time between SIGTERM and SIGKILL: how much of the leave grace is left, and for what.
 
 Kubernetes sends SIGTERM once and kills later. Until then the driver may leave, and a part of the time is kept for
-the last callback, because a row without an end holds somebody's slot. Made with the life; `terminate` is called by
+the last callback, because a row without an end keeps a user's slot. Made with the lifecycle; `terminate` is called by
 the signal handler, at any time, also in the middle of leaving or reporting.
 """
 
@@ -14,8 +14,8 @@ LONGEST_REPORT_RESERVE_S = 10.0
 USEFUL_REPORT_S = 5.0
 
 
-class Grace:
-    """Holds waits to their time, which SIGTERM may shorten while they run."""
+class ShutdownDeadline:
+    """Limits waits to their time, which SIGTERM may shorten while they run."""
 
     def __init__(self, *, total_s: float, clock: Clock) -> None:
         self._total_s = total_s
@@ -31,17 +31,26 @@ class Grace:
 
     @property
     def left_s(self) -> float | None:
-        """What is left for reporting, at least a useful time; None while nobody is in a hurry."""
+        """The time left for reporting, at least a useful time; None before SIGTERM."""
         return max(USEFUL_REPORT_S, self._left()) if self._terminated.is_set() else None
 
+    @property
+    def is_running(self) -> bool:
+        """True if SIGTERM arrived."""
+        return self._terminated.is_set()
+
+    async def begun(self) -> None:
+        """Return when SIGTERM arrived."""
+        await self._terminated.wait()
+
     async def for_leaving(self, task: asyncio.Future[Any]) -> bool:
-        """Whether `task` was done within the grace, less the reserve once the process was told to terminate."""
+        """True if `task` was done within the grace, less the reserve once the process was told to terminate."""
         reserve = min(LONGEST_REPORT_RESERVE_S, self._total_s / 3)
         await first_of(task, self._clock.sleep(self._total_s), self._runs_out(keep=reserve, at_least=0.0))
         return task.done()
 
     async def for_reporting(self, task: asyncio.Future[Any]) -> bool:
-        """Whether `task` was done; only SIGTERM limits it."""
+        """True if `task` was done; only SIGTERM limits it."""
         await first_of(task, self._runs_out(keep=0.0, at_least=USEFUL_REPORT_S))
         return task.done()
 

@@ -1,5 +1,6 @@
-"""What the bot says of itself in every heartbeat. One object, made with the life; only the lifecycle writes it."""
+"""What the bot reports of itself in every heartbeat. One object per run; only the driver session writes it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +14,9 @@ class BotState:
     status: Literal[Status.STARTING, Status.ACTIVE, Status.STOPPING] = Status.STARTING
     stage: Stage = Stage.BOOTING
     applied_generation: int | None = None
+    explain: Callable[[], str | None] = lambda: None
+    """What the bot waits for, if that takes long; a sentence without secrets."""
 
     def is_newer(self, generation: int | None) -> bool:
-        """Whether that generation of the configuration moves forward. Bare commands carry none and always do."""
+        """True if that generation of the configuration moves forward. Bare commands carry none and always do."""
         return generation is None or self.applied_generation is None or generation > self.applied_generation

@@ -1,44 +1,23 @@
-"""One try of one callback: what goes over the wire, and what each answer means.
+"""One try of one callback over HTTP, and in words what came of it.
 
 The transport borrows the process's HTTP session and keeps nothing between tries; it reads the token anew each time,
-because the kubelet replaces it. Whether to try again is decided in `persistence`.
+because the kubelet replaces it. `answers` decides what an answer means, `retry` whether to try again.
 """
 
-import json
+import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 
-from usher_bot.commands import read_command
-from usher_bot.errors import (
-    AnotherPodSpeaks,
-    BotError,
-    ConnectionUnknown,
-    MeetingOver,
-    NotApplied,
-    TokenRefused,
-    Unreachable,
-)
-from usher_models import errors as codes
-from usher_models.wire import Command
-
-_TRY_AGAIN = frozenset({408, 425, 429})
-_LONGEST_BEAT_S = 600.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What the control plane said to a callback it accepted."""
-
-    commands: list[Command] = field(default_factory=list)
-    next_beat_s: float | None = None
+from usher_bot.answers import Answer, understand
+from usher_bot.errors import Unreachable
 
 
 class Transport:
-    """Speaks HTTP to the callback server."""
+    """Sends callbacks to the callback server."""
 
     def __init__(self, *, session: aiohttp.ClientSession, base_url: str, token_file: Path) -> None:
         self._session = session
@@ -46,7 +25,7 @@ class Transport:
         self._token_file = token_file
 
     async def send(self, method: str, name: str, *, body: Mapping[str, Any], timeout_s: float) -> Answer:
-        """Try once. Raises a BotError that says what the answer means."""
+        """Try once. Raises a BotError that says what was tried and what came back."""
         url = f"{self._base_url}/bots/internal/callback/{name}"
         try:
             async with self._session.request(
@@ -57,54 +36,50 @@ class Transport:
                 timeout=aiohttp.ClientTimeout(total=timeout_s),
                 allow_redirects=False,
             ) as response:
-                return _understand(response, await response.read())
+                return understand(response.status, await response.read(), response.headers)
+        except Unreachable as exc:
+            raise Unreachable(_sentence(method, url, str(exc)), retry_after_s=exc.retry_after_s) from exc
         except (aiohttp.ClientError, OSError, ValueError) as exc:
-            raise Unreachable(f"No answer from the control plane ({type(exc).__name__}).") from exc
+            raise Unreachable(_sentence(method, url, _cause(exc, timeout_s=timeout_s))) from exc
 
     def _token(self) -> str:
-        return self._token_file.read_text(encoding="ascii").strip()
+        try:
+            return self._token_file.read_text(encoding="ascii").strip()
+        except (OSError, ValueError) as exc:
+            raise Unreachable(f"was not sent, because the token {self._token_file} cannot be read") from exc
 
 
-def _understand(response: aiohttp.ClientResponse, raw: bytes) -> Answer:
-    document = _json_object(raw)
-    if response.status != 200:
-        raise _refusal(response, document)
-    if "processed" not in str(document.get("status")):
-        raise Unreachable("The control plane's answer makes no sense.")
-    commands = document.get("commands")
-    read = [read_command(item) for item in commands] if isinstance(commands, list) else []
-    return Answer(commands=[command for command in read if command], next_beat_s=_beat(document.get("next_beat_s")))
+def without_secrets(url: str) -> str:
+    """The URL without a login, a query or a fragment: what may be logged and reported."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def _refusal(response: aiohttp.ClientResponse, document: dict[str, Any]) -> BotError:
-    status, code = response.status, document.get("code")
-    if status == 410:
-        return MeetingOver()
-    if status == 409 and code == codes.AnotherPodSpeaks.code:
-        return AnotherPodSpeaks()
-    if status in (401, 403):
-        return TokenRefused()
-    if status == 404:
-        return ConnectionUnknown()
-    if status in _TRY_AGAIN or status >= 500 or status < 400:
-        return Unreachable(f"The control plane answered {status}.", retry_after_s=_retry_after(response))
-    return NotApplied(f"The control plane answered {status} ({str(code)[:64]}).")
+def _sentence(method: str, url: str, came_back: str) -> str:
+    return f"{method} {without_secrets(url)} {came_back}."
 
 
-def _json_object(raw: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(raw)
-    except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
+def _cause(exc: Exception, *, timeout_s: float) -> str:
+    """What came back instead of an answer. Texts of libraries are used only where they cannot hold the token."""
+    if isinstance(exc, aiohttp.ClientConnectorDNSError):
+        return f"failed: the name {exc.host!r} cannot be resolved ({exc.os_error.strerror or 'DNS failure'})"
+    if isinstance(exc, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError | ssl.SSLError):
+        return f"failed: TLS ({_tls_cause(exc)})"
+    if isinstance(exc, TimeoutError):
+        return f"timed out after {timeout_s:g} s"
+    if isinstance(exc, aiohttp.ClientConnectorError):
+        return f"failed: cannot connect to {exc.host}:{exc.port} ({_reason_of(exc.os_error)})"
+    if isinstance(exc, aiohttp.ServerDisconnectedError | ConnectionError | aiohttp.ClientOSError):
+        return "failed: the connection was closed before an answer"
+    return "failed: the token or the answer is not valid HTTP"
 
 
-def _retry_after(response: aiohttp.ClientResponse) -> float | None:
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isascii() and value.isdigit() else None
+def _reason_of(exc: OSError) -> str:
+    if isinstance(exc, ConnectionRefusedError):
+        return "connection refused"
+    return exc.strerror or type(exc).__name__
 
 
-def _beat(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LONGEST_BEAT_S:
-        return None
-    return float(value)
+def _tls_cause(exc: Exception) -> str:
+    cause = getattr(exc, "certificate_error", None) or getattr(exc, "os_error", None) or exc
+    return str(getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or "handshake failed")

@@ -57,6 +57,14 @@ BUILD = Base(
 )
 STORES = Base(name="stores", argument="BASE_IMAGE", suite="bookworm", variant="minbase", packages=("ca-certificates",))
 PYTHON_BASES = (RUNTIME, BUILD)
+# With apt, because Chromium is installed on it.
+BROWSER = Base(
+    name="browser",
+    argument="BASE_IMAGE",
+    suite="trixie",
+    variant="minbase",
+    packages=("ca-certificates", "libstdc++6", "python3"),
+)
 
 
 def ensure(settings: Settings, base: Base, *, progress: Progress, environment: Mapping[str, str] | None = None) -> str:

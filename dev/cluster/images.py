@@ -21,7 +21,7 @@ CERTIFICATES = Path("/etc/ssl/certs")
 def ensure(settings: Settings, images: list[Image], *, progress: Progress) -> None:
     """Build and load those images whose files changed or that the node has lost."""
     with exclusive(settings.home / "images.lock", progress=progress):
-        for image in images:
+        for image in _in_order(images):
             made_of = digest(image, *made_on(settings, image, progress=progress).values())
             if _is_current(settings, image, made_of=made_of):
                 progress.say(f"{image.tag} is unchanged")
@@ -36,6 +36,12 @@ def made_on(
     return {
         base.argument: bases.ensure(settings, base, progress=progress, environment=environment) for base in image.bases
     }
+
+
+def _in_order(images: list[Image]) -> list[Image]:
+    """The images, each after the one that it takes from."""
+    ordered = [one for image in images for one in (image.of, image) if one]
+    return list(dict.fromkeys(ordered))
 
 
 def ensure_pause(settings: Settings, *, progress: Progress) -> None:
@@ -63,7 +69,8 @@ def build(
         context.mkdir()
         stage(image, context)
         pip_conf.write_text(gathered())
-        arguments = [word for name, tag in on.items() for word in ("--build-arg", f"{name}={tag}")]
+        named = {**on, **({"BOT_IMAGE": image.of.tag} if image.of else {})}
+        arguments = [word for name, base in named.items() for word in ("--build-arg", f"{name}={base}")]
         mounts = [f"{pip_conf}:/etc/pip.conf:ro", f"{CERTIFICATES}:{CERTIFICATES}:ro"] if image.inputs else []
         volumes = [word for mount in mounts for word in ("--volume", mount)]
         whole = [*arguments, *volumes, *options]

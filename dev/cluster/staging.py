@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.cluster.bases import PYTHON_BASES, STORES, Base
+from dev.cluster.bases import BROWSER, BUILD, PYTHON_BASES, STORES, Base
 from dev.cluster.settings import REPOSITORY
 from dev.machine.errors import DevError, MisuseError
 
@@ -19,12 +19,17 @@ PROJECT = ("pyproject.toml", "README.md", "LICENSE", "locks/build.txt", "models"
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """One of the project's images: its name, and the files it is made from beside its own folder."""
+    """One of the project's images: its name, and the files it is made from beside its own folder.
+
+    `of` is another image whose code it takes, by the build argument BOT_IMAGE. An optional one is built when named.
+    """
 
     name: str
     program: str = ""
     inputs: tuple[str, ...] = ()
     bases: tuple[Base, ...] = (STORES,)
+    of: "Image | None" = None
+    optional: bool = False
 
     @property
     def tag(self) -> str:
@@ -39,18 +44,28 @@ class Image:
         return REPOSITORY / "images" / self.name
 
 
+BOT = Image(name="bot", program="usher-bot", inputs=(*PROJECT, "locks/bot.txt", "bot_runtime"), bases=PYTHON_BASES)
 CATALOGUE = (
     Image(name="operator", program="usher", inputs=(*PROJECT, "locks/operator.txt", "operator"), bases=PYTHON_BASES),
-    Image(name="bot", program="usher-bot", inputs=(*PROJECT, "locks/bot.txt", "bot_runtime"), bases=PYTHON_BASES),
+    BOT,
+    Image(
+        name="bot-browser",
+        program="usher-bot",
+        inputs=("locks/browser.txt", "images/python"),
+        bases=(BROWSER, BUILD),
+        of=BOT,
+        optional=True,
+    ),
     Image(name="postgres"),
     Image(name="redis"),
 )
 
 
 def chosen(only: str | None) -> list[Image]:
-    """The images of a comma-separated list, or all of them."""
+    """The images of a comma-separated list, or all that are not optional."""
     known = {image.name: image for image in CATALOGUE}
-    names = [name.strip() for name in only.split(",")] if only else list(known)
+    usual = [image.name for image in CATALOGUE if not image.optional]
+    names = [name.strip() for name in only.split(",")] if only else usual
     for name in names:
         if name not in known:
             raise MisuseError(f"There is no image {name!r}; the images are {', '.join(known)}.")
@@ -70,7 +85,8 @@ def files(image: Image) -> dict[str, Path]:
 
 def digest(image: Image, *salt: str) -> str:
     """What the image is made from, in one word."""
-    whole = hashlib.sha256("\0".join(salt).encode())
+    taken = [digest(image.of)] if image.of else []
+    whole = hashlib.sha256("\0".join([*salt, *taken]).encode())
     for name, path in sorted(files(image).items()):
         whole.update(f"\0{name}\0{is_executable(path)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return whole.hexdigest()

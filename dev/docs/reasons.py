@@ -12,6 +12,7 @@ from dev.docs.markdown import code, head, table
 from usher_bot import exit_codes
 from usher_bot.exit_codes import BotReason, ExitCode, Outcome
 from usher_models.errors import InvalidMeeting, Refused, UsherError
+from usher_models.outcomes import ENDINGS
 from usher_models.states import Reason, sentence
 from usher_operator.kube.botrequest_status import camel
 
@@ -82,7 +83,8 @@ def own_reasons() -> dict[str, str]:
     outcomes = [value for value in vars(exit_codes).values() if isinstance(value, Outcome)]
     outcomes += [exit_codes.driver_error(""), exit_codes.unreachable(""), exit_codes.program_silent(120)]
     outcomes += [exit_codes.dismissed(ExitCode.DISMISSED.sentence)]
-    return {outcome.reason: outcome.sentence for outcome in outcomes if outcome.reason in list(BotReason)}
+    own = {outcome.reason: outcome.sentence for outcome in outcomes if outcome.reason in list(BotReason)}
+    return {**{reason: ending.sentence for reason, ending in ENDINGS.items()}, **own}
 
 
 def _refusals() -> Iterator[list[str]]:

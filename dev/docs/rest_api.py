@@ -49,7 +49,15 @@ ELSEWHERE = (CallbackRejected, ConnectionTaken, NotLeading)
 def described() -> Json:
     """The OpenAPI document. Making it asks nothing of what the routes work with."""
     nothing = cast(Any, None)
-    api = Api(database=nothing, commander=nothing, requests=nothing, namespace="", admin_key=SecretStr(""))
+    secret = SecretStr("")
+    api = Api(
+        database=nothing,
+        commander=nothing,
+        requests=nothing,
+        namespace="",
+        admin_key=secret,
+        gateway_secret=secret,
+    )
     return document(api.routes())
 
 

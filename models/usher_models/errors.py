@@ -1,44 +1,44 @@
-"""Everything Usher refuses, as one tree. The docstring of a class is its message for a person.
+"""Every error of Usher as one tree. The docstring of a class is its message for people.
 
     UsherError
-    ├── InvalidMeeting          invalid_meeting            the platform, id or URL names no meeting
-    ├── InvalidInput            invalid_input              a request whose fields are wrong; `errors` names them
-    ├── NotStorable             not_storable               a value that the database has no room or no form for
-    ├── NotFound                not_found                  no such thing, or it is another user's
-    ├── Conflict                                           a request that does not fit what is
-    │   ├── NotOwned            not_owned                  a live row of an older deployment, which Usher never writes
+    ├── InvalidMeeting          invalid_meeting            the platform, id or link does not name a meeting
+    ├── InvalidInput            invalid_input              a request with invalid fields; `errors` lists them
+    ├── NotStorable             not_storable               a value that the database cannot store
+    ├── NotFound                not_found                  no such object, or it belongs to another user
+    ├── Conflict                                           a request that conflicts with the current state
+    │   ├── NotOwned            not_owned                  a live row of an older deployment, which Usher never changes
     │   ├── MeetingEnded        meeting_ended
     │   └── MeetingLive         meeting_live
-    ├── Refused                                            a request that gets no slot; no row stays behind
+    ├── Refused                                            a request without a slot; no row is left behind
     │   ├── UnknownUser         unknown_user
     │   ├── CapReached          cap_reached
     │   ├── DuplicateMeeting    duplicate_meeting
     │   └── ConnectionTaken     connection_taken           the connection id belongs to another user's bot
-    ├── CallbackRejected                                   what a bot said could not be applied
+    ├── CallbackRejected                                   a callback that could not be applied
     │   ├── UnknownConnection   unknown_connection
     │   ├── IllegalMove         illegal_move
     │   ├── AnotherPodSpeaks    another_pod_speaks
     │   └── MeetingOver         meeting_over               the bot must exit
     ├── Unauthorized            unauthorized               no valid token
-    ├── Forbidden               forbidden                  a valid token of somebody else
+    ├── Forbidden               forbidden                  a valid token without this permission
     ├── DatabaseUnfit           database_unfit             the database cannot be used as it was created
-    └── Unavailable                                        worth another try
+    └── Unavailable                                        a retry may succeed
         ├── RowUnreadable       row_unreadable             a meeting has a status that Usher does not know
         ├── DatabaseUnavailable database_unavailable
         │   ├── DatabaseBusy    database_busy              a lock or a connection did not become free in time
         │   ├── DatabaseNotReady database_not_ready        it cannot write, or its schema is missing or too old
         │   └── DatabaseForbids database_forbids           the database role lacks a privilege
         ├── KubernetesUnavailable kubernetes_unavailable
-        └── NotLeading          not_leading                another process leads: this one must not write
+        └── NotLeading          not_leading                another process leads; this one must not write
 
-`code` is the stable word for programs; `str(error)` is the sentence for people.
+`code` is stable and for programs; `str(error)` is the sentence for people.
 """
 
 from typing import Any, ClassVar
 
 
 class UsherError(Exception):
-    """Something went wrong inside Usher."""
+    """An internal error occurred."""
 
     code: ClassVar[str] = "internal"
 
@@ -52,7 +52,7 @@ class UsherError(Exception):
 
 
 class InvalidMeeting(UsherError):
-    """The platform, id or URL names no meeting."""
+    """The platform, id or link does not name a meeting."""
 
     code = "invalid_meeting"
 
@@ -72,25 +72,25 @@ class InvalidInput(UsherError):
 
 
 class NotStorable(UsherError):
-    """A value cannot be stored: it is too large, or holds a character that the database has no form for."""
+    """A value cannot be stored: it is too large or contains a character that the database does not support."""
 
     code = "not_storable"
 
 
 class NotFound(UsherError):
-    """There is no such thing."""
+    """Not found."""
 
     code = "not_found"
 
 
 class Conflict(UsherError):
-    """The request does not fit what is."""
+    """Conflicts with the current state."""
 
     code = "conflict"
 
 
 class NotOwned(Conflict):
-    """The meeting belongs to an older deployment, which must end it first."""
+    """The meeting was started by an older deployment, and Usher does not change it while it is live."""
 
     code = "not_owned"
 
@@ -102,19 +102,19 @@ class MeetingEnded(Conflict):
 
 
 class MeetingLive(Conflict):
-    """The meeting still has a bot; ask it to leave first."""
+    """The meeting still has a bot. Stop the bot first."""
 
     code = "meeting_live"
 
 
 class Refused(UsherError):
-    """The request was refused."""
+    """The request was rejected."""
 
     code = "refused"
 
 
 class UnknownUser(Refused):
-    """No such user."""
+    """The user does not exist."""
 
     code = "unknown_user"
 
@@ -136,7 +136,7 @@ class DuplicateMeeting(Refused):
     code = "duplicate_meeting"
 
     def __init__(self, *, meeting_id: int | None) -> None:
-        which = f"meeting {meeting_id}" if meeting_id is not None else "another meeting row"
+        which = f"meeting {meeting_id}" if meeting_id is not None else "a planned meeting"
         super().__init__(f"The user already has a live bot in this meeting ({which}).")
         self.meeting_id = meeting_id
 
@@ -201,7 +201,7 @@ class DatabaseUnfit(UsherError):
 
 
 class Unavailable(UsherError):
-    """A part that Usher needs is away; try again."""
+    """A service that Usher depends on is unavailable. Try again later."""
 
     code = "unavailable"
 
@@ -213,19 +213,19 @@ class RowUnreadable(Unavailable):
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database cannot be reached; try again."""
+    """The database cannot be reached. Try again later."""
 
     code = "database_unavailable"
 
 
 class DatabaseBusy(DatabaseUnavailable):
-    """The database is busy; try again."""
+    """The database is busy. Try again later."""
 
     code = "database_busy"
 
 
 class DatabaseNotReady(DatabaseUnavailable):
-    """The database cannot be used yet; try again."""
+    """The database cannot be used yet. Try again later."""
 
     code = "database_not_ready"
 
@@ -237,12 +237,12 @@ class DatabaseForbids(DatabaseUnavailable):
 
 
 class KubernetesUnavailable(Unavailable):
-    """The Kubernetes API cannot be reached; try again."""
+    """The Kubernetes API cannot be reached. Try again later."""
 
     code = "kubernetes_unavailable"
 
 
 class NotLeading(Unavailable):
-    """Another process leads, or nobody does; this one must not write."""
+    """This process is not the leader and must not write."""
 
     code = "not_leading"

@@ -11,6 +11,8 @@ Both sides import this module; it has no dependency beyond the standard library.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from usher_models.outcomes import ENDINGS
+
 
 class Status(StrEnum):
     """What a meeting's row says; each live one holds one of the user's slots."""
@@ -239,9 +241,12 @@ def exit_code_reason(code: int) -> str:
 
 
 def sentence(reason: str) -> str:
-    """The sentence for a person that belongs to a reason; for a bot's own reason, the reason in words."""
+    """The sentence for a person that belongs to a reason; for a bot's own reason, its entry in
+    `usher_models.outcomes`, or else the reason in words."""
     if reason in SENTENCES:
         return SENTENCES[Reason(reason)]
+    if reason in ENDINGS:
+        return ENDINGS[reason].sentence
     if reason.startswith("exit_code_"):
         return f"The bot's process ended with exit code {reason.removeprefix('exit_code_')}."
     return f"The bot reported: {reason.replace('_', ' ')}."

@@ -1,8 +1,9 @@
-"""What bots and the callback server say to each other, and what commands look like on Redis.
+"""The messages between bots and the callback server, and the commands on Redis.
 
-Bodies are strict about what Usher reads and tolerant of more: an existing bot may send fields of its own.
+Bodies are strict about the fields that Usher reads and tolerant of others: an existing bot may send fields of its own.
 """
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +12,11 @@ from usher_models.states import REASON_PATTERN, Stage, Status
 
 BODY_MAX_BYTES = 64 * 1024
 DETAIL_MAX_LENGTH = 4096
+# What a bot takes as its interval; the operator's setting has the same bounds, or bots would refuse to start.
+HEARTBEAT_INTERVAL_S_MIN = 0.1
+HEARTBEAT_INTERVAL_S_MAX = 600.0
+# The command of driver exec travels as JSON in one environment variable, which Linux limits to 128 KiB.
+COMMAND_MAX_BYTES = 64 * 1024
 
 ConnectionId = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
 EventId = Annotated[str, Field(min_length=1, max_length=255)]
@@ -34,12 +40,13 @@ class Joined(_Callback):
 
 
 class Heartbeat(_Callback):
-    """The bot lives. It carries the bot's own view, so that a lost callback costs one beat."""
+    """The bot is alive. It carries the bot's own view, so that a lost callback costs one heartbeat."""
 
     status: Literal[Status.STARTING, Status.ACTIVE, Status.STOPPING] | None = None
     stage: Stage | None = None
     applied_generation: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     participants: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    detail: Annotated[str, Field(max_length=DETAIL_MAX_LENGTH)] | None = None
 
 
 class StatusUpdate(_Callback):
@@ -50,7 +57,7 @@ class StatusUpdate(_Callback):
 
 
 class Exited(_Callback):
-    """The bot's last word. Exit code 0 completes the meeting, any other fails it."""
+    """The bot's last callback. Exit code 0 completes the meeting, any other fails it."""
 
     exit_code: Annotated[int, Field(ge=-1, le=255)]
     reason: Annotated[str, Field(pattern=REASON_PATTERN)] | None = None
@@ -111,3 +118,10 @@ def reconfigure_command(meeting_id: int, *, generation: int, config: dict[str, A
 def command_channels(*, meeting_id: int, connection_id: str) -> tuple[str, str]:
     """The two Redis channels of one bot: by meeting, and by connection for bots of an older kind."""
     return f"bot_commands:meeting:{meeting_id}", f"bot_commands:{connection_id}"
+
+
+def short_command(command: list[str]) -> list[str]:
+    """The command of driver exec. Raises ValueError if no bot could be started with it."""
+    if len(json.dumps(command)) > COMMAND_MAX_BYTES:
+        raise ValueError(f"Must have at most {COMMAND_MAX_BYTES} bytes as JSON; put a longer script into the image.")
+    return command

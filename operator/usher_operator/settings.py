@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from usher_models.wire import HEARTBEAT_INTERVAL_S_MAX, HEARTBEAT_INTERVAL_S_MIN
+
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Quantity = Annotated[str, Field(pattern=r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i)?$")]
 
@@ -122,7 +124,7 @@ class TokenSettings(_Group):
 class SilenceSettings(_Group):
     """When the stale rules fail a meeting, and when they must not."""
 
-    heartbeat_interval_s: Seconds = 30
+    heartbeat_interval_s: Annotated[float, Field(ge=HEARTBEAT_INTERVAL_S_MIN, le=HEARTBEAT_INTERVAL_S_MAX)] = 30
     """The time between two heartbeats of a bot. The default timeout is four of them."""
 
     heartbeat_timeout_s: Seconds = 120
@@ -196,6 +198,13 @@ class ApiSettings(_Group):
     admin_api_key: SecretStr = SecretStr("")
     """serve: the key that X-Admin-API-Key must have, at least 16 characters. Empty: the admin API answers 403."""
 
+    gateway_secret: SecretStr = SecretStr("")
+    """serve: the INTERNAL_API_SECRET of Vexa's gateways, which then check keys here. They read changes of status on the
+    Redis of `redis_url`, whose user publishes on bm:meeting:* and u:*. Empty: gateways get 503."""
+
+    media_upstream: str = ""
+    """serve: the URL of the service that answers for transcripts, recordings and chat. Empty: these routes are 501."""
+
 
 class WebhookSettings(_Group):
     """Webhooks of users."""
@@ -211,7 +220,10 @@ class ServerSettings(_Group):
     """Ports, connections and the shutdown of HTTP servers."""
 
     api_port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    """serve: the public API, health and metrics."""
+    """serve: the public API and health."""
+
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 8083
+    """serve: metrics, for Prometheus only."""
 
     callback_port: Annotated[int, Field(ge=0, le=65535)] = 8081
     """serve: callbacks of bots, for the cluster only."""
@@ -289,13 +301,20 @@ class Settings(
     def _psycopg_or_empty(cls, value: SecretStr) -> SecretStr:
         return cls._psycopg(value) if value.get_secret_value() else value
 
-    @field_validator("admin_api_key")
+    @field_validator("admin_api_key", "gateway_secret")
     @classmethod
     def _long(cls, value: SecretStr) -> SecretStr:
         secret = value.get_secret_value()
         if secret and (len(secret) < 16 or not (secret.isascii() and secret.isprintable())):
             raise ValueError("must have at least 16 printable ASCII characters, or be empty")
         return value
+
+    @field_validator("media_upstream")
+    @classmethod
+    def _http(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must look like http://service:8080, or be empty")
+        return value.rstrip("/")
 
     @field_validator("bot_redis_secret")
     @classmethod

@@ -6,17 +6,42 @@ secret is ever a field. Metrics are process-wide, as Prometheus wants them, and 
 
 import logging
 import sys
-from typing import Final, Literal
+from contextvars import ContextVar
+from typing import Any, Final, Literal, Self
 
 from prometheus_client import Counter, Gauge, Histogram
 from pythonjsonlogger.json import JsonFormatter
+
+from usher_models.states import Reason
 
 RESERVATIONS: Final = Counter(
     "usher_reservations", "Requests for a slot, by outcome: admitted, or the code of the refusal.", ["outcome"]
 )
 CALLBACKS: Final = Counter("usher_callbacks", "Callbacks answered, by kind and HTTP code.", ["kind", "code"])
 CALLBACK_SECONDS: Final = Histogram("usher_callback_seconds", "Time to answer a callback, by kind.", ["kind"])
-TRANSITIONS: Final = Counter(
+
+
+def reason_label(reason: str) -> str:
+    """The reason as a label. Bots invent reasons, and each would be a series in every replica for ever."""
+    if reason.startswith("exit_code_"):
+        return "exit_code"
+    return reason if reason in _REASONS else "other"
+
+
+_REASONS = frozenset(map(str, Reason))
+
+
+class _Transitions(Counter):
+    """A counter whose reasons are bounded, wherever it is incremented."""
+
+    def labels(self, *labelvalues: Any, **labelkwargs: Any) -> Self:
+        """One series."""
+        if "reason" in labelkwargs:
+            labelkwargs["reason"] = reason_label(str(labelkwargs["reason"]))
+        return super().labels(*labelvalues, **labelkwargs)
+
+
+TRANSITIONS: Final = _Transitions(
     "usher_transitions", "Changes of status, by new status, source and reason.", ["target", "source", "reason"]
 )
 COMMANDS: Final = Counter("usher_commands", "Commands published, by action and outcome.", ["action", "outcome"])
@@ -45,12 +70,24 @@ REDIS_USERS: Final = Counter("usher_redis_users", "Redis users of bots, by outco
 READY: Final = Gauge("usher_ready", "1 while this process is ready, by its readiness probe.", ["component"])
 WEBHOOKS: Final = Counter("usher_webhooks", "Attempts to deliver a webhook, and pauses, by outcome.", ["outcome"])
 
+# The id of the HTTP request that is being answered; a field of each of its log lines.
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+
 _TEXT = "%(asctime)s %(levelname)-7s %(message)s"
+
+
+def add_request_id(record: logging.LogRecord) -> bool:
+    """A logging filter that adds the id of the current request to the record, and keeps every record."""
+    request_id = REQUEST_ID.get()
+    if request_id is not None:
+        record.request_id = request_id
+    return True
 
 
 def configure_logging(*, log_format: Literal["json", "text"], level: str) -> None:
     """Send every log line to standard error, in one format. Libraries speak from WARNING on."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(add_request_id)
     if log_format == "json":
         handler.setFormatter(
             JsonFormatter(

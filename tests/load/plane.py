@@ -117,6 +117,7 @@ class UsherProcess:
             "USHER_CALLBACK_PORT": str(CALLBACK_PORT),
             "USHER_API_PORT": str(API_PORT),
             "USHER_OPERATE_PORT": str(OPERATE_PORT),
+            "USHER_METRICS_PORT": "0",
             "USHER_ADMIN_API_KEY": ADMIN_KEY,
             "USHER_CALLBACK_URL": f"http://127.0.0.1:{CALLBACK_PORT}",
             "USHER_DRAIN_S": "0",

@@ -21,7 +21,7 @@ from tests.fakes.objects import COMPLETE, FAILED_BY_POLICY, a_botrequest, a_job,
 from tests.fakes.settings import INSTALLATION, some_settings
 from tests.model.world import Message, Phase, Pod, Program, Row
 from usher_models.db import bots, desired_state, heartbeats, reservations, stale_rules, transitions
-from usher_models.db.bots import Bot, BotSummary, Requested
+from usher_models.db.bots import Bot, BotSummary, Requested, StaleBot
 from usher_models.db.leader_lock import UNFENCED
 from usher_models.db.speaker import Speaker
 from usher_models.errors import (
@@ -259,8 +259,13 @@ async def _bots_ignoring_leave(_: Any, **_grace: Any) -> list[Bot]:
     return [as_bot(number, row) for number, row in rows if row.live and row.leave and row.job_created]
 
 
-async def _stale_bots(_: Any, rule: stale_rules.Rule, **_limits: Any) -> list[Bot]:
-    return [as_bot(number, row) for number, row in await Ask("stale", rule.status)]
+async def _stale_bots(_: Any, rule: stale_rules.Rule, **_limits: Any) -> list[StaleBot]:
+    return [_as_stale(as_bot(number, row)) for number, row in await Ask("stale", rule.status)]
+
+
+def _as_stale(bot: Bot) -> StaleBot:
+    summary = {field.name: getattr(bot, field.name) for field in fields(BotSummary)}
+    return StaleBot(**summary, reported_at=RESERVED_AT, unreported_s=1000)
 
 
 async def _mark_jobs_created(_: Any, meeting_ids: list[int]) -> None:
@@ -502,7 +507,6 @@ async def _sweep(name: str, memory: frozenset[tuple[str, object]]) -> frozenset[
         settings=SETTINGS,
         database=_DATABASE,
         acts=Acts(
-            kube=_KUBE,
             commander=_COMMANDER,
             ensurer=_ENSURER,
             closer=_CLOSER,

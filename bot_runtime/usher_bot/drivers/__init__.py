@@ -28,10 +28,15 @@ def check_options(settings: Settings) -> None:
 def build_driver(settings: Settings, *, clock: Clock, faults: Faults) -> Driver:
     """The driver that the settings name; its options were checked before."""
     if settings.driver == "exec":
-        from usher_bot.drivers.exec.driver import ExecDriver, ExecOptions
+        from usher_bot.drivers.exec.driver import ExecDriver
+        from usher_bot.drivers.exec.options import ExecOptions
 
         options = ExecOptions.model_validate(settings.driver_options)
         return ExecDriver(options, settings=settings, clock=clock, is_init=os.getpid() == 1)
+    if settings.driver == "browser":
+        from usher_bot.drivers.browser.wiring import browser_driver
+
+        return browser_driver(settings, clock=clock)
     from usher_bot.drivers.simulated import SimulatedDriver, SimulatedOptions
 
     return SimulatedDriver(SimulatedOptions.model_validate(settings.driver_options), clock=clock, faults=faults)
@@ -39,9 +44,13 @@ def build_driver(settings: Settings, *, clock: Clock, faults: Faults) -> Driver:
 
 def _options_model(settings: Settings) -> type[BaseModel]:
     if settings.driver == "exec":
-        from usher_bot.drivers.exec.driver import ExecOptions
+        from usher_bot.drivers.exec.options import ExecOptions
 
         return ExecOptions
+    if settings.driver == "browser":
+        from usher_bot.drivers.browser.options import BrowserOptions
+
+        return BrowserOptions
     from usher_bot.drivers.simulated import SimulatedOptions
 
     return SimulatedOptions

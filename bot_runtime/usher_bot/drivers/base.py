@@ -2,13 +2,13 @@
 
 A driver is made with the process, before anything is known to the control plane, and must not act yet. The
 lifecycle then calls `join` once, and `run` once after `join` returned. `leave` is called exactly once at the end of
-every life, whatever happened before: while `join` or `run` still wait, after they returned or raised, or before
+every run, whatever happened before: while `join` or `run` still wait, after they returned or raised, or before
 `join` was ever called. When it returns, or its time is up, the rest is cancelled and the process ends.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from usher_bot.exit_codes import Outcome
 from usher_models.states import Stage
@@ -27,20 +27,25 @@ class NotJoined(Exception):
 
 @dataclass
 class Faults:
-    """Deliberate misbehaviour, for tests of everything around the bot. Only the simulated driver raises a flag."""
+    """Deliberate misbehaviour, for tests of everything around the bot. Only the simulated driver sets a flag."""
 
-    mute: bool = False
+    sends_no_heartbeats: bool = False
     """Heartbeats stop."""
-    deaf: bool = False
-    """Neither commands nor signals, limits or dismissals end the life."""
+    ignores_leave: bool = False
+    """Neither commands nor signals, limits or dismissals end the bot."""
 
 
 class Driver(Protocol):
-    """Brings one bot into one meeting and out again. Whatever it raises is the end of the life, `driver_error`."""
+    """Brings one bot into one meeting and out again. Whatever it raises ends the bot with `driver_error`."""
 
     @property
     def participants(self) -> int | None:
         """How many others are in the meeting, as far as it is known."""
+        ...
+
+    @property
+    def is_alive(self) -> bool:
+        """True if a heartbeat would be true: what is in the meeting has lately shown that it works."""
         ...
 
     async def join(self, report_stage: ReportStage) -> None:
@@ -57,4 +62,13 @@ class Driver(Protocol):
 
     async def reconfigure(self, command: Command) -> None:
         """Return once the new configuration is in effect; raise when it cannot be, and it comes again."""
+        ...
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A driver that can say what it waits for."""
+
+    def explain(self) -> str | None:
+        """What it waits for, if that takes long, as a sentence without secrets; None otherwise."""
         ...

@@ -40,7 +40,7 @@ class SimulatedOptions(BaseModel):
     participants: Annotated[int, Field(ge=0, le=100_000)] = 3
 
 
-def die(code: int) -> NoReturn:
+def exit_at_once(code: int) -> NoReturn:
     """End the process at once, with no report and no clean-up."""
     logging.shutdown()
     os._exit(code)
@@ -68,21 +68,25 @@ class SimulatedDriver:
         *,
         clock: Clock,
         faults: Faults,
-        die: Callable[[int], None] = die,
+        exit_at_once: Callable[[int], None] = exit_at_once,
         hang: Callable[[], None] = hang,
         eat_memory: Callable[[], None] = eat_memory,
     ) -> None:
         self._options = options
         self._clock = clock
         self._faults = faults
-        self._faults.deaf = options.behaviour in ("ignore_leave", "zombie")
-        self._fatal = {"crash": lambda: die(options.exit_code), "hang": hang, "oom": eat_memory}
+        self._faults.ignores_leave = options.behaviour in ("ignore_leave", "zombie")
+        self._fatal = {"crash": lambda: exit_at_once(options.exit_code), "hang": hang, "oom": eat_memory}
         self._is_out = True
         self._never = asyncio.Event()
 
     @property
     def participants(self) -> int | None:
         return None if self._is_out else self._options.participants
+
+    @property
+    def is_alive(self) -> bool:
+        return True
 
     async def join(self, report_stage: ReportStage) -> None:
         await self._clock.sleep(self._options.boot_s)
@@ -124,7 +128,7 @@ class SimulatedDriver:
             return EVICTED
         if behaviour == "ignore_leave":
             await self._never.wait()
-        self._faults.mute = behaviour == "silent"
+        self._faults.sends_no_heartbeats = behaviour == "silent"
         return await self._until_the_end()
 
     async def _until_the_end(self) -> Outcome:

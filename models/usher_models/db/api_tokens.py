@@ -1,12 +1,14 @@
-"""API tokens. New ones are stored as a digest and shown once; plaintext ones of an older deployment keep working.
+"""API keys: Usher's own, stored as digests, and the plaintext ones of an older deployment, which keep working.
 
-A token is 256 random bits, so one round of SHA-256 protects it: it cannot be guessed. The columns `scopes`, `name`,
-`last_used_at` and `expires_at` exist in newer databases only; a missing column is read as "no restriction", and a
-restriction that cannot be stored is refused.
+Usher's own keys stand in `usher.api_keys`. They are 256 random bits, so one round of SHA-256 is enough. In Vexa's
+`api_tokens` a digest would be a working key, because Vexa's services compare that column with the key as plain text. Of
+`api_tokens`, the columns `scopes`, `name`, `last_used_at` and `expires_at` exist in newer databases only; a missing
+column means "no restriction".
+
+No key is a parameter of a statement, because Postgres may log parameters.
 """
 
 import hashlib
-import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,15 +17,18 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from usher_models.errors import Conflict, NotFound
+from usher_models.errors import NotFound
 
 PREFIX = "usher_"
-DIGEST_PREFIX = "usher_sha256:"
+# Where the ids of `usher.api_keys` begin.
+FIRST_OWN_ID = 1_000_000_000
+# The end of a plaintext key that a look-up may show to Postgres; it keeps the hashing to few rows.
+TAIL = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Holder:
-    """The user that a token belongs to. Empty scopes mean all; without `expires_in_s` the token never expires."""
+class KeyOwner:
+    """The user of a key. Empty scopes permit everything; `expires_in_s` is None for a key that does not expire."""
 
     token_id: int
     user_id: int
@@ -33,7 +38,7 @@ class Holder:
 
 @dataclass(frozen=True, kw_only=True)
 class Token:
-    """A token without its secret."""
+    """A key without its secret. `hashed` is False for a plaintext one of an older deployment."""
 
     id: int
     user_id: int
@@ -45,52 +50,65 @@ class Token:
     last_used_at: datetime | None
 
 
-def digest(token: str) -> str:
-    """The stored form of a token."""
-    return DIGEST_PREFIX + hashlib.sha256(token.encode()).hexdigest()
+def digest(key: str) -> bytes:
+    """The stored form of a key."""
+    return hashlib.sha256(key.encode()).digest()
 
 
-_FIELDS = """
-t.id, t.user_id, t.token, t.created_at,
-to_jsonb(t) ->> 'name' AS name,
-ARRAY(SELECT jsonb_array_elements_text(CASE WHEN jsonb_typeof(to_jsonb(t) -> 'scopes') = 'array'
-                                            THEN to_jsonb(t) -> 'scopes' ELSE '[]' END)) AS scopes,
-CAST(to_jsonb(t) ->> 'expires_at' AS timestamp) AS expires_at,
-CAST(to_jsonb(t) ->> 'last_used_at' AS timestamp) AS last_used_at
+_OWN_FIELDS = """
+k.id, k.user_id, k.name, k.scopes, true AS hashed, k.created_at, k.expires_at, CAST(NULL AS timestamptz) AS last_used_at
 """
 
-_FIND = text(f"""
-SELECT {_FIELDS},
-       extract(epoch FROM CAST(to_jsonb(t) ->> 'expires_at' AS timestamp) - (now() AT TIME ZONE 'utc')) AS expires_in_s
-FROM api_tokens t JOIN users u ON u.id = t.user_id
-WHERE t.token = ANY(:candidates)
+_LEGACY_FIELDS = """
+t.id, t.user_id, to_jsonb(t) ->> 'name' AS name,
+ARRAY(SELECT jsonb_array_elements_text(CASE WHEN jsonb_typeof(to_jsonb(t) -> 'scopes') = 'array'
+                                            THEN to_jsonb(t) -> 'scopes' ELSE '[]' END)) AS scopes,
+false AS hashed, t.created_at AT TIME ZONE 'utc' AS created_at,
+CAST(to_jsonb(t) ->> 'expires_at' AS timestamp) AT TIME ZONE 'utc' AS expires_at,
+CAST(to_jsonb(t) ->> 'last_used_at' AS timestamp) AT TIME ZONE 'utc' AS last_used_at
+"""
+
+_FIND_OWN = text("""
+SELECT k.id, k.user_id, k.scopes, extract(epoch FROM k.expires_at - now()) AS expires_in_s
+FROM usher.api_keys k JOIN users u ON u.id = k.user_id
+WHERE k.digest = :digest
+""")
+
+_FIND_LEGACY = text(f"""
+SELECT id, user_id, scopes, extract(epoch FROM expires_at - now()) AS expires_in_s
+FROM (
+    SELECT {_LEGACY_FIELDS} FROM api_tokens t JOIN users u ON u.id = t.user_id
+    WHERE length(t.token) = :length AND right(t.token, {TAIL}) = :tail
+      AND sha256(convert_to(t.token, 'UTF8')) = :digest
+) AS found
 """)
 
 
-async def holder_of(connection: AsyncConnection, token: str) -> Holder | None:
-    """The holder of a token; None if it is unknown or has expired."""
-    # The stored form is not a token: a leaked digest gives no access.
-    if token.startswith(DIGEST_PREFIX):
-        return None
-    candidates = [digest(token), token]
-    for row in await connection.execute(_FIND, {"candidates": candidates}):
-        # The index compared for equality; this comparison takes the same time for every wrong token.
-        if any(hmac.compare_digest(row.token.encode(), candidate.encode()) for candidate in candidates):
-            return _holder(row)
-    return None
+async def owner_of(connection: AsyncConnection, key: str) -> KeyOwner | None:
+    """The owner of a key; None for an unknown or expired one."""
+    values: dict[str, Any] = {"digest": digest(key)}
+    if key.startswith(PREFIX):
+        row = (await connection.execute(_FIND_OWN, values)).one_or_none()
+    else:
+        values |= {"length": len(key), "tail": key[-TAIL:]}
+        row = (await connection.execute(_FIND_LEGACY, values)).first()
+    return _owner(row) if row is not None else None
 
 
-def _holder(row: Row[Any]) -> Holder | None:
+def _owner(row: Row[Any]) -> KeyOwner | None:
     left = float(row.expires_in_s) if row.expires_in_s is not None else None
     if left is not None and left <= 0:
         return None
-    return Holder(token_id=row.id, user_id=row.user_id, scopes=frozenset(row.scopes), expires_in_s=left)
+    return KeyOwner(token_id=row.id, user_id=row.user_id, scopes=frozenset(row.scopes), expires_in_s=left)
 
 
-_COLUMNS = text(
-    "SELECT attname FROM pg_attribute"
-    " WHERE attrelid = CAST('api_tokens' AS regclass) AND attnum > 0 AND NOT attisdropped"
-)
+_CREATE = text(f"""
+INSERT INTO usher.api_keys AS k (digest, user_id, name, scopes, expires_at)
+SELECT :digest, u.id, CAST(:name AS varchar), CAST(:scopes AS text[]),
+       now() + make_interval(secs => CAST(:expires_in_s AS float))
+FROM users u WHERE u.id = :user_id
+RETURNING {_OWN_FIELDS}
+""")
 
 
 async def create_token(
@@ -101,53 +119,31 @@ async def create_token(
     scopes: list[str] | None = None,
     expires_in_s: float | None = None,
 ) -> tuple[Token, str]:
-    """A new token and, only now, its secret. Raises NotFound for an unknown user, Conflict if the database is too old
-    to store a restriction."""
-    if await connection.scalar(text("SELECT id FROM users WHERE id = :id FOR SHARE"), {"id": user_id}) is None:
-        raise NotFound("There is no such user.")
+    """A new key and its secret, which is not stored. Raises NotFound without such a user."""
     secret = PREFIX + secrets.token_urlsafe(32)
-    given = {"name": name, "scopes": scopes, "expires_in_s": expires_in_s}
-    columns = set(await connection.scalars(_COLUMNS))
-    statement = _insert({key: value for key, value in given.items() if value not in (None, [])}, columns)
-    values = given | {"user_id": user_id, "token": digest(secret)}
-    token_id = await connection.scalar(text(statement), values)
-    return await _token(connection, token_id), secret
+    values = {"digest": digest(secret), "user_id": user_id, "name": name, "scopes": scopes or []}
+    row = (await connection.execute(_CREATE, values | {"expires_in_s": expires_in_s})).one_or_none()
+    if row is None:
+        raise NotFound("The user does not exist.")
+    return Token(**row._mapping), secret
 
 
-def _insert(given: dict[str, Any], columns: set[str]) -> str:
-    written = {"token": ":token", "user_id": ":user_id", "created_at": "now() AT TIME ZONE 'utc'"}
-    for key in given:
-        column = "expires_at" if key == "expires_in_s" else key
-        if column not in columns:
-            raise Conflict(f"The table api_tokens of this database has no column {column}: leave the field out.")
-        written[column] = {
-            "name": "CAST(:name AS varchar)",
-            "scopes": "CAST(:scopes AS text[])",
-            "expires_in_s": "(now() AT TIME ZONE 'utc') + make_interval(secs => :expires_in_s)",
-        }[key]
-    return f"INSERT INTO api_tokens ({', '.join(written)}) VALUES ({', '.join(written.values())}) RETURNING id"
+_OF_USER = text(f"""
+SELECT {_LEGACY_FIELDS} FROM api_tokens t WHERE t.user_id = :user_id
+UNION ALL
+SELECT {_OWN_FIELDS} FROM usher.api_keys k WHERE k.user_id = :user_id
+ORDER BY id
+""")
 
 
 async def tokens_of(connection: AsyncConnection, user_id: int) -> list[Token]:
-    """Every token of one user, the oldest first."""
-    rows = await connection.execute(
-        text(f"SELECT {_FIELDS} FROM api_tokens t WHERE t.user_id = :user_id ORDER BY t.id"), {"user_id": user_id}
-    )
-    return [_to_token(row) for row in rows]
-
-
-async def _token(connection: AsyncConnection, token_id: int) -> Token:
-    row = await connection.execute(text(f"SELECT {_FIELDS} FROM api_tokens t WHERE t.id = :id"), {"id": token_id})
-    return _to_token(row.one())
-
-
-def _to_token(row: Row[Any]) -> Token:
-    values = {key: value for key, value in row._mapping.items() if key != "token"}
-    return Token(**values, hashed=row.token.startswith(DIGEST_PREFIX))
+    """Every key of one user, the oldest first."""
+    return [Token(**row._mapping) for row in await connection.execute(_OF_USER, {"user_id": user_id})]
 
 
 async def revoke_token(connection: AsyncConnection, token_id: int) -> None:
-    """Delete a token; every replica refuses it within seconds. Raises NotFound."""
-    deleted = await connection.execute(text("DELETE FROM api_tokens WHERE id = :id"), {"id": token_id})
+    """Delete a key, which stops working within seconds. Raises NotFound."""
+    table = "usher.api_keys" if token_id >= FIRST_OWN_ID else "api_tokens"
+    deleted = await connection.execute(text(f"DELETE FROM {table} WHERE id = :id"), {"id": token_id})
     if deleted.rowcount == 0:
-        raise NotFound("There is no such token.")
+        raise NotFound("The token does not exist.")

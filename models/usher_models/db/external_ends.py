@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db.transitions import Moved
-from usher_models.db.webhook_outbox import TOLD
+from usher_models.db.webhook_outbox import OUTBOX
 from usher_models.states import TERMINAL, Reason, Source, Status, sentence
 
 _OVER = ", ".join(repr(str(status)) for status in sorted(TERMINAL))
@@ -46,7 +46,7 @@ WITH picked AS (
     SELECT bot.meeting_id, bot.transition_seq, picked.origin, picked.target, :source, picked.reason
     FROM bot JOIN picked ON picked.id = bot.meeting_id
     RETURNING *
-), {TOLD}
+), {OUTBOX}
 SELECT bot.meeting_id, bot.connection_id, bot.job_name, bot.request_namespace AS namespace, picked.origin,
        picked.target, picked.reason
 FROM bot JOIN picked ON picked.id = bot.meeting_id

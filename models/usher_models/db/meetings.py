@@ -1,6 +1,6 @@
-"""Meetings as their owners see them, whoever made them: Usher's own, and rows of an older deployment.
+"""Meetings as their owners see them: Usher's own, and rows of an older deployment.
 
-Rows of an older deployment are read as they are. While one is live it is never written.
+Rows of an older deployment are read as they are, and never changed while they are live.
 """
 
 import json
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db.bots import Bot
 from usher_models.db.engine import fetch
+from usher_models.db.vexa_tables import holds_slot
 from usher_models.errors import MeetingLive, NotFound, NotOwned
 from usher_models.platforms import Platform, parse_platform, spellings
 from usher_models.states import HOLDS_SLOT, TERMINAL
@@ -23,7 +24,7 @@ PLANNED = ("idle", "scheduled")
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One row of `meetings`, and beside it what Usher knows when it owns the meeting. Times of Vexa's are naive UTC."""
+    """One row of `meetings`, with Usher's own columns if Usher owns the meeting. Vexa's times are naive UTC."""
 
     id: int
     user_id: int
@@ -45,8 +46,8 @@ class Record:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing of this meeting can change any more."""
-        return self.status in TERMINAL
+        """True if the status is final."""
+        return self.status.strip().lower() in TERMINAL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,11 +61,12 @@ class Session:
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """Which meetings to list. `search` looks into the native id and the name."""
+    """A filter on meetings. `search` looks into the native id and the name; `in_lobby` tells starting bots apart."""
 
     limit: int
     offset: int = 0
-    status: str | None = None
+    statuses: list[str] | None = None
+    in_lobby: bool | None = None
     platform: str | None = None
     native_id: str | None = None
     search: str | None = None
@@ -80,7 +82,8 @@ class Filter:
 
 
 SELECT_RECORD = """
-SELECT m.id, m.user_id, m.platform, m.platform_specific_id AS native_id, m.status, m.bot_container_id, m.start_time,
+SELECT m.id, m.user_id, m.platform, m.platform_specific_id AS native_id,
+       coalesce(m.status, 'unknown') AS status, m.bot_container_id, m.start_time,
        m.end_time, CASE WHEN jsonb_typeof(m.data) = 'object' THEN m.data ELSE '{}' END AS data, m.created_at,
        m.updated_at, b.meeting_id IS NOT NULL AS owned, b.config ->> 'meeting_url' AS url, b.stage, b.reason, b.message,
        (SELECT t.from_status FROM usher.transitions t
@@ -91,7 +94,9 @@ FROM meetings m LEFT JOIN usher.bots b ON b.meeting_id = m.id
 
 _OF_USER = """
 WHERE m.user_id = :user_id
-  AND (CAST(:status AS varchar) IS NULL OR m.status = :status)
+  AND (CAST(:statuses AS varchar[]) IS NULL OR lower(btrim(m.status)) = ANY(:statuses))
+  AND (CAST(:in_lobby AS boolean) IS NULL OR m.status <> 'starting'
+       OR coalesce(b.stage = 'lobby', false) = CAST(:in_lobby AS boolean))
   AND (CAST(:platform AS varchar) IS NULL OR m.platform = :platform)
   AND (CAST(:spellings AS varchar[]) IS NULL OR m.platform_specific_id = ANY(CAST(:spellings AS varchar[])))
   AND (CAST(:search AS varchar) IS NULL OR strpos(lower(m.platform_specific_id), lower(:search)) > 0
@@ -99,15 +104,19 @@ WHERE m.user_id = :user_id
   AND NOT (CAST(:exclude_planned AS boolean) AND m.status = ANY(:planned))
 """
 
+_ON_PLATFORM = " AND (CAST(:platform AS varchar) IS NULL OR m.platform = :platform)"
+_HOLDS_SLOT = f"WHERE m.user_id = :user_id AND {holds_slot('m.status')}{_ON_PLATFORM} "
 _BY_ID = text(SELECT_RECORD + "WHERE m.id = :id AND m.user_id = :user_id")
 _LIST = text(SELECT_RECORD + _OF_USER + "ORDER BY m.id DESC LIMIT :limit OFFSET :offset")
-_HOLDING = text(SELECT_RECORD + "WHERE m.user_id = :user_id AND m.status = ANY(:holds) ORDER BY m.id DESC")
+_HOLDING = text(SELECT_RECORD + _HOLDS_SLOT + "ORDER BY m.id DESC")
 _EVERY = text(SELECT_RECORD + "ORDER BY m.id DESC LIMIT :limit OFFSET :offset")
-# The live one, when there is one; else the newest.
+# The live meeting if there is one, else the newest.
 _NEWEST = text(
     SELECT_RECORD
     + """WHERE m.user_id = :user_id AND m.platform = :platform AND m.platform_specific_id = ANY(:spellings)
-ORDER BY m.status IN ('completed', 'failed'), m.platform_specific_id <> :native_id, m.id DESC LIMIT 1"""
+ORDER BY coalesce(lower(btrim(m.status)) IN ('completed', 'failed'), false), m.platform_specific_id <> :native_id,
+         m.id DESC
+LIMIT 1"""
 )
 
 
@@ -116,7 +125,7 @@ def _record(row: Row[Any]) -> Record:
 
 
 def of_new(bot: Bot) -> Record:
-    """The record of a bot whose slot was reserved just now, as `meeting` would read it."""
+    """The record of a bot that was just reserved, equal to what `meeting` reads later."""
     at = bot.reserved_at.astimezone(UTC).replace(tzinfo=None)
     return Record(
         id=bot.meeting_id,
@@ -141,10 +150,10 @@ def of_new(bot: Bot) -> Record:
 
 async def meeting(connection: AsyncConnection, meeting_id: int, *, user_id: int) -> Record:
     """One meeting of that user. Raises NotFound, also for another user's."""
-    found = await fetch(connection, _BY_ID, {"id": meeting_id, "user_id": user_id})
-    if not found:
+    rows = await fetch(connection, _BY_ID, {"id": meeting_id, "user_id": user_id})
+    if not rows:
         raise NotFound(f"You have no meeting {meeting_id}.")
-    return Record(**found[0])
+    return Record(**rows[0])
 
 
 async def newest(connection: AsyncConnection, platform: str, native_id: str, *, user_id: int) -> Record:
@@ -166,14 +175,15 @@ async def listed(connection: AsyncConnection, user_id: int, which: Filter) -> li
     return [_record(row) for row in await connection.execute(_LIST, values)]
 
 
-async def holding(connection: AsyncConnection, user_id: int) -> list[Record]:
+async def holding_slots(connection: AsyncConnection, user_id: int, *, platform: str | None = None) -> list[Record]:
     """The user's meetings that hold a slot, the newest first."""
-    rows = await connection.execute(_HOLDING, {"user_id": user_id, "holds": sorted(HOLDS_SLOT)})
+    values = {"user_id": user_id, "holds": sorted(HOLDS_SLOT), "platform": platform}
+    rows = await connection.execute(_HOLDING, values)
     return [_record(row) for row in rows]
 
 
-async def everybodys(connection: AsyncConnection, *, limit: int, offset: int) -> tuple[int, list[Record]]:
-    """How many meetings there are, and one page of them, the newest first."""
+async def of_all_users(connection: AsyncConnection, *, limit: int, offset: int) -> tuple[int, list[Record]]:
+    """The number of all meetings, and one page of them, the newest first."""
     total = int((await connection.execute(text("SELECT count(*) FROM meetings"))).scalar_one())
     rows = await connection.execute(_EVERY, {"limit": limit, "offset": offset})
     return total, [_record(row) for row in rows]
@@ -200,7 +210,7 @@ WHERE id = :id
 
 
 async def describe(connection: AsyncConnection, record: Record, data: dict[str, Any]) -> None:
-    """Merge what the owner says about a meeting into its data. Raises NotOwned."""
+    """Merge the owner's notes into the meeting's data. Raises NotOwned."""
     if not record.owned and not record.ended:
         raise NotOwned
     await connection.execute(_DESCRIBE, {"id": record.id, "data": json.dumps(data)})
@@ -209,9 +219,9 @@ async def describe(connection: AsyncConnection, record: Record, data: dict[str, 
 _FORGET = """
 WITH meeting AS (
     UPDATE meetings SET platform_specific_id = NULL, data = '{"redacted": true}', updated_at = now() AT TIME ZONE 'utc'
-    WHERE id = :id AND status IN ('completed', 'failed')
+    WHERE id = :id AND lower(btrim(status)) IN ('completed', 'failed')
     RETURNING id
-), told AS (
+), deliveries AS (
     DELETE FROM usher.webhook_deliveries d USING meeting
     WHERE d.meeting_id = meeting.id AND d.state IN ('delivered', 'failed')
 )
@@ -221,11 +231,11 @@ FROM meeting WHERE b.meeting_id = meeting.id
 
 
 async def forget(connection: AsyncConnection, record: Record) -> None:
-    """Take what is private out of an ended meeting: its id, its data, its transcript and what was told of it.
+    """Delete the private data of an ended meeting: its id, its data, its transcript and its finished webhooks. The
+    reconciler deletes its BotRequest and Job.
 
-    The audit trail stays, and so does what is still to be told.
-
-    Raises MeetingLive while it holds a slot or is planned.
+    The audit trail stays, and so do webhooks that are still to be sent. Raises MeetingLive while the meeting holds a
+    slot or is planned.
     """
     if not record.ended:
         raise MeetingLive if record.owned else NotOwned

@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from usher_models.db.bots import BOT_COLUMNS, Bot, bot_by_id, to_bot
 from usher_models.db.engine import in_one_exchange
 from usher_models.db.failures import constraint
-from usher_models.db.vexa_tables import ACTIVE_MEETING, ACTIVE_MEETING_INDEX
-from usher_models.db.webhook_outbox import TOLD
+from usher_models.db.vexa_tables import ACTIVE_MEETING, ACTIVE_MEETING_INDEX, holds_slot
+from usher_models.db.webhook_outbox import OUTBOX
 from usher_models.defaults import LOBBY_TIMEOUT_S, MAX_DURATION_S
 from usher_models.errors import CapReached, ConnectionTaken, DuplicateMeeting, UnknownUser
 from usher_models.platforms import MeetingRef
@@ -68,7 +68,7 @@ WITH known AS (
 ), used AS (
     SELECT count(*) AS used, (SELECT max_concurrent_bots FROM users WHERE id = :user_id) AS cap,
            min(id) FILTER (WHERE platform = :platform AND platform_specific_id = :native_id) AS duplicate
-    FROM meetings WHERE user_id = :user_id AND status = ANY(:holds) AND {ACTIVE_MEETING}
+    FROM meetings WHERE user_id = :user_id AND {holds_slot("status")} AND {ACTIVE_MEETING}
 ), fresh AS (
     SELECT nextval(usher.meeting_id_sequence()) AS id FROM used
     WHERE used.used < used.cap AND used.duplicate IS NULL AND NOT EXISTS (SELECT FROM known)
@@ -99,7 +99,7 @@ WITH known AS (
     SELECT id, 1, NULL, 'reserved', :source, :reason FROM meeting
     RETURNING *
 ), """
-    + TOLD
+    + OUTBOX
     + f"""
 SELECT used.used, used.cap, used.duplicate, known.meeting_id AS known_id, known.user_id AS known_user_id, {BOT_COLUMNS}
 FROM used LEFT JOIN known ON true LEFT JOIN (bot b JOIN meeting m ON m.id = b.meeting_id) ON true

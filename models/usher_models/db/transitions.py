@@ -21,7 +21,7 @@ from usher_models.db.bots import BOT_COLUMNS, Bot, bot_by_connection, last_trans
 from usher_models.db.engine import attempt, fetch
 from usher_models.db.failures import constraint
 from usher_models.db.speaker import Speaker, may_speak
-from usher_models.db.webhook_outbox import TOLD
+from usher_models.db.webhook_outbox import OUTBOX
 from usher_models.errors import AnotherPodSpeaks, IllegalMove, MeetingOver, UnknownConnection
 from usher_models.states import LIVE, TERMINAL, Judgement, Source, Stage, Status, judge, legal_origins, sentence
 
@@ -61,7 +61,7 @@ _MOVE = f"""
            picked.event_id, picked.detail
     FROM bot JOIN picked ON picked.id = bot.meeting_id
     RETURNING *
-), {TOLD}
+), {OUTBOX}
 """
 _MOVED = """
 SELECT bot.meeting_id, bot.connection_id, bot.job_name, bot.request_namespace, picked.status AS origin, picked.reason

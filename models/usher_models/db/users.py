@@ -1,15 +1,17 @@
-"""Users, in the table that Vexa keeps."""
+"""Users, in Vexa's table."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db import webhook_deliveries
+from usher_models.db.vexa_tables import holds_slot
 from usher_models.errors import NotFound, UnknownUser
 from usher_models.states import HOLDS_SLOT
 
@@ -18,7 +20,7 @@ DEFAULT_LIMIT = 3
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """One user. `used` is how many slots the user's live meetings hold now; `created_at` is naive UTC."""
+    """One user. `used` is the number of slots that the user's live meetings hold; `created_at` is naive UTC."""
 
     id: int
     email: str
@@ -30,9 +32,10 @@ class User:
     used: int
 
 
-_SELECT = """
-SELECT u.id, u.email, u.name, u.image_url, u.created_at, u.max_concurrent_bots, u.data,
-       (SELECT count(*) FROM meetings m WHERE m.user_id = u.id AND m.status = ANY(:holds)) AS used
+_SELECT = f"""
+SELECT u.id, u.email, u.name, u.image_url, u.created_at, u.max_concurrent_bots,
+       CASE WHEN jsonb_typeof(u.data) = 'object' THEN u.data ELSE '{{}}' END AS data,
+       (SELECT count(*) FROM meetings m WHERE m.user_id = u.id AND {holds_slot("m.status")}) AS used
 FROM users u
 """
 
@@ -42,11 +45,11 @@ def _user(row: Row[Any]) -> User:
 
 
 async def user_id_by_email(connection: AsyncConnection, email: str) -> int:
-    """The id of the user with that address. Raises UnknownUser."""
-    found = await connection.scalar(text("SELECT id FROM users WHERE email = :email"), {"email": email})
-    if found is None:
+    """The id of the user with that email. Raises UnknownUser."""
+    user_id = await connection.scalar(text("SELECT id FROM users WHERE email = :email"), {"email": email})
+    if user_id is None:
         raise UnknownUser(f"No user has the email {email}; create one with `usher user add {email}`.")
-    return int(found)
+    return int(user_id)
 
 
 async def user_by_id(connection: AsyncConnection, user_id: int) -> User:
@@ -55,14 +58,14 @@ async def user_by_id(connection: AsyncConnection, user_id: int) -> User:
 
 
 async def user_by_email(connection: AsyncConnection, email: str) -> User:
-    """The user with that address. Raises NotFound."""
+    """The user with that email. Raises NotFound."""
     return await _one(connection, "WHERE u.email = :email", email=email)
 
 
 async def _one(connection: AsyncConnection, where: str, **values: object) -> User:
     row = (await connection.execute(text(_SELECT + where), {"holds": sorted(HOLDS_SLOT)} | values)).one_or_none()
     if row is None:
-        raise NotFound("There is no such user.")
+        raise NotFound("The user does not exist.")
     return _user(row)
 
 
@@ -83,7 +86,7 @@ async def users_by_id(connection: AsyncConnection, user_ids: Sequence[int]) -> d
 
 
 async def add_user(connection: AsyncConnection, email: str, *, max_concurrent_bots: int) -> int:
-    """The id of the user with that address, created with that limit; an existing user gets the limit."""
+    """The id of the user with that email; the user is created with that limit, or an existing one gets it."""
     return int(
         (
             await connection.execute(
@@ -108,7 +111,7 @@ RETURNING id
 
 
 async def find_or_create(connection: AsyncConnection, email: str, **fields: Any) -> tuple[User, bool]:
-    """The user with that address, and True if it was created now, with `fields`. An existing user is not changed."""
+    """The user with that email, and True if it was created with `fields`; an existing user keeps its own."""
     values = {"name": None, "image_url": None, "max_concurrent_bots": DEFAULT_LIMIT} | fields
     values["data"] = json.dumps(fields.get("data") or {})
     created = await connection.scalar(_FIND_OR_CREATE, values | {"email": email})
@@ -130,18 +133,42 @@ RETURNING u.id
 """)
 
 
-async def change_user(connection: AsyncConnection, user_id: int, **fields: Any) -> User:
-    """Change what `fields` names; `data` is merged key by key, and null removes a key. Raises NotFound.
+_LOCK = text("SELECT data FROM users WHERE id = :id FOR NO KEY UPDATE")
 
-    Setting a webhook, also to the same URL, resumes a paused one.
+
+async def locked_data(connection: AsyncConnection, user_id: int) -> dict[str, Any]:
+    """The user's data, which nobody else changes before the transaction ends; empty without such a user."""
+    data = await connection.scalar(_LOCK, {"id": user_id})
+    return data if isinstance(data, dict) else {}
+
+
+async def change_user(connection: AsyncConnection, user_id: int, **fields: Any) -> User:
+    """Change the given fields; `data` is merged key by key, and null removes a key. Raises NotFound.
+
+    Setting a webhook, even to the same URL, resumes a paused one. A webhook that moves to another host loses its secret
+    unless it gets a new one: deliveries carry the secret, which the new host must not learn.
     """
+    data = fields.get("data") or {}
+    if "webhook_url" in data:
+        stored = await locked_data(connection, user_id)
+        if "webhook_secret" not in data and _origin(stored.get("webhook_url")) != _origin(data["webhook_url"]):
+            fields["data"] = data | {"webhook_secret": None}
     await connection.execute(_CHANGE, {"user_id": user_id, "fields": json.dumps(fields)})
-    if "webhook_url" in (fields.get("data") or {}):
+    if "webhook_url" in data:
         await webhook_deliveries.resume(connection, user_id)
     return await user_by_id(connection, user_id)
 
 
+def _origin(url: object) -> tuple[str, str] | None:
+    """Scheme and host of a URL; None for anything else."""
+    try:
+        parts = urlsplit(url) if isinstance(url, str) else None
+        return (parts.scheme.lower(), parts.netloc.lower()) if parts else None
+    except ValueError:
+        return None
+
+
 async def set_limit(connection: AsyncConnection, email: str, *, max_concurrent_bots: int) -> User:
-    """Give a user another limit. Lowering it stops no running bot. Raises NotFound."""
+    """Set a user's limit. Lowering it stops no running bot. Raises NotFound."""
     user = await user_by_email(connection, email)
     return await change_user(connection, user.id, max_concurrent_bots=max_concurrent_bots)

@@ -25,6 +25,15 @@ ACTIVE_MEETING_INDEX = "uq_meeting_active_user_platform_native"
 # Its condition. A query that states it too, in the same words, may use the index.
 ACTIVE_MEETING = "status NOT IN ('completed', 'failed')"
 
+
+def holds_slot(status: str) -> str:
+    """SQL that is true if the row holds a slot: people and older programs spell a status in other ways, too.
+
+    The second condition lets the query use the index of live meetings.
+    """
+    return f"(lower(btrim({status})) = ANY(:holds) AND {status} NOT IN ('completed', 'failed'))"
+
+
 # Created explicitly there: with the usual search path, a schema named after the role would come first.
 SCHEMA = "public"
 vexa = MetaData(schema=SCHEMA)

@@ -1,7 +1,8 @@
-"""The outbox from the sender's side, and the ledger from the user's.
+"""The outbox for the sender, and the ledger for the user.
 
-A claim is a lease: whoever dies with it gives it back by dying. It is also the fence: a settlement counts only while
-the row still bears the lease it was claimed with, so a sender that woke up too late changes nothing.
+A claim is a lease: the deliveries of a sender that crashed become due again when it ends. It is also a fence: a
+settlement takes effect only while the row still has the lease of its claim, so a sender that resumes too late changes
+nothing.
 """
 
 from collections.abc import Sequence
@@ -14,13 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db.leader_lock import ENDPOINT_LOCK
 
-# This many deliveries in a row that failed to their last attempt pause an endpoint.
+# An endpoint is paused after this many consecutive deliveries failed for good.
 FAILURES_UNTIL_PAUSE = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A delivery that is this sender's until the lease ends. `url` is None when the user has no webhook any more."""
+    """A delivery leased to this sender. `url` is None if the user has removed the webhook."""
 
     id: int
     event_id: str
@@ -36,7 +37,7 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """How an attempt ended. `retry_in_s` None: it was the last. `gone`: the endpoint wants no more."""
+    """The outcome of an attempt. `retry_in_s` is None after the last one; `gone`: the endpoint answered 410."""
 
     delivered: bool
     status: int | None = None
@@ -85,12 +86,12 @@ ORDER BY c.id
 
 
 async def claim(connection: AsyncConnection, *, limit: int, lease_s: float, busy: Sequence[int] = ()) -> list[Claim]:
-    """Up to `limit` deliveries that are due, none of a `busy` user's; nobody else gets them while the lease lasts."""
+    """Lease up to `limit` due deliveries, except those of `busy` users."""
     rows = await connection.execute(_CLAIM, {"limit": limit, "lease_s": lease_s, "busy": list(busy)})
     return [Claim(**row._mapping) for row in rows]
 
 
-# Two deliveries of a user that end at the same moment, and a resumption, would else lock each other's rows crosswise.
+# Without it, two settlements and a resumption of one user could lock rows in opposite orders and deadlock.
 _LOCK = text("SELECT pg_advisory_xact_lock(CAST(:lock AS integer), CAST(:user_id AS integer))")
 
 _SETTLE = text("""
@@ -118,7 +119,7 @@ _PAUSE = text("UPDATE usher.webhook_deliveries SET state = 'paused' WHERE user_i
 
 
 async def settle(connection: AsyncConnection, claimed: Claim, result: Result) -> bool:
-    """Note how an attempt ended; whether its endpoint is paused now. Without the lease, nothing is noted."""
+    """Store the outcome of an attempt, if the lease is still held. True if the endpoint is paused now."""
     values = {
         "id": claimed.id,
         "claimed_until": claimed.claimed_until,
@@ -155,9 +156,17 @@ WHERE user_id = :user_id AND state = 'paused'
 
 
 async def resume(connection: AsyncConnection, user_id: int) -> int:
-    """Forget a user's failures and send what waited meanwhile; how many. Called when a webhook is set (again)."""
+    """Reset a user's failures and queue the paused deliveries; returns their number. Called when a webhook is set."""
     await connection.execute(_LOCK, {"lock": ENDPOINT_LOCK, "user_id": user_id})
     return (await connection.execute(_RESUME, {"user_id": user_id})).rowcount
+
+
+_PAUSED = text("SELECT paused_at IS NOT NULL FROM usher.webhook_endpoints WHERE user_id = :user_id")
+
+
+async def is_paused(connection: AsyncConnection, user_id: int) -> bool:
+    """True if the user's deliveries are kept and not sent."""
+    return bool(await connection.scalar(_PAUSED, {"user_id": user_id}))
 
 
 _LEDGER = """
@@ -185,7 +194,7 @@ WHERE id = :id AND user_id = :user_id
 
 
 async def redeliver(connection: AsyncConnection, delivery_id: int, user_id: int) -> Delivery | None:
-    """Send that delivery once more, with its event id and its content; None when the user has no such delivery.
+    """Queue a delivery again, with its event id and content; None if the user has no such delivery.
 
     A paused endpoint resumes.
     """
@@ -207,5 +216,5 @@ DELETE FROM usher.webhook_deliveries WHERE id IN (
 
 
 async def prune(connection: AsyncConnection, *, days: int, limit: int) -> int:
-    """Delete up to `limit` deliveries that are over and older than `days`; how many."""
+    """Delete up to `limit` finished deliveries older than `days`; returns their number."""
     return (await connection.execute(_PRUNE, {"days": days, "limit": limit})).rowcount

@@ -1,25 +1,27 @@
-"""The event of a transition, written in the transition's own statement: what happened is told, or did not happen.
+"""The webhook events of a transition, written in the transition's own statement: both are committed, or neither.
 
-`TOLD` is one part of a WITH. It reads three parts before it:
+`OUTBOX` is one part of a WITH. It reads three parts before it:
 
     meeting  the row of meetings as it is now
     bot      meeting_id, connection_id, message
     noted    the row of usher.transitions
 
-and writes nothing for a user without a webhook. What a user may have stored there must never break a transition, so
-nothing is cast. An event id is made of what the event tells of: the same transition can never be told twice.
+and writes nothing for a user without a webhook. No value that a user stored is cast, because a failing cast would break
+the transition. An event id is derived from the transition, so the same transition is never reported twice.
 """
 
 API_VERSION = "2026-03-01"
 
-# Each change of status is told as the first; some also as one of the others. The last column: without a choice of the
-# user's, the event is sent; as Vexa has it.
+# Event, target status (None: any), and True if it is sent to a user who chose no events, as in Vexa.
 EVENTS: tuple[tuple[str, str | None, bool], ...] = (
     ("meeting.status_change", None, False),
     ("meeting.started", "active", False),
     ("meeting.completed", "completed", True),
     ("bot.failed", "failed", False),
 )
+
+
+EVENT_NAMES = tuple(name for name, _, _ in EVENTS)
 
 
 def _literal(value: str | bool | None) -> str:
@@ -37,7 +39,7 @@ def _utc(naive: str) -> str:
     return f"to_char({naive}, {_ISO})"
 
 
-TOLD = f"""told AS (
+OUTBOX = f"""outbox AS (
     INSERT INTO usher.webhook_deliveries (event_id, event_type, meeting_id, user_id, state, payload)
     SELECT event.id, kind.name, meeting.id, meeting.user_id,
            CASE WHEN endpoint.paused_at IS NULL THEN 'pending' ELSE 'paused' END,

@@ -1,8 +1,8 @@
-"""BotRequests that are created behind the answers of the REST API, a few at a time.
+"""Creates BotRequests after the answers of the REST API, a few at a time.
 
-A client has its slot once the row is committed, however slow the API server is, and whether or not it is there.
-The queue lives with the application. What it cannot do, or loses by a death, the reconciler does from the row
-(`reconcile/missing_request.py`); what Kubernetes refuses for good fails the row, with the reason.
+A client has its slot once the row is committed, even while the API server is slow or unavailable. The queue lives with
+the application. The reconciler creates from the row what the queue could not create or lost in a crash
+(`reconcile/repairs/missing_request.py`). If Kubernetes rejects a BotRequest for good, the row is failed.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from usher_operator.lifecycle.create_request import RequestCreator
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 8
-# An API server that is away is asked eight times a second, and not once for each client that comes meanwhile.
+CONCURRENCY = 8
+# An unavailable API server gets eight requests per pause, and not one for each client.
 PAUSE_S = 1.0
-MOST_WAITING = 10_000
+MAX_QUEUED = 10_000
 FINISH_WITHIN_S = 5.0
 _MESSAGES = Messages(
     action="request", postponed="A BotRequest is created later", failed="A BotRequest could not be created"
@@ -30,35 +30,35 @@ _MESSAGES = Messages(
 
 
 class CreateQueue:
-    """Takes bots whose BotRequest is to be created."""
+    """A bounded queue of bots without a BotRequest, and the workers that create them."""
 
-    def __init__(self, requester: RequestCreator, *, pause_s: float = PAUSE_S) -> None:
-        self._requester = requester
+    def __init__(self, creator: RequestCreator, *, pause_s: float = PAUSE_S) -> None:
+        self._creator = creator
         self._pause_s = pause_s
-        self._waiting: asyncio.Queue[Bot] = asyncio.Queue(MOST_WAITING)
+        self._queue: asyncio.Queue[Bot] = asyncio.Queue(MAX_QUEUED)
 
     def put(self, bot: Bot) -> None:
         """Create the bot's BotRequest soon."""
         try:
-            self._waiting.put_nowait(bot)
+            self._queue.put_nowait(bot)
         except asyncio.QueueFull:
-            _postpone(bot, "too many are waiting")
+            _postpone(bot, "the queue is full")
 
     async def working(self, _: web.Application) -> AsyncIterator[None]:
-        """Create what is put in for as long as the application runs, and at its end what is still in it."""
+        """Create the queued BotRequests while the application runs, and the remaining ones at its end."""
         async with asyncio.TaskGroup() as tasks:
             with suppress(Unavailable):
-                await self._requester.prepare()
+                await self._creator.prepare()
             workers = [
                 tasks.create_task(
                     repeat(self._create_next, _MESSAGES, every_s=self._pause_s), name=f"requests-{number}"
                 )
-                for number in range(AT_ONCE)
+                for number in range(CONCURRENCY)
             ]
             try:
                 yield
                 async with asyncio.timeout(FINISH_WITHIN_S):
-                    await self._waiting.join()
+                    await self._queue.join()
             except TimeoutError:
                 logger.warning("BotRequests are left to the reconciler.", extra={"action": "requests_left"})
             finally:
@@ -66,15 +66,15 @@ class CreateQueue:
                     worker.cancel()
 
     async def _create_next(self) -> float | None:
-        """Create the next one; None, for a pause, if the API server or the database is away."""
-        bot = await self._waiting.get()
+        """Create the next one; None, for a pause, if the API server or the database is unavailable."""
+        bot = await self._queue.get()
         try:
-            await self._requester.request(bot)
+            await self._creator.request(bot)
         except Unavailable as exc:
             _postpone(bot, str(exc))
             return None
         finally:
-            self._waiting.task_done()
+            self._queue.task_done()
         return 0
 
 

@@ -1,15 +1,15 @@
-"""How the public API answers errors: like every server of Usher's, plus what Vexa's clients expect to read."""
+"""Error answers of the public API: those of every Usher server, with the fields that Vexa's clients read."""
 
 import json
 from typing import Any
 
 from aiohttp import web
 
-from usher_models.errors import CapReached, DuplicateMeeting, InvalidInput, InvalidMeeting, UsherError
+from usher_models.errors import CapReached, DuplicateMeeting, InvalidMeeting, UsherError
 from usher_models.wire import Problem
-from usher_operator.http.errors import Handler, problems, respond, status_of
+from usher_operator.http.errors import Handler, error_response, error_responses, status_of
 
-# When a slot may be free again nobody knows; a bot that is asked to leave takes about this long.
+# It is not known when a slot becomes free; a bot that is asked to leave takes about this long.
 RETRY_AFTER_S = 30
 
 _FIELDS = {
@@ -19,20 +19,20 @@ _FIELDS = {
 
 
 @web.middleware
-async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer what the API refuses; leave the rest to `problems`."""
+async def api_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer the errors of the API; leave the rest to `error_responses`."""
 
-    async def refusing(inner: web.Request) -> web.StreamResponse:
+    async def answer(inner: web.Request) -> web.StreamResponse:
         try:
             return await handler(inner)
-        except (CapReached, DuplicateMeeting, InvalidInput, InvalidMeeting) as exc:
-            return _refuse(exc)
+        except (CapReached, DuplicateMeeting, InvalidMeeting) as exc:
+            return _to_response(exc)
 
-    return _without_terminate(await problems(request, refusing))
+    return _without_terminate(await error_responses(request, answer))
 
 
 def _without_terminate(answer: web.StreamResponse) -> web.StreamResponse:
-    """`terminate` is a word for bots."""
+    """The answer without `terminate`, which is for bots."""
     if isinstance(answer, web.Response) and answer.status >= 400 and answer.content_type == "application/json":
         body = json.loads(answer.text or "{}")
         body.pop("terminate", None)
@@ -40,24 +40,24 @@ def _without_terminate(answer: web.StreamResponse) -> web.StreamResponse:
     return answer
 
 
-def _refuse(error: UsherError) -> web.Response:
-    response = respond(status_of(error), Problem(code=error.code, detail=_detail(error), **_more(error)))
+def _to_response(error: UsherError) -> web.Response:
+    response = error_response(status_of(error), Problem(code=error.code, detail=_detail(error), **_more(error)))
     if isinstance(error, CapReached):
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
 
 
-def _detail(error: UsherError) -> str | list[dict[str, Any]]:
+def _detail(error: UsherError) -> str:
     if isinstance(error, CapReached):
         return f"Maximum concurrent bots limit reached ({error.limit})"
-    if isinstance(error, InvalidInput):
-        return error.errors
-    if isinstance(error, InvalidMeeting):
-        said = str(error)
-        for camel, snake in _FIELDS.items():
-            said = said.replace(camel, snake)
-        return [{"loc": ["body", _FIELDS.get(error.field, error.field)], "msg": said, "type": error.code}]
-    return str(error)
+    return _renamed(str(error)) if isinstance(error, InvalidMeeting) else str(error)
+
+
+def _renamed(message: str) -> str:
+    """The message with the API's names of the BotRequest's fields."""
+    for camel, snake in _FIELDS.items():
+        message = message.replace(camel, snake)
+    return message
 
 
 def _more(error: UsherError) -> dict[str, Any]:
@@ -65,4 +65,7 @@ def _more(error: UsherError) -> dict[str, Any]:
         return {"limit": error.limit, "used": error.used}
     if isinstance(error, DuplicateMeeting):
         return {"meeting_id": error.meeting_id}
+    if isinstance(error, InvalidMeeting):
+        where = ["body", _FIELDS.get(error.field, error.field)]
+        return {"errors": [{"loc": where, "msg": _renamed(str(error)), "type": error.code}]}
     return {}

@@ -18,6 +18,7 @@ from typing import TypeVar
 from aiohttp import web
 from prometheus_client import Counter as Metric
 from prometheus_client import Histogram
+from pydantic import ValidationError
 
 from usher_models.db import bots, heartbeats
 from usher_models.db.bots import Bot
@@ -32,7 +33,8 @@ from usher_models.states import Reason, Stage, Status, is_behind
 from usher_models.wire import BODY_MAX_BYTES, Exited, Heartbeat, Joined, Processed, Reply, Started, StatusUpdate
 from usher_operator.callbacks.heartbeat_batch import HeartbeatBatch
 from usher_operator.callbacks.pod_token import TokenVerifier
-from usher_operator.http.errors import BadBody, Handler, problems
+from usher_operator.http.errors import BadBody, Handler, InvalidBody, error_responses
+from usher_operator.http.field_errors import field_errors
 from usher_operator.http.server import whole_body
 from usher_operator.lifecycle.close import Ends
 from usher_operator.lifecycle.commands import pending
@@ -75,7 +77,7 @@ class Callbacks:
 
     def application(self) -> web.Application:
         """The aiohttp application of port 8081."""
-        app = web.Application(middlewares=[_measured, problems, self._account], client_max_size=BODY_MAX_BYTES)
+        app = web.Application(middlewares=[_measured, error_responses, self._account], client_max_size=BODY_MAX_BYTES)
         app.router.add_post(f"{PREFIX}/started", self.started)
         app.router.add_post(f"{PREFIX}/joined", self.joined)
         app.router.add_post(f"{PREFIX}/heartbeat", self.heartbeat)
@@ -176,7 +178,10 @@ class Callbacks:
             raise web.HTTPRequestTimeout(text=f"The body took longer than {BODY_TIMEOUT_S} s.") from exc
         if not isinstance(body, dict):
             raise BadBody
-        understood = model.model_validate(body)
+        try:
+            understood = model.model_validate(body)
+        except ValidationError as exc:
+            raise InvalidBody(field_errors(exc)) from exc
         request[COUNTED].enter_context(self._tenant(understood.connection_id))
         return speaker, understood
 

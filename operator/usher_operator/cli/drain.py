@@ -1,8 +1,9 @@
 """`usher drain`: before Usher is removed, no new bot starts, every bot leaves and says so, and every row is closed.
 
 Taking away the right to create Jobs and BotRequests stops new bots at the API server, whoever asks for them.
-Withdrawing every BotRequest does the rest: Kubernetes ends the Jobs, the bots report to serve, and operate closes what
-nobody could report. So both must still run. It ends in bounded time, whatever is away.
+Withdrawing every BotRequest that has not ended does the rest: Kubernetes ends the Jobs, the bots report to serve, and
+operate closes what could not be reported. So both must still run. It ends in bounded time, whatever is away. Ended
+BotRequests are their owners' to keep, and finished Jobs go with their TTL.
 """
 
 import asyncio
@@ -13,7 +14,9 @@ from typing import Protocol
 from usher_models.db import bots
 from usher_models.db.engine import Database
 from usher_models.errors import Unavailable
+from usher_models.states import TERMINAL
 from usher_operator.kube.botrequest import BotRequest
+from usher_operator.kube.job_status import finished
 from usher_operator.kube.port import Json
 
 INTERVAL_S = 2.0
@@ -100,8 +103,17 @@ class Drain:
     async def _drain_namespace(self, namespace: str, revoking: tuple[str, ...]) -> tuple[int, int, int]:
         for role_binding in revoking:
             await self._kube.revoke(namespace, role_binding)
-        requests = await self._kube.list_requests(namespace)
+        requests = [request for request in await self._kube.list_requests(namespace) if not _is_over(request)]
         for request in requests:
             await self._kube.delete_request(namespace, request.name, uid=request.uid)
-        jobs, pods = await self._kube.list_jobs(namespace), await self._kube.list_pods(namespace)
+        jobs = [job for job in await self._kube.list_jobs(namespace) if not finished(job)]
+        pods = [pod for pod in await self._kube.list_pods(namespace) if not _has_ended(pod)]
         return len(requests), len(jobs), len(pods)
+
+
+def _is_over(request: BotRequest) -> bool:
+    return request.refused or request.phase in TERMINAL
+
+
+def _has_ended(pod: Json) -> bool:
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")

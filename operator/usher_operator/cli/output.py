@@ -23,7 +23,8 @@ from usher_models.db.bots import Bot, Transition
 from usher_models.db.legacy_meetings import LegacyMeeting
 from usher_models.db.meetings import Record
 from usher_models.db.users import User
-from usher_operator.api.schemas.responses import MeetingResponse, TokenListed, TransitionResponse, UserResponse
+from usher_operator.api.schemas.accounts import TokenListed, UserResponse
+from usher_operator.api.schemas.responses import MeetingResponse, TransitionResponse
 
 # A pipe has no width of its own.
 PIPE_WIDTH = 160

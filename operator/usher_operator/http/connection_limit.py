@@ -1,8 +1,8 @@
-"""How many connections a server holds, and who must give one up: so that slow or many connections of one client cannot
-keep the others out.
+"""The limit on a server's connections, enforced so that one client with many or slow connections cannot lock out the
+others.
 
-aiohttp bounds the rest: the size of a head, the requests that wait on one connection, and the time without a finished
-request, which also ends a head that comes drop by drop. Bodies are read in bounded size and time by each route.
+aiohttp bounds the rest: the size of a head, the requests queued on one connection, and the time without a finished
+request, which also ends a head that arrives byte by byte. Each route reads its body in bounded size and time.
 """
 
 import asyncio
@@ -12,10 +12,10 @@ from aiohttp import web
 
 
 class Connections:
-    """The open connections of one server by their client's address, at most `limit` in all.
+    """The open connections of one server by client address, at most `limit` in all.
 
-    Beyond that, whoever has the most makes room: a client that holds its fair share already is turned away, and for
-    any other the oldest connection of the greediest is closed. Behind a proxy all clients are one, and are turned away.
+    At the limit, a client that has its fair share is rejected; for any other client, the oldest connection of the
+    client with the most is closed. Behind a proxy all clients share one address, and are rejected.
     """
 
     def __init__(self, limit: int) -> None:
@@ -27,7 +27,7 @@ class Connections:
         return self._count
 
     def admit(self, connection: "Connection", address: str) -> bool:
-        """Count a new connection in, unless its client has too many."""
+        """Register a new connection. False if its client has too many."""
         own = self._open.setdefault(address, {})
         if self._count >= self._limit:
             if len(own) >= self._limit // len(self._open):
@@ -39,7 +39,7 @@ class Connections:
         return True
 
     def leave(self, connection: "Connection", address: str) -> None:
-        """Count a connection out; nothing when it is not in."""
+        """Remove a connection, if it is registered."""
         own = self._open.get(address, {})
         if connection in own:
             del own[connection]
@@ -58,7 +58,7 @@ class Connections:
 
 
 class Connection(web.RequestHandler):
-    """One connection of a client."""
+    """One connection of a client, registered with its server's limit."""
 
     __slots__ = ("_address", "_connections")
 
@@ -78,7 +78,7 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def abort(self) -> None:
-        """Close it without a word, and without waiting for what was not read."""
+        """Close the connection without an answer and without flushing."""
         if isinstance(self.transport, asyncio.Transport):
             self.transport.abort()
         self.force_close()

@@ -1,13 +1,12 @@
-"""Errors at the HTTP boundary: each becomes a stable code, a sentence, and the status code that fits.
+"""Errors at the HTTP boundary: each becomes a stable code, a sentence and a status code.
 
-`started` and unknown things are logged with their traceback and answered without it.
+Unexpected errors are logged with their traceback and answered without it.
 """
 
 import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
-from pydantic import ValidationError
 
 from usher_models.errors import (
     AnotherPodSpeaks,
@@ -29,6 +28,7 @@ from usher_models.errors import (
     UsherError,
 )
 from usher_models.wire import Problem
+from usher_operator.http.field_errors import sentence
 from usher_operator.http.outage_log import outage_log
 
 logger = logging.getLogger(__name__)
@@ -54,6 +54,17 @@ _STATUS: dict[type[UsherError], int] = {
     Unavailable: 503,
 }
 
+# Not the standard library's phrases, which differ between versions of Python.
+_HTTP_CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "request_entity_too_large",
+    417: "expectation_failed",
+    429: "too_many_requests",
+}
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -63,45 +74,48 @@ class BadBody(UsherError):
     code = "bad_body"
 
 
+class InvalidBody(InvalidInput):
+    """The body's fields are not valid."""
+
+    code = "invalid_body"
+
+
 def status_of(error: UsherError) -> int:
     """The HTTP status of an error: that of the nearest class in its tree."""
     return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
 
 
 @web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def error_responses(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every error with a Problem."""
     try:
         return await handler(request)
     except web.HTTPException as exc:
         if exc.status < 400:
             raise
-        answer = respond(exc.status, Problem(code=exc.reason.lower().replace(" ", "_"), detail=exc.text or exc.reason))
+        code = _HTTP_CODES.get(exc.status, f"http_{exc.status}")
+        answer = error_response(exc.status, Problem(code=code, detail=exc.text or exc.reason))
         if "Allow" in exc.headers:
             answer.headers["Allow"] = exc.headers["Allow"]
         return answer
-    except ValidationError as exc:
-        errors = [
-            {"loc": list(error["loc"]), "msg": error["msg"], "type": error["type"]}
-            for error in exc.errors(include_url=False, include_context=False, include_input=False)
-        ]
-        return respond(422, Problem(code="invalid_body", detail=errors))
     except BadBody as exc:
-        return respond(400, Problem(code=exc.code, detail=str(exc)))
+        return error_response(400, Problem(code=exc.code, detail=str(exc)))
+    except InvalidInput as exc:
+        return error_response(422, Problem(code=exc.code, detail=sentence(exc.errors), errors=exc.errors))
     except UsherError as exc:
-        return _refuse(exc)
+        return _to_response(exc)
     except Exception:
         logger.exception("A request failed.", extra={"action": "request_failed", "path": request.path})
-        return respond(500, Problem(code="internal", detail="Something went wrong inside Usher."))
+        return error_response(500, Problem(code="internal", detail="An internal error occurred."))
 
 
-def _refuse(error: UsherError) -> web.Response:
+def _to_response(error: UsherError) -> web.Response:
     status = status_of(error)
     if isinstance(error, Unavailable):
         outage_log.note(error)
-    # A bot that is told so exits: its meeting is over, or another pod's.
+    # `terminate` makes a bot exit: its meeting is over, or belongs to another pod.
     terminate = isinstance(error, MeetingOver | AnotherPodSpeaks)
-    response = respond(status, Problem(code=error.code, detail=_detail(error), terminate=terminate))
+    response = error_response(status, Problem(code=error.code, detail=_detail(error), terminate=terminate))
     if status == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
@@ -112,6 +126,6 @@ def _detail(error: UsherError) -> str:
     return error.summary() if isinstance(error, Unavailable) else str(error)
 
 
-def respond(status: int, problem: Problem) -> web.Response:
+def error_response(status: int, problem: Problem) -> web.Response:
     """A Problem as a response."""
     return web.Response(status=status, text=problem.model_dump_json(), content_type="application/json")

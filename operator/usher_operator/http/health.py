@@ -41,9 +41,17 @@ class Health:
 
     def add_routes(self, app: web.Application) -> None:
         """Add the four routes."""
+        self.add_probes(app)
+        self.add_metrics(app)
+
+    def add_probes(self, app: web.Application) -> None:
+        """Add the routes that anybody may ask."""
         app.router.add_get("/livez", self.livez)
         app.router.add_get("/readyz", self.readyz)
         app.router.add_get("/health", self.health)
+
+    def add_metrics(self, app: web.Application) -> None:
+        """Add the metrics, which tell of every user's bots."""
         app.router.add_get("/metrics", self.metrics)
 
     async def livez(self, _request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""Starting and stopping aiohttp servers, the same way for every process."""
+"""Start and stop aiohttp servers, the same way for every process."""
 
 import asyncio
 import logging
@@ -14,16 +14,16 @@ from usher_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-# A connection without a finished request is closed after this long, whatever trickles in.
+# A connection without a finished request is closed after this long, even if bytes keep arriving.
 KEEPALIVE_S = 75
 BACKLOG = 1024
-# Files that a process needs beside its clients' connections: the database, Redis, the API server, logs.
+# File descriptors kept for the database, Redis, the API server and logs.
 OWN_FILES = 256
 
 
 async def whole_body(request: web.Request, *, within_s: float) -> bytes:
-    """The body of a request. Raises TimeoutError when it takes longer than that."""
-    # Mostly it came with the head, and a clock that is never looked at costs more than reading it.
+    """The body of a request. Raises TimeoutError if it takes longer than `within_s`."""
+    # Most bodies arrive with the head, and an unused timeout costs more than reading them.
     if request.content.is_eof():
         return await request.read()
     async with asyncio.timeout(within_s):
@@ -32,17 +32,17 @@ async def whole_body(request: web.Request, *, within_s: float) -> bytes:
 
 @asynccontextmanager
 async def listening(app: web.Application, port: int, *, settings: Settings) -> AsyncIterator[int]:
-    """Serve `app` for as long as the context lasts; yields the port. Requests in flight are finished on the way out."""
+    """Serve `app` while the context lasts; yields the port. Requests in flight are finished at its end."""
     runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=settings.shutdown_timeout_s)
     await runner.setup()
     assert runner.server is not None  # noqa: S101 - it was set up
     accept = partial(
         Connection,
         runner.server,
-        Connections(_room(settings.max_connections)),
+        Connections(_limit(settings.max_connections)),
         access_log=None,
         keepalive_timeout=KEEPALIVE_S,
-        # A compressed body says much in few bytes, and no client needs one.
+        # A compressed body could expand far beyond its size limit, and no client needs one.
         auto_decompress=False,
     )
     try:
@@ -56,16 +56,16 @@ async def listening(app: web.Application, port: int, *, settings: Settings) -> A
         await runner.cleanup()
 
 
-def _room(wanted: int) -> int:
-    """How many connections this process may hold: those wanted, or fewer where the system grants fewer open files."""
+def _limit(wanted: int) -> int:
+    """`wanted` connections, or fewer if the system grants fewer open files."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    room = hard - OWN_FILES if hard != resource.RLIM_INFINITY else wanted
-    if room < wanted:
+    limit = hard - OWN_FILES if hard != resource.RLIM_INFINITY else wanted
+    if limit < wanted:
         logger.warning(
-            "The system grants %d open files; at most %d connections are taken.",
+            "The system grants %d open files; at most %d connections are accepted.",
             hard,
-            max(1, room),
+            max(1, limit),
             extra={"action": "few_files"},
         )
-    return max(1, min(wanted, room))
+    return max(1, min(wanted, limit))

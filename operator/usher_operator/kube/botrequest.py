@@ -15,11 +15,10 @@ from pydantic.alias_generators import to_camel
 from usher_models import defaults
 from usher_models.errors import Refused
 from usher_models.states import TERMINAL
-from usher_models.wire import ConnectionId
+from usher_models.wire import ConnectionId, short_command
 
 Json = dict[str, Any]
 
-COMMAND_MAX_BYTES = 64 * 1024
 # What fits into a column of the database.
 Id = Annotated[int, Field(ge=1, lt=2**31)]
 Seconds = Annotated[int, Field(ge=1, lt=2**31)]
@@ -73,13 +72,6 @@ def _no_meeting(connection_id: str) -> str:
     return connection_id
 
 
-def _bounded(command: list[str]) -> list[str]:
-    # A longer one does not fit into the environment of the bot's process (128 KiB for one variable, JSON included).
-    if sum(len(part.encode()) for part in command) > COMMAND_MAX_BYTES:
-        raise ValueError(f"Must have at most {COMMAND_MAX_BYTES // 1024} KiB in all")
-    return command
-
-
 class BotRequestSpec(_Spec):
     """spec of a BotRequest; `crds/botrequests.yaml` describes each field."""
 
@@ -100,7 +92,7 @@ class BotRequestSpec(_Spec):
     request_ttl_seconds_after_finished: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     driver: Literal["simulated", "exec"] | None = None
     image: str | None = None
-    command: Annotated[list[str], AfterValidator(_bounded)] = []
+    command: Annotated[list[str], AfterValidator(short_command)] = []
     simulation: SimulationSpec | None = None
     resources: Json | None = None
     node_selector: dict[str, str] = {}

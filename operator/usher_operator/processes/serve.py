@@ -18,6 +18,7 @@ from usher_models.db.engine import Database
 from usher_operator.api import disabled
 from usher_operator.api.app import Api
 from usher_operator.api.create_queue import CreateQueue
+from usher_operator.api.vexa.announcer import Announcer
 from usher_operator.callbacks.cluster_keys import KeyRing
 from usher_operator.callbacks.pod_token import TokenVerifier
 from usher_operator.callbacks.replica_heartbeat import keep_recording
@@ -104,10 +105,13 @@ async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> Non
             waits_for=lambda: None if keys.fetched else NO_KEYS,
         )
         api = public_api(settings, database=database, publisher=publisher, kube=kube)
-        health.add_routes(api)
+        health.add_probes(api)
+        metrics = web.Application()
+        health.add_metrics(metrics)
         await stack.enter_async_context(sending(database, settings))
         await stack.enter_async_context(listening(callbacks.application(), settings.callback_port, settings=settings))
         await stack.enter_async_context(listening(api, settings.api_port, settings=settings))
+        await stack.enter_async_context(listening(metrics, settings.metrics_port, settings=settings))
         for work, name in (
             (keep_recording(pools.heartbeats, socket.gethostname()), "replica-heartbeat"),
             (keys.keep_fresh(), "cluster-keys"),
@@ -129,9 +133,18 @@ def api_of(settings: Settings, *, database: Database, publisher: Publisher, kube
         requests=CreateQueue(RequestCreator(database=database, kube=kube)),
         namespace=settings.namespaces[0],
         admin_key=settings.admin_api_key,
+        gateway_secret=settings.gateway_secret,
         legacy_statuses=settings.legacy_statuses,
+        media_upstream=settings.media_upstream,
+        announcer=_announcer(settings),
         allowed_private_hosts=settings.allowed_private_meeting_hosts,
     )
+
+
+def _announcer(settings: Settings) -> Announcer | None:
+    """Gateways of Vexa read changes of status on Redis; without gateways or without Redis there is none."""
+    url = settings.redis_url.get_secret_value()
+    return Announcer.connect(url) if url and settings.gateway_secret.get_secret_value() else None
 
 
 def public_api(settings: Settings, *, database: Database, publisher: Publisher, kube: KubePort) -> web.Application:

@@ -1,1 +1,1 @@
-"""Outbound webhooks: what the outbox holds is signed, sent to a target that was checked, and tried again for a day."""
+"""Outbound webhooks: deliveries from the outbox are signed, sent to a checked target, and retried for a day."""

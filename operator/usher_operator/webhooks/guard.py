@@ -1,9 +1,9 @@
-"""Where a webhook may go: to public addresses, and to what the operator of Usher allows. Nowhere else.
+"""The targets that a webhook may reach: public addresses, and those that the operator of Usher allows.
 
-A user's URL is a request that Usher makes from inside the cluster. So the name is resolved here, every address it has
-must be public, and the connection goes to the addresses that were checked: a name that changes its mind in between
-(DNS rebinding) gains nothing. What looks like a number but is not an address in its usual form is refused, because
-the operating system would read `2130706433`, `0x7f.1` and `0177.1` as 127.0.0.1.
+Usher sends requests to a user's URL from inside the cluster. So Usher resolves the name, requires every address to be
+public, and connects to exactly the addresses it checked, which makes DNS rebinding useless. A host that looks like a
+number but is not an address in its usual form is rejected, because the operating system would read `2130706433`,
+`0x7f.1` and `0177.1` as 127.0.0.1.
 """
 
 import re
@@ -15,8 +15,8 @@ from yarl import URL
 
 Address = IPv4Address | IPv6Address
 
-# All that is given out of IPv6, and in it 6to4, which is a way to any IPv4 address.
-_GIVEN_OUT = IPv6Network("2000::/3")
+# The assigned part of IPv6, and within it 6to4, which reaches any IPv4 address.
+_ASSIGNED = IPv6Network("2000::/3")
 _6TO4 = IPv6Network("2002::/16")
 
 # The last label of a name is never a number.
@@ -24,18 +24,18 @@ _NUMERIC = re.compile(r"(^|\.)(0x[0-9a-f]*|[0-9]+)\.?$")
 
 
 class TargetRefused(Exception):
-    """The webhook's URL leads where no webhook may go."""
+    """The webhook's target is not allowed."""
 
 
 def is_public(address: Address) -> bool:
-    """Whether the whole internet may be reached at that address."""
-    if isinstance(address, IPv6Address) and (address not in _GIVEN_OUT or address in _6TO4):
+    """True if the address belongs to the public internet."""
+    if isinstance(address, IPv6Address) and (address not in _ASSIGNED or address in _6TO4):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 
 class Guard:
-    """Judges targets. `allowed`: host globs, addresses and networks that may be reached although they are private."""
+    """Checks targets. `allowed`: host globs, addresses and networks that are allowed although they are private."""
 
     def __init__(self, allowed: Sequence[str] = ()) -> None:
         networks = {entry: _network(entry) for entry in allowed}
@@ -43,7 +43,7 @@ class Guard:
         self._globs = [entry.lower() for entry, network in networks.items() if network is None]
 
     def check_url(self, url: str) -> URL:
-        """The URL, parsed, unless it is wrong by itself. Raises TargetRefused."""
+        """The parsed URL. Raises TargetRefused if its form rules it out."""
         try:
             parsed = URL(url)
             port = parsed.port
@@ -55,17 +55,17 @@ class Guard:
         return parsed
 
     def _check_host(self, host: str) -> None:
-        """The literal addresses, which no resolver gets to see."""
+        """Check a literal address, which is not resolved."""
         try:
             address = ip_address(host)
         except ValueError:
             if ":" in host or _NUMERIC.search(host):
-                raise TargetRefused("The webhook's host is a number, but no address in its usual form.") from None
+                raise TargetRefused("The webhook's host is a number, but not an address in its usual form.") from None
         else:
             self.check_addresses(host, [str(address)])
 
     def check_addresses(self, host: str, addresses: Sequence[str]) -> None:
-        """Raise TargetRefused unless each of a host's addresses may be reached."""
+        """Raise TargetRefused unless each of a host's addresses is allowed."""
         if not addresses:
             raise TargetRefused("The webhook's host has no address.")
         if any(fnmatchcase(host.lower().rstrip("."), glob) for glob in self._globs):

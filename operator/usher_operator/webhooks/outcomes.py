@@ -1,5 +1,4 @@
-"""What an answer means for a delivery, and how it is told in logs and metrics: never the URL, the secret, or the
-receiver's words."""
+"""From an answer to a delivery's result, log line and metric: never with the URL, the secret or the receiver's text."""
 
 import logging
 
@@ -12,16 +11,16 @@ from usher_operator.webhooks.transport import Answer
 
 logger = logging.getLogger(__name__)
 
-NO_WEBHOOK = "The user has no webhook any more."
+NO_WEBHOOK = "The user has removed the webhook."
 GONE = 410
 
 
 def result_of(claimed: Claim, answer: Answer) -> Result:
-    """Delivered, tried again later, or failed. A receiver that says 410 is never asked again."""
+    """Delivered, to be retried, or failed. A receiver that answers 410 gets no more requests."""
     gone = answer.status == GONE
-    over = answer.taken or gone or claimed.url is None
+    over = answer.delivered or gone or claimed.url is None
     return Result(
-        delivered=answer.taken,
+        delivered=answer.delivered,
         status=answer.status,
         error=answer.error,
         retry_in_s=None if over else retry_in_s(claimed.attempts),
@@ -29,15 +28,15 @@ def result_of(claimed: Claim, answer: Answer) -> Result:
     )
 
 
-def tell(claimed: Claim, answer: Answer, result: Result, *, paused: bool) -> None:
-    """Log and count how an attempt ended."""
+def report(claimed: Claim, answer: Answer, result: Result, *, paused: bool) -> None:
+    """Log and count the outcome of an attempt."""
     outcome = _outcome(answer, result)
     WEBHOOKS.labels(outcome=outcome).inc()
     extra = fields(claimed, f"webhook_{outcome}")
     if result.delivered:
         logger.debug("A webhook was delivered.", extra=extra)
     else:
-        logger.info("A webhook was not delivered: %s", _short(answer), extra=extra)
+        logger.info("A webhook was not delivered: %s", _summary(answer), extra=extra)
     if paused:
         WEBHOOKS.labels(outcome="paused").inc()
         logger.warning("A user's webhook is paused.", extra=extra | {"action": "webhook_paused"})
@@ -51,8 +50,8 @@ def _outcome(answer: Answer, result: Result) -> str:
     return "refused" if answer.refused else "retried"
 
 
-def _short(answer: Answer) -> str:
-    """Without the receiver's own words."""
+def _summary(answer: Answer) -> str:
+    """The outcome, without the receiver's text."""
     return f"HTTP {answer.status}" if answer.status is not None else str(answer.error)
 
 

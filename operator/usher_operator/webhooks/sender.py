@@ -1,7 +1,8 @@
-"""The loop that empties the outbox, in every `usher serve`: claim a few, send them side by side, note how it ended.
+"""The loop that sends the outbox, in every `usher serve`: claim a few deliveries, send them concurrently, store the
+outcomes.
 
-Replicas need not know of each other: a claim is a row lock and then a lease. A user whose receiver hangs holds only
-some of the slots. What is under way at the end is finished; what a killed replica held comes back with its lease.
+Replicas do not coordinate: a claim is a row lock and then a lease. A user whose receiver hangs occupies only some of
+the slots. Deliveries in flight are finished at shutdown; those of a killed replica return when their lease ends.
 """
 
 import asyncio
@@ -17,16 +18,16 @@ from usher_models.db.webhook_deliveries import Claim
 from usher_models.errors import Unavailable
 from usher_operator.background.loop import Messages, repeat
 from usher_operator.webhooks import signature
-from usher_operator.webhooks.outcomes import NO_WEBHOOK, fields, result_of, tell
+from usher_operator.webhooks.outcomes import NO_WEBHOOK, fields, report, result_of
 from usher_operator.webhooks.transport import TIMEOUT_S, Answer, Transport
 
 logger = logging.getLogger(__name__)
 
 POLL_S = 1.0
 CONCURRENCY = 64
-# Of one user's deliveries, this many may be under way before no more of them are claimed; also how many at once are.
+# One user's deliveries in flight, beyond which no more of them are claimed; also the size of a claim.
 PER_USER = 4
-# Callbacks need the pool more.
+# Leaves the pool to callbacks.
 CONNECTIONS = 2
 LEASE_S = 6 * TIMEOUT_S
 _MESSAGES = Messages(action="webhooks", postponed="Webhooks are sent later", failed="Webhooks could not be claimed")
@@ -37,7 +38,7 @@ def _now() -> datetime:
 
 
 class Sender:
-    """Sends what is due. `lease_s` must outlast an attempt and its settlement."""
+    """Sends due deliveries. `lease_s` must outlast an attempt and its settlement."""
 
     def __init__(
         self,
@@ -51,13 +52,13 @@ class Sender:
         self._transport = transport
         self._lease_s = lease_s
         self._now = now
-        self._busy: Counter[int] = Counter()
-        self._turns = asyncio.Semaphore(CONNECTIONS)
+        self._in_flight: Counter[int] = Counter()
+        self._connections = asyncio.Semaphore(CONNECTIONS)
         self._woken = asyncio.Event()
         self._stopped = False
 
     async def run(self) -> None:
-        """Send until `stop`, then finish what is under way."""
+        """Send until `stop`, then finish the deliveries in flight."""
         async with asyncio.TaskGroup() as sending:
             await repeat(
                 partial(self._claim_and_send, sending),
@@ -68,14 +69,14 @@ class Sender:
             )
 
     def stop(self) -> None:
-        """Let `run` end."""
+        """Make `run` end."""
         self._stopped = True
         self._woken.set()
 
     async def _claim_and_send(self, sending: asyncio.TaskGroup) -> float | None:
         """Begin to send the next few; 0 if there may be more of them at once."""
         self._woken.clear()
-        if self._busy.total() + PER_USER > CONCURRENCY:
+        if self._in_flight.total() + PER_USER > CONCURRENCY:
             return None
         claims = await self.claim()
         for each in claims:
@@ -83,7 +84,7 @@ class Sender:
         return 0 if claims else None
 
     async def send_due(self) -> int:
-        """Send everything that is due now, once each; how many."""
+        """Attempt each due delivery once; returns their number."""
         sent = 0
         while claims := await self.claim():
             await asyncio.gather(*(self.send(each) for each in claims))
@@ -91,37 +92,39 @@ class Sender:
         return sent
 
     async def claim(self) -> list[Claim]:
-        """The next few deliveries. Raises DatabaseUnavailable."""
-        busy = [user_id for user_id, count in self._busy.items() if count >= PER_USER]
-        async with self._turns, self._database.transaction() as connection:
+        """Claim the next few deliveries. Raises DatabaseUnavailable."""
+        busy = [user_id for user_id, count in self._in_flight.items() if count >= PER_USER]
+        async with self._connections, self._database.transaction() as connection:
             claims = await webhook_deliveries.claim(connection, limit=PER_USER, lease_s=self._lease_s, busy=busy)
-        self._busy.update(each.user_id for each in claims)
+        self._in_flight.update(each.user_id for each in claims)
         return claims
 
     async def _send_safely(self, claimed: Claim) -> None:
         try:
             await self.send(claimed)
         except Unavailable as exc:
-            # The lease ends, and the delivery is sent again: the receiver knows its event id.
-            logger.warning("A webhook's outcome is not noted: %s", exc, extra=fields(claimed, "webhook_unsettled"))
+            # The delivery is sent again when the lease ends; the receiver recognises its event id.
+            logger.warning(
+                "The outcome of a webhook could not be stored: %s", exc, extra=fields(claimed, "webhook_unsettled")
+            )
         except Exception:
             logger.exception("A webhook could not be sent.", extra=fields(claimed, "webhook_broken"))
 
     async def send(self, claimed: Claim) -> None:
-        """Attempt one delivery and note how it ended. Raises DatabaseUnavailable."""
+        """Attempt one delivery and store the outcome. Raises DatabaseUnavailable."""
         try:
             answer = await self._attempt(claimed)
             result = result_of(claimed, answer)
-            async with self._turns, self._database.transaction() as connection:
+            async with self._connections, self._database.transaction() as connection:
                 paused = await webhook_deliveries.settle(connection, claimed, result)
         finally:
             self._release(claimed.user_id)
-        tell(claimed, answer, result, paused=paused)
+        report(claimed, answer, result, paused=paused)
 
     def _release(self, user_id: int) -> None:
-        self._busy[user_id] -= 1
-        if self._busy[user_id] <= 0:
-            del self._busy[user_id]
+        self._in_flight[user_id] -= 1
+        if self._in_flight[user_id] <= 0:
+            del self._in_flight[user_id]
         self._woken.set()
 
     async def _attempt(self, claimed: Claim) -> Answer:

@@ -1,8 +1,9 @@
-"""How a receiver knows that a delivery is Usher's: Standard Webhooks, and beside it the headers of Vexa.
+"""Signatures of deliveries: Standard Webhooks, and in addition the headers of Vexa.
 
-Vexa also sends the secret itself, as a bearer token. Receivers that look for it go on working, over https only.
+Vexa also sends the secret itself as a bearer token. Receivers that check it keep working, over https only.
 
-A secret is `whsec_` and base64, as the standard has it, or any other string, as Vexa has it: then its UTF-8 is the key.
+A secret is `whsec_` and base64, as the standard defines it, or any other string, as in Vexa, whose UTF-8 bytes are the
+key.
 """
 
 import base64
@@ -20,17 +21,20 @@ PREFIX = "whsec_"
 def headers(*, event_id: str, body: str, secret: str | None, at: datetime, encrypted: bool) -> dict[str, str]:
     """The headers of one attempt at the moment `at`; unsigned without a secret."""
     timestamp = str(int(at.timestamp()))
-    sent = {"webhook-id": event_id, "webhook-timestamp": timestamp}
+    unsigned = {"webhook-id": event_id, "webhook-timestamp": timestamp}
     plain = (secret or "").strip()
     if not plain:
-        return sent
-    if encrypted and plain.isascii() and plain.isprintable():
-        sent["Authorization"] = f"Bearer {plain}"
-    return sent | {
-        "webhook-signature": Webhook(key_of(plain)).sign(event_id, at, body),
-        "X-Webhook-Timestamp": timestamp,
-        "X-Webhook-Signature": _vexa(plain, f"{timestamp}.{body}"),
-    }
+        return unsigned
+    bearer = {"Authorization": f"Bearer {plain}"} if encrypted and plain.isascii() and plain.isprintable() else {}
+    return (
+        unsigned
+        | bearer
+        | {
+            "webhook-signature": Webhook(key_of(plain)).sign(event_id, at, body),
+            "X-Webhook-Timestamp": timestamp,
+            "X-Webhook-Signature": _vexa(plain, f"{timestamp}.{body}"),
+        }
+    )
 
 
 def key_of(secret: str) -> bytes:

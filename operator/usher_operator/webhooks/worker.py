@@ -1,4 +1,4 @@
-"""What runs beside the requests of a `usher serve`: the sender, and the broom behind it."""
+"""The background tasks of `usher serve`: the webhook sender, and the deletion of old deliveries."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ _MESSAGES = Messages(
 
 @asynccontextmanager
 async def sending(database: Database, settings: Settings) -> AsyncIterator[None]:
-    """Send webhooks for as long as the context lasts, and finish what is under way; nothing when switched off."""
+    """Send webhooks while the context lasts, then finish those in flight; does nothing while webhooks are disabled."""
     if not settings.webhooks_enabled:
         yield
         return

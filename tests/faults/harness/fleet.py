@@ -115,7 +115,8 @@ def _processes(
     stores: Stores, url: str, folder: Path, *, namespace: str, first: int, api_port: int
 ) -> tuple[UsherProcess, UsherProcess]:
     names = ("USHER_CALLBACK_PORT", "USHER_API_PORT", "USHER_OPERATE_PORT")
-    settings = {name: str(first + place) for place, name in enumerate(names)} | {"USHER_NAMESPACES": namespace}
+    ports = {name: str(first + place) for place, name in enumerate(names)}
+    settings = ports | {"USHER_METRICS_PORT": "0", "USHER_NAMESPACES": namespace}
     kubeconfig = _kubeconfig(folder, port=api_port)
 
     def process(command: str, health_port: int) -> UsherProcess:

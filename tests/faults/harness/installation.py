@@ -166,7 +166,7 @@ def processes(
     first = _first_port(plot)
     folder = FOLDER / f"{plot.name}-{plot.number}"
     names = ("USHER_CALLBACK_PORT", "USHER_API_PORT", "USHER_OPERATE_PORT")
-    ports = {name: str(first + place) for place, name in enumerate(names)}
+    ports = {name: str(first + place) for place, name in enumerate(names)} | {"USHER_METRICS_PORT": "0"}
 
     def process(command: str, health_port: int) -> UsherProcess:
         own = ways[command]

@@ -136,7 +136,7 @@ MUTATIONS: dict[str, tuple[str, Bounds, Mutation]] = {
     "every Job counts as an orphan": (
         "I6",
         Bounds(mail=1, sweeps=("orphan_job",)),
-        lambda: patch.object(orphan_job, "connection_id_of", lambda _job: None),
+        lambda: patch.multiple(orphan_job, connection_id_of=lambda _job: None, _is_orphan=lambda *_: True),
     ),
 }
 

@@ -1,4 +1,4 @@
-"""The world of a bot under test, with every connection on the loopback device and no real waiting."""
+"""The harness of a bot under test, with every connection on the loopback device and no real waiting."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestServer
 
 from tests.unit.bot.fake_control_plane import FakeControlPlane
 from tests.unit.bot.fake_time import FakeClock
-from tests.unit.bot.world import World, some_settings
+from tests.unit.bot.harness import Harness, some_settings
 from usher_bot.settings import Settings
 
 
@@ -67,9 +67,9 @@ async def session(clock: FakeClock) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-async def world(
+async def harness(
     session: aiohttp.ClientSession, control_plane: FakeControlPlane, clock: FakeClock
-) -> AsyncIterator[World]:
-    world = World(session=session, control_plane=control_plane, clock=clock)
-    yield world
-    await world.close()
+) -> AsyncIterator[Harness]:
+    harness = Harness(session=session, control_plane=control_plane, clock=clock)
+    yield harness
+    await harness.close()

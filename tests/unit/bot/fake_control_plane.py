@@ -7,8 +7,10 @@ from typing import Any
 
 from aiohttp import web
 
-from usher_models.wire import Command
+from usher_models.wire import Command, Problem
 
+_CODES = {401: "unauthorized", 403: "forbidden", 404: "unknown_connection", 503: "database_unavailable"}
+_TERMINATE = ("meeting_over", "another_pod_speaks")
 _STATUS = {"heartbeat": "heartbeat processed", "status": "status update processed"}
 
 
@@ -47,14 +49,15 @@ class FakeControlPlane:
         name: str,
         status: int,
         *,
-        code: str = "refused",
+        code: str | None = None,
         times: int | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
         """Answer `name` with an error, `times` times or from now on."""
 
         def refusal() -> web.Response:
-            return web.json_response({"code": code, "detail": "No."}, status=status, headers=headers)
+            problem = Problem(code=code or _CODES[status], detail="No.", terminate=code in _TERMINATE)
+            return web.json_response(problem.model_dump(), status=status, headers=headers)
 
         if times is None:
             self._always[name] = refusal

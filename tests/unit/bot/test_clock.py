@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.bot.fake_time import FakeClock
 from usher_bot.clock import SystemClock, first_of, never, within
-from usher_bot.shutdown_deadline import Grace
+from usher_bot.shutdown_deadline import ShutdownDeadline
 from usher_bot.tasks import Tasks
 
 
@@ -71,9 +71,9 @@ async def test_a_task_that_swallows_its_cancellation_is_waited_for_and_no_longer
     await clock.settle()
 
 
-async def test_an_error_in_the_background_is_nobodys_news(clock: FakeClock) -> None:
+async def test_an_error_in_the_background_is_not_logged_if_unread(clock: FakeClock) -> None:
     async def fails() -> None:
-        raise RuntimeError("Nobody looks.")
+        raise RuntimeError("Unread.")
 
     tasks = Tasks(clock=clock)
     tasks.spawn(fails())
@@ -85,9 +85,9 @@ async def test_an_error_in_the_background_is_nobodys_news(clock: FakeClock) -> N
 async def test_a_signal_leaves_the_driver_its_share_of_the_grace(
     clock: FakeClock, total_s: float, for_leaving_s: float
 ) -> None:
-    grace = Grace(total_s=total_s, clock=clock)
-    grace.terminate()
-    leaving = asyncio.ensure_future(grace.for_leaving(asyncio.get_running_loop().create_future()))
+    deadline = ShutdownDeadline(total_s=total_s, clock=clock)
+    deadline.terminate()
+    leaving = asyncio.ensure_future(deadline.for_leaving(asyncio.get_running_loop().create_future()))
     await clock.advance(for_leaving_s - 0.1)
     assert not leaving.done()
     await clock.advance(0.1)
@@ -95,11 +95,11 @@ async def test_a_signal_leaves_the_driver_its_share_of_the_grace(
 
 
 async def test_only_the_first_signal_counts(clock: FakeClock) -> None:
-    grace = Grace(total_s=30, clock=clock)
-    assert grace.left_s is None
-    grace.terminate()
+    deadline = ShutdownDeadline(total_s=30, clock=clock)
+    assert deadline.left_s is None
+    deadline.terminate()
     await clock.advance(10)
-    grace.terminate()
-    assert grace.left_s == 20
+    deadline.terminate()
+    assert deadline.left_s == 20
     await clock.advance(100)
-    assert grace.left_s == 5
+    assert deadline.left_s == 5

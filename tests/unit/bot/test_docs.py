@@ -6,6 +6,8 @@ from typing import get_args
 import pytest
 
 from usher_bot import exit_codes
+from usher_bot.drivers.exec.config import PASSED_ON
+from usher_bot.drivers.exec.options import ExecOptions
 from usher_bot.drivers.simulated import Behaviour, SimulatedOptions
 from usher_bot.exit_codes import BotReason, ExitCode, Outcome
 from usher_bot.settings import PREFIX, Settings
@@ -46,6 +48,11 @@ def test_every_behaviour_is_documented(behaviour: str) -> None:
     assert any(line.startswith(f"| `{behaviour}` |") for line in TABLES)
 
 
-@pytest.mark.parametrize("name", SimulatedOptions.model_fields)
-def test_every_option_of_the_simulated_driver_is_documented(name: str) -> None:
+@pytest.mark.parametrize("name", [*SimulatedOptions.model_fields, *ExecOptions.model_fields])
+def test_every_option_of_the_drivers_is_documented(name: str) -> None:
     assert f'"{name}": ' in DOCS.read_text()
+
+
+@pytest.mark.parametrize(("field", "variable"), PASSED_ON.items())
+def test_every_variable_that_is_passed_on_is_documented(field: str, variable: str) -> None:
+    assert any(f"`{variable}`" in line and f"`{field}`" in line for line in TABLES)

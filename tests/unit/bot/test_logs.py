@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.bot.world import PASSCODE, some_settings
+from tests.unit.bot.harness import PASSCODE, some_settings
 from usher_bot.logs import configure_logging
 from usher_bot.redaction import Redactor
 

@@ -1,4 +1,4 @@
-"""The process: signals from its first moment, a last word, and an exit code."""
+"""The process: signals from its first moment, a termination message, and an exit code."""
 
 import asyncio
 import logging
@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests.unit.bot.fake_control_plane import FakeControlPlane
-from tests.unit.bot.world import some_settings
+from tests.unit.bot.harness import some_settings
 from usher_bot import __main__, main
-from usher_bot.process import Signals, exit_at_the_latest, say_last_word
+from usher_bot.process import Signals, exit_at_the_latest, write_termination_message
 from usher_bot.redaction import Redactor
 
 QUICK = {"boot_s": 0, "lobby_s": 0, "meeting_s": 0, "leave_s": 0}
@@ -39,7 +39,7 @@ def exits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, float]]:
     return armed
 
 
-def test_a_signal_before_the_life_began_is_not_lost(signals: Signals) -> None:
+def test_a_signal_before_the_run_began_is_not_lost(signals: Signals) -> None:
     taken: list[str] = []
     os.kill(os.getpid(), signal.SIGTERM)
     signals.hand_to(lambda: taken.append("now"))
@@ -64,42 +64,42 @@ def test_the_last_resort_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> No
     assert (timer.interval, timer.function, timer.args) == (5, os._exit, (3,))
 
 
-def test_the_last_word_is_one_short_text(tmp_path: Path) -> None:
-    say_last_word(tmp_path / "log", "x" * 9000)
+def test_the_termination_message_is_bounded(tmp_path: Path) -> None:
+    write_termination_message(tmp_path / "log", "x" * 9000)
     assert len((tmp_path / "log").read_text()) == 4096
 
 
-def test_nobody_minds_when_there_is_no_place_for_a_last_word(tmp_path: Path) -> None:
-    say_last_word(tmp_path / "missing" / "log", "The meeting ended.")
+def test_an_unwritable_termination_log_is_no_error(tmp_path: Path) -> None:
+    write_termination_message(tmp_path / "missing" / "log", "The meeting ended.")
 
 
-async def test_a_whole_life_leaves_an_exit_code_and_a_last_word(
+async def test_a_run_leaves_an_exit_code_and_a_termination_message(
     control_plane: FakeControlPlane, token_file: Path, exits: list[tuple[int, float]]
 ) -> None:
     settings = some_settings(
         token_file,
         callback_url=control_plane.url,
         driver_options=QUICK | {"behaviour": "denied"},
-        termination_log=token_file.with_name("last-word"),
+        termination_log=token_file.with_name("termination-log"),
     )
-    code = await main.live(settings, signals=Signals(), redactor=Redactor([]))
+    code = await main.run_bot(settings, signals=Signals(), redactor=Redactor([]))
     assert code == 2
     assert settings.termination_log.read_text() == "The bot was refused in the lobby."
     assert exits == [(2, main.SHUTDOWN_S)]
 
 
-async def test_a_signal_ends_a_whole_life(
+async def test_a_signal_ends_a_run(
     control_plane: FakeControlPlane, token_file: Path, signals: Signals, exits: list[tuple[int, float]]
 ) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     settings = some_settings(
         token_file, callback_url=control_plane.url, driver_options=QUICK | {"meeting_s": 99}, leave_grace_s=3
     )
-    assert await main.live(settings, signals=signals, redactor=Redactor([])) == 0
-    assert control_plane.of("exited")[0].body["reason"] == "stopped"
+    assert await main.run_bot(settings, signals=signals, redactor=Redactor([])) == 2
+    assert control_plane.of("exited")[0].body["reason"] == "terminated"
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.sleep(0)
-    assert exits == [(1, 3 + main.TERMINATION_SLACK_S), (0, main.SHUTDOWN_S)]
+    assert exits == [(1, 3 + main.TERMINATION_SLACK_S), (2, main.SHUTDOWN_S)]
 
 
 async def test_a_defect_of_our_own_exits_with_1_and_is_logged(
@@ -109,8 +109,8 @@ async def test_a_defect_of_our_own_exits_with_1_and_is_logged(
         raise AssertionError("A defect.")
 
     monkeypatch.setattr(main, "assemble", defect)
-    settings = some_settings(token_file, termination_log=token_file.with_name("last-word"))
-    assert await main.live(settings, signals=Signals(), redactor=Redactor([])) == 1
+    settings = some_settings(token_file, termination_log=token_file.with_name("termination-log"))
+    assert await main.run_bot(settings, signals=Signals(), redactor=Redactor([])) == 1
     assert settings.termination_log.read_text() == "The bot failed unexpectedly."
     assert any(record.levelno == logging.ERROR for record in caplog.records)
 

@@ -1,14 +1,19 @@
-"""Settings: what is wrong is told at once, in sentences, without repeating a secret."""
+"""Settings: all errors are reported at once, in sentences, without repeating a secret."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from tests.unit.bot.harness import some_settings
 from usher_bot import main
 from usher_bot.errors import InvalidSettings
 from usher_bot.settings import load_settings
 from usher_models.platforms import Platform
+from usher_models.wire import HEARTBEAT_INTERVAL_S_MAX, HEARTBEAT_INTERVAL_S_MIN
+from usher_operator.settings import SilenceSettings
 
 REQUIRED = {
     "USHER_CONNECTION_ID": "c-1",
@@ -59,7 +64,7 @@ def test_driver_options_are_a_json_object(environment: pytest.MonkeyPatch) -> No
     [
         ("MEETING_ID", "x", "USHER_MEETING_ID is 'x'; it must be the meeting's number, such as 42."),
         ("PLATFORM", "webex", "USHER_PLATFORM is 'webex'; it must be one of google_meet, teams, zoom, jitsi."),
-        ("DRIVER", "browser", "USHER_DRIVER is 'browser'; it must be one of simulated, exec."),
+        ("DRIVER", "webex", "USHER_DRIVER is 'webex'; it must be one of simulated, exec, browser."),
         ("LEAVE_GRACE_S", "0", "USHER_LEAVE_GRACE_S is '0'; it must be a number of seconds from above 0 to 3600."),
         ("DRIVER_OPTIONS", "[1]", "USHER_DRIVER_OPTIONS is wrong; it must be a JSON object."),
         ("DRIVER_OPTIONS", "{", "USHER_DRIVER_OPTIONS is wrong; it must be a JSON object."),
@@ -137,3 +142,16 @@ def test_check_refuses_options_that_the_driver_does_not_know(
 @pytest.mark.usefixtures("environment")
 def test_check_is_content_with_good_settings() -> None:
     assert main.check() == 0
+
+
+@pytest.mark.parametrize("seconds", [HEARTBEAT_INTERVAL_S_MIN, HEARTBEAT_INTERVAL_S_MAX])
+def test_the_operator_accepts_the_heartbeat_intervals_that_bots_accept(token_file: Path, seconds: float) -> None:
+    assert SilenceSettings(heartbeat_interval_s=seconds).heartbeat_interval_s == seconds
+    assert some_settings(token_file, heartbeat_interval_s=seconds).heartbeat_interval_s == seconds
+
+
+@pytest.mark.parametrize("seconds", [HEARTBEAT_INTERVAL_S_MIN / 2, HEARTBEAT_INTERVAL_S_MAX + 1])
+def test_the_operator_refuses_the_heartbeat_intervals_that_bots_refuse(token_file: Path, seconds: float) -> None:
+    for refusing in (SilenceSettings, partial(some_settings, token_file)):
+        with pytest.raises(ValidationError, match="heartbeat_interval_s"):
+            refusing(heartbeat_interval_s=seconds)

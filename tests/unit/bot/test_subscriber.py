@@ -1,4 +1,4 @@
-"""The fast way for commands: heard over a real socket, with a server that speaks as much Redis as is needed."""
+"""The fast way for commands, over a real socket, with a server that speaks as much Redis as is needed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -51,7 +51,7 @@ async def until(done: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
-async def test_commands_on_either_channel_are_heard(redis: FakeRedis, listen: Listen) -> None:
+async def test_commands_on_either_channel_arrive(redis: FakeRedis, listen: Listen) -> None:
     inbox = listen(await redis.open())
     await until(lambda: len(redis.subscribed) == 2)
     assert set(redis.subscribed) == {BY_MEETING, BY_CONNECTION}

@@ -10,16 +10,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
+from usher_bot.answers import Answer
 from usher_bot.errors import (
-    AnotherPodSpeaks,
-    BotError,
-    ConnectionUnknown,
-    MeetingOver,
-    NotApplied,
-    TokenRefused,
     Unreachable,
 )
-from usher_bot.transport import Answer, Transport
+from usher_bot.transport import Transport, without_secrets
 from usher_models.wire import leave_command
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -93,33 +88,6 @@ async def test_a_token_that_cannot_be_used_is_worth_another_try(
         await say(answering(200, GOOD))
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "meaning"),
-    [
-        (410, "meeting_over", MeetingOver),
-        (409, "another_pod_speaks", AnotherPodSpeaks),
-        (409, "illegal_move", NotApplied),
-        (409, "something_new", NotApplied),
-        (401, "unauthorized", TokenRefused),
-        (403, "forbidden", TokenRefused),
-        (404, "unknown_connection", ConnectionUnknown),
-        (400, "bad_body", NotApplied),
-        (413, "too_large", NotApplied),
-        (422, "bad_body", NotApplied),
-        (302, "", Unreachable),
-        (408, "", Unreachable),
-        (425, "", Unreachable),
-        (429, "", Unreachable),
-        (500, "internal", Unreachable),
-        (503, "database_unavailable", Unreachable),
-    ],
-)
-async def test_each_status_means_one_thing(say: Say, status: int, code: str, meaning: type[BotError]) -> None:
-    with pytest.raises(meaning) as raised:
-        await say(answering(status, {"code": code, "detail": "No."}))
-    assert type(raised.value) is meaning
-
-
 @pytest.mark.parametrize("document", [None, [], "text", {}, {"status": "error"}])
 async def test_an_answer_that_makes_no_sense_is_worth_another_try(say: Say, document: object) -> None:
     with pytest.raises(Unreachable):
@@ -157,12 +125,62 @@ async def test_a_redirection_is_not_followed_because_the_token_would_go_with_it(
     assert len(asked) == 1
 
 
+async def test_an_error_says_what_was_tried_where_and_what_came_back(say: Say) -> None:
+    async def handler(_request: web.Request) -> web.Response:
+        return web.Response(status=403, text="<html>RBAC:\n access denied", content_type="text/html")
+
+    with pytest.raises(Unreachable) as raised:
+        await say(handler)
+    sentence = str(raised.value)
+    assert sentence.startswith("POST http://127.0.0.1:")
+    assert sentence.endswith("/bots/internal/callback/joined answered HTTP 403 with '<html>RBAC: access denied'.")
+
+
+@pytest.mark.parametrize(
+    ("url", "cause"),
+    [
+        ("http://no-such-host.invalid:8081", "the name 'no-such-host.invalid' cannot be resolved"),
+        ("http://127.0.0.1:{port}", "cannot connect to 127.0.0.1:{port} (connection refused)"),
+    ],
+)
+async def test_an_error_says_why_there_is_no_answer(
+    session: aiohttp.ClientSession, token_file: Path, url: str, cause: str
+) -> None:
+    port = unused_port()
+    transport = Transport(session=session, base_url=url.format(port=port), token_file=token_file)
+    with pytest.raises(Unreachable) as raised:
+        await transport.send("POST", "joined", body={}, timeout_s=1)
+    assert cause.format(port=port) in str(raised.value)
+
+
+def test_a_url_is_named_without_its_login_and_query() -> None:
+    assert without_secrets("http://user:hunter22@serve:8081/a?token=x#y") == "http://serve:8081/a"
+
+
+async def test_an_error_says_that_tls_failed(session: aiohttp.ClientSession, token_file: Path) -> None:
+    async def handler(_request: web.Request) -> web.Response:
+        return web.Response()
+
+    application = web.Application()
+    application.router.add_post("/bots/internal/callback/joined", handler)
+    async with TestServer(application) as server:
+        transport = Transport(session=session, base_url=f"https://127.0.0.1:{server.port}", token_file=token_file)
+        with pytest.raises(Unreachable, match="failed: TLS"):
+            await transport.send("POST", "joined", body={}, timeout_s=1)
+
+
+async def test_an_error_names_the_token_that_cannot_be_read(say: Say, token_file: Path) -> None:
+    rotate(token_file, None)
+    with pytest.raises(Unreachable, match=f"the token {token_file} cannot be read"):
+        await say(answering(200, GOOD))
+
+
 async def test_a_server_that_does_not_answer_in_time_is_unreachable(say: Say) -> None:
     async def handler(request: web.Request) -> web.Response:
         await asyncio.Event().wait()
         return web.Response()
 
-    with pytest.raises(Unreachable):
+    with pytest.raises(Unreachable, match=r"timed out after 0\.2 s"):
         await say(handler, within_s=0.2)
 
 
@@ -176,7 +194,7 @@ async def test_a_connection_that_breaks_is_unreachable(say: Say) -> None:
         await say(handler)
 
 
-async def test_nobody_listening_is_unreachable(session: aiohttp.ClientSession, token_file: Path) -> None:
+async def test_a_closed_port_is_unreachable(session: aiohttp.ClientSession, token_file: Path) -> None:
     transport = Transport(session=session, base_url=f"http://127.0.0.1:{unused_port()}", token_file=token_file)
     with pytest.raises(Unreachable):
         await transport.send("POST", "joined", body={}, timeout_s=1)

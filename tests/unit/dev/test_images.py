@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.cluster import bases, pip_settings, staging
+from dev.cluster import bases, images, pip_settings, staging
 from dev.cluster.settings import REPOSITORY
 from dev.cluster.staging import Image
 from dev.machine.errors import MisuseError
@@ -64,7 +64,16 @@ def test_an_unknown_image_is_misuse() -> None:
 
 def test_images_can_be_chosen() -> None:
     assert [image.name for image in staging.chosen("bot, operator")] == ["bot", "operator"]
-    assert staging.chosen(None) == list(staging.CATALOGUE)
+    assert staging.chosen(None) == [image for image in staging.CATALOGUE if not image.optional]
+
+
+def test_an_image_that_takes_from_another_changes_and_is_built_with_it(repository: Path) -> None:
+    taking = Image(name="y", of=IMAGE)
+    (repository / "images" / "y").mkdir()
+    before = staging.digest(taking)
+    (repository / "models/m/a.py").write_text("2")
+    assert staging.digest(taking) != before
+    assert images._in_order([taking]) == [IMAGE, taking]
 
 
 def test_a_base_is_made_anew_each_month() -> None:

@@ -223,6 +223,20 @@ def test_a_changed_setting_restarts_the_pods_and_nothing_else_does(render: Rende
     assert annotations() != annotations(settings={"USHER_RECONCILE_INTERVAL_S": 5})
 
 
+def test_metrics_are_scraped_on_ports_of_their_own(render: Render) -> None:
+    objects = render(serviceMonitor={"enabled": True})
+    (rule,) = objects["ServiceMonitor", "usher"]["spec"]["selector"]["matchExpressions"]
+    scraped = {
+        body["metadata"]["labels"]["app.kubernetes.io/component"]: [port["port"] for port in body["spec"]["ports"]]
+        for (kind, _), body in objects.items()
+        if kind == "Service"
+    }
+    assert {component: scraped[component] for component in rule["values"]} == {
+        "operate": [8082],
+        "serve-metrics": [8083],
+    }
+
+
 def test_behind_a_pooler_the_url_of_postgres_itself_is_a_secret_too(render: Render) -> None:
     own = {"externalDatabase": OWN_DATABASE["externalDatabase"] | {"sessionUrlKey": "direct"}}
     objects = render(**OWN_DATABASE | own, settings={"USHER_DATABASE_POOLER": "transaction"})

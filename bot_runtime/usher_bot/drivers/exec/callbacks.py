@@ -1,6 +1,6 @@
-"""What the program under the exec driver says, in any dialect of Vexa's callbacks, as one small vocabulary.
+"""The callbacks of the program under the exec driver, in any dialect of Vexa's, as one small vocabulary.
 
-Its life: the child posts to the local server, the server calls `hear`, and the driver waits for what changed.
+The child posts to the local server, the server calls `receive`, and the driver waits for what changed.
 `started` comes from older bots when their process runs and from later ones when they are in the meeting; the later
 ones say `joining` first, and that tells them apart.
 """
@@ -23,8 +23,8 @@ _MEANINGS = {
 }
 
 
-class ChildWords:
-    """Everything the child said that matters."""
+class ChildCallbacks:
+    """The state that the child's callbacks describe."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
@@ -35,16 +35,19 @@ class ChildWords:
         self.detail: str | None = None
         self.last_beat_at: float | None = None
         self.on_stage: Callable[[Stage], None] = lambda _stage: None
+        self.last: str | None = None
+        self.last_at = clock.now()
         self._said_joining = False
 
-    def hear(self, name: str, body: dict[str, Any]) -> None:
+    def receive(self, name: str, body: dict[str, Any]) -> None:
         """Take in one callback. `name` is the last part of its path."""
         if name in ("status", "status_change", "lifecycle"):
             name = str(body.get("status"))
+        self.last, self.last_at = name, self._clock.now()
         if name == "heartbeat":
-            self._hear_heartbeat(body)
+            self._receive_heartbeat(body)
         elif name in ("exited", "completed", "failed"):
-            self._hear_end(body)
+            self._receive_end(body)
         elif name == "started":
             self._reach(Stage.IN_MEETING if self._said_joining else Stage.JOINING)
         elif name in _MEANINGS:
@@ -57,13 +60,13 @@ class ChildWords:
         elif not self.joined.is_set():
             self.on_stage(stage)
 
-    def _hear_heartbeat(self, body: dict[str, Any]) -> None:
+    def _receive_heartbeat(self, body: dict[str, Any]) -> None:
         self.last_beat_at = self._clock.now()
         participants = body.get("participants")
         if isinstance(participants, int) and 0 <= participants < 2**31:
             self.participants = participants
 
-    def _hear_end(self, body: dict[str, Any]) -> None:
+    def _receive_end(self, body: dict[str, Any]) -> None:
         code = body.get("exit_code")
         self.exit_code = code if isinstance(code, int) and 0 <= code <= 255 else None
         self.reason = _machine_reason(body.get("completion_reason")) or _machine_reason(body.get("reason"))

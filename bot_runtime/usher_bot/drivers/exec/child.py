@@ -2,7 +2,7 @@
 
 As PID 1 the bot inherits every orphan of the container, so one SIGCHLD handler waits for all of them; elsewhere only
 for the child, because other children are not ours. Only that handler waits: `subprocess` and asyncio would steal its
-news. The child is started once, and nothing of its group survives `kill`.
+statuses. The child is started once, and nothing of its group survives `kill`.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ POLL_S = 0.1
 
 
 class Child:
-    """One program; its standard output and error are the bot's own."""
+    """One program; its standard output and error go to the given descriptors."""
 
     def __init__(self, command: list[str], *, clock: Clock, is_init: bool) -> None:
         self._command = command
@@ -28,14 +28,18 @@ class Child:
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     @property
-    def lives(self) -> bool:
-        """Whether it was started and has not ended."""
+    def is_running(self) -> bool:
+        """True if it was started and has not ended."""
         return self._pid is not None and not self._ended.done()
 
-    def start(self, *, environment: Mapping[str, str]) -> None:
-        """Start it. Raises OSError when there is no such program."""
+    def start(self, *, environment: Mapping[str, str], output: tuple[int, int]) -> None:
+        """Start it, and close the descriptors of its output here. Raises OSError when there is no such program."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._reap)
-        self._pid = _started(self._command, environment)
+        try:
+            self._pid = _started(self._command, environment, output)
+        finally:
+            for descriptor in output:
+                os.close(descriptor)
         self._reap()
 
     async def ended(self) -> int:
@@ -44,7 +48,7 @@ class Child:
 
     def terminate(self) -> None:
         """Ask the program itself to end: a wrapper may forward that, and a browser must outlive its bot."""
-        if self._pid is not None and self.lives:
+        if self._pid is not None and self.is_running:
             os.kill(self._pid, signal.SIGTERM)
 
     async def terminate_rest(self) -> None:
@@ -58,7 +62,7 @@ class Child:
         self._signal_group(signal.SIGKILL)
 
     def _signal_group(self, number: int) -> bool:
-        """Whether there was anybody to signal."""
+        """True if a process of the group was there."""
         if self._pid is None:
             return False
         try:
@@ -83,11 +87,14 @@ class Child:
             self._ended.set_result(code if code >= 0 else 128 - code)
 
 
-def _started(command: list[str], environment: Mapping[str, str]) -> int:
+def _started(command: list[str], environment: Mapping[str, str], output: tuple[int, int]) -> int:
     """The pid of a new process in a session of its own.
 
     os.posix_spawnp would do, but portable builds of Python, such as those that uv installs, have it without setsid.
     """
-    child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
+    stdout, stderr = output
+    child = subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
+    )
     child.returncode = 0  # makes subprocess forget it: only the SIGCHLD handler may wait
     return child.pid

@@ -1,32 +1,31 @@
 """The callback server inside the container, for the program under the exec driver.
 
-It listens on the loopback device only, on a port of its own choosing, and asks for no token: whoever can reach it is
-inside the pod. It answers in the shape of the real one, with the commands that wait for the child. Opened when the
+It listens on the loopback device only, on a port of its own choosing, and asks for no token: only processes of the pod
+can reach it. It answers in the shape of the real one, with the commands that wait for the child. Opened when the
 driver joins, closed when it left.
 """
 
 import asyncio
 import json
-from typing import Any, Literal
+from typing import Any
 
 from aiohttp import web
 
-from usher_bot.drivers.exec.callbacks import ChildWords
+from usher_bot.drivers.exec.answer import answer
+from usher_bot.drivers.exec.callbacks import ChildCallbacks
 from usher_bot.drivers.exec.config import CALLBACK_PATH
-from usher_models.states import Status
-from usher_models.wire import Command, Reply
+from usher_models.wire import Command
 
 BODY_MAX_BYTES = 4 * 1024 * 1024
-NEXT_BEAT_S = 30.0
 _CLOSE_S = 0.5
 
 
 class LocalServer:
-    """Hears the child and hands it its commands."""
+    """Receives the child's callbacks and hands it its commands."""
 
-    def __init__(self, *, meeting_id: int, words: ChildWords) -> None:
+    def __init__(self, *, meeting_id: int, callbacks: ChildCallbacks) -> None:
         self._meeting_id = meeting_id
-        self._words = words
+        self._callbacks = callbacks
         self._pending: list[Command] = []
         self._handed_over = asyncio.Condition()
         self._runner: web.AppRunner | None = None
@@ -55,28 +54,16 @@ class LocalServer:
 
     async def _answer(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        self._words.hear(name, _object(await request.read()))
-        reply = Reply(
-            status=_status(name),
-            meeting_id=self._meeting_id,
-            new_status=Status.ACTIVE if self._words.joined.is_set() else Status.STARTING,
-            applied=True,
-            commands=list(self._pending),
-            next_beat_s=NEXT_BEAT_S,
-        )
+        self._callbacks.receive(name, _object(await request.read()))
+        joined = self._callbacks.joined.is_set()
+        body = answer(name, meeting_id=self._meeting_id, joined=joined, commands=list(self._pending))
         await self._empty_pending()
-        return web.json_response(reply.model_dump(mode="json", exclude_none=True))
+        return web.json_response(body)
 
     async def _empty_pending(self) -> None:
         self._pending.clear()
         async with self._handed_over:
             self._handed_over.notify_all()
-
-
-def _status(name: str) -> Literal["callback processed", "heartbeat processed", "status update processed"]:
-    if name == "heartbeat":
-        return "heartbeat processed"
-    return "status update processed" if name.startswith("status") else "callback processed"
 
 
 def _object(raw: bytes) -> dict[str, Any]:

@@ -7,35 +7,36 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from usher_operator.api.auth import ADMIN_HEADER, USER_HEADER
-from usher_operator.api.framework.route import Route
-from usher_operator.api.schemas.responses import Duplicate, LimitReached, Problem
+from usher_operator.api.framework.route import Caller, Route
+from usher_operator.api.schemas.output import Duplicate, InvalidRequest, LimitReached, Problem
 
 Json = dict[str, Any]
 
 REFERENCE = "#/components/schemas/{model}"
 
-# What every route may answer: bad input, no key, no right, too much, and the database away.
+# Error statuses that every route may answer.
 EVERYWHERE = (401, 403, 413, 422, 503)
 
 MEANINGS = {
-    400: "The request is not HTTP as it should be.",
+    400: "The request is not valid HTTP.",
     401: "The key is missing, unknown, revoked or expired.",
-    403: "The key may not do this, or the admin API is off.",
-    404: "There is no such thing, or it is another user's.",
+    403: "The key does not permit this, or the admin API is disabled.",
+    404: "Not found, or it belongs to another user.",
     408: "The body did not arrive in time.",
-    409: "The request conflicts with the current state; `code` says why.",
+    409: "Conflicts with the current state; `code` names the conflict.",
     413: "The body is too large.",
-    422: "A field is wrong; `detail` names it.",
+    422: "A field is invalid; `detail` names it.",
     429: "The user's limit is reached; nothing was reserved.",
-    503: "The database is away; try again after Retry-After seconds.",
+    503: "The database is unavailable; try again after Retry-After seconds.",
 }
 
 DESCRIPTION = """Meeting bots on Kubernetes. Send your key as `X-API-Key`. Clients written for Vexa work unchanged;
-`docs/reference/vexa-compatibility.md` says where the versions differ and what Usher answers."""
+`docs/reference/vexa-compatibility.md` lists how its versions differ and what Usher answers."""
 
 
 def document(routes: list[Route]) -> Json:
-    """The whole document."""
+    """The document of these routes."""
+    routes = [route for route in routes if not route.hidden]
     paths: dict[str, Json] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -65,17 +66,18 @@ def _operation(route: Route) -> Json:
     operation: Json = {
         "operationId": f"{route.tag.lower()}_{getattr(route.handler, '__name__', 'call')}",
         "summary": route.summary,
+        "description": (route.handler.__doc__ or route.summary).strip(),
         "tags": [route.tag],
-        "security": [{"admin" if route.admin else "user": []}],
+        "security": [{"admin" if route.caller is Caller.ADMIN else "user": []}],
         "parameters": [
-            *_parameters(route.path_model, "path"),
-            *_parameters(route.query, "query"),
-            *_parameters(route.headers, "header"),
+            *_parameters(route.takes.path, "path"),
+            *_parameters(route.takes.query, "query"),
+            *_parameters(route.takes.headers, "header"),
         ],
         "responses": _responses(route),
     }
-    if route.takes:
-        content = {"application/json": {"schema": _reference(route.takes)}}
+    if route.takes.body:
+        content = {"application/json": {"schema": _reference(route.takes.body)}}
         operation["requestBody"] = {"required": not route.body_optional, "content": content}
     return operation
 
@@ -86,6 +88,7 @@ def _parameters(model: type[BaseModel], where: str) -> list[Json]:
         {
             "name": name.title().replace("_", "-") if where == "header" else name,
             "in": where,
+            "description": field.get("description", ""),
             "required": where == "path",
             "schema": _plain(field, schema.get("$defs", {})),
         }
@@ -94,18 +97,18 @@ def _parameters(model: type[BaseModel], where: str) -> list[Json]:
 
 
 def _plain(field: Json, defs: Json) -> Json:
-    """A parameter's schema by itself: without references, and without the null that a query cannot say."""
+    """A parameter's schema without references, and without null, which a query cannot express."""
     kinds = [kind for kind in field.get("anyOf", [field]) if kind.get("type") != "null"]
-    found: Json = kinds[0]
-    if "$ref" in found:
-        found = defs[found["$ref"].rpartition("/")[2]]
-    return {key: value for key, value in found.items() if key not in ("title", "default")} | (
+    kind: Json = kinds[0]
+    if "$ref" in kind:
+        kind = defs[kind["$ref"].rpartition("/")[2]]
+    return {key: value for key, value in kind.items() if key not in ("title", "default", "description")} | (
         {"default": field["default"]} if field.get("default") is not None else {}
     )
 
 
 def _responses(route: Route) -> Json:
-    bodies = {408} if route.takes else set()
+    bodies = {408} if route.takes.body else set()
     problems = sorted({400, *EVERYWHERE, *route.problems, *bodies})
     given = {str(status): _given(route) for status in (route.status, *route.also)}
     return given | {str(status): _problem(status, route) for status in problems}
@@ -122,7 +125,8 @@ def _given(route: Route) -> Json:
 
 
 def _problem(status: int, route: Route) -> Json:
-    model: type[BaseModel] = {429: LimitReached}.get(status, Problem)
+    models: dict[int, type[BaseModel]] = {422: InvalidRequest, 429: LimitReached}
+    model = models.get(status, Problem)
     if status == 409 and route.path == "/bots":
         model = Duplicate
     answer: Json = {
@@ -139,12 +143,12 @@ def _reference(model: Any) -> Json:
 
 
 def _schemas(routes: list[Route]) -> Json:
-    taken: set[type[BaseModel]] = {route.takes for route in routes if route.takes}
+    taken = {route.takes.body for route in routes if route.takes.body}
     given = {kind for route in routes for kind in _models(route.gives)}
     pairs: list[tuple[Any, Any]] = [(model, "validation") for model in taken]
-    pairs += [(model, "serialization") for model in given | {Problem, LimitReached, Duplicate}]
-    _, found = models_json_schema(sorted(pairs, key=lambda pair: pair[0].__name__), ref_template=REFERENCE)
-    return dict(sorted(found["$defs"].items()))
+    pairs += [(model, "serialization") for model in given | {Problem, InvalidRequest, LimitReached, Duplicate}]
+    _, schema = models_json_schema(sorted(pairs, key=lambda pair: pair[0].__name__), ref_template=REFERENCE)
+    return dict(sorted(schema["$defs"].items()))
 
 
 def _models(kind: Any) -> list[type[BaseModel]]:

@@ -1,26 +1,29 @@
-"""Bots: asking for one, telling it something, sending it away.
+"""Bots: create, reconfigure and stop them.
 
-Everything is a row first. What follows from it in Kubernetes or on Redis may be late, and is repeated until it is so.
+Each request becomes a row first. Its consequences in Kubernetes and on Redis may be late and are repeated until they
+took effect.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4, uuid5
-
-from pydantic import Field
 
 from usher_models.db import bots, meetings, reservations
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
-from usher_models.db.meetings import Filter, Record
+from usher_models.db.meetings import Record
 from usher_models.errors import DuplicateMeeting, InvalidInput, MeetingEnded, NotFound, NotOwned, Refused
 from usher_models.states import Reason
 from usher_operator.api.create_queue import CreateQueue
-from usher_operator.api.framework.route import Answer, Call, Route
+from usher_operator.api.framework.route import Answer, Call, Nothing, Route
+from usher_operator.api.listing import page_of
 from usher_operator.api.reservation import to_reservation
-from usher_operator.api.schemas.requests import BotConfig, BotCreate, BotPath, BotsQuery, IdPath, Input
-from usher_operator.api.schemas.responses import BotsStatus, BotStatus, MeetingResponse, Message, Stopping
+from usher_operator.api.schemas.bot_status import BotsStatus, BotStatus, Stopping
+from usher_operator.api.schemas.bots import BotConfig, BotCreate, BotPath, CreateHeaders
+from usher_operator.api.schemas.meetings import BotsQuery, IdPath, StatusQuery
+from usher_operator.api.schemas.responses import MeetingResponse, MeetingsResponse, Message
 from usher_operator.lifecycle.commands import Commander
 from usher_operator.telemetry import RESERVATIONS
 
@@ -30,37 +33,36 @@ logger = logging.getLogger(__name__)
 IDEMPOTENCY_NAMESPACE = UUID("6a2f1c38-64a5-5c52-9d0e-2b1f0f6f7d11")
 
 BOT = frozenset({"bot"})
+# A client whose clock is a little fast, or which schedules for now, gets its bot.
+JOIN_TOLERANCE = timedelta(seconds=60)
 
 
-class CreateHeaders(Input):
-    """A repeat with the same key returns the same meeting."""
-
-    idempotency_key: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[!-~]+$")] | None = None
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bots:
-    """The handlers and what they work with."""
+    """The handlers of /bots."""
 
     database: Database
     commander: Commander
     requests: CreateQueue
     namespace: str
+    legacy_statuses: bool = False
+    now: Callable[[], datetime] = _utc_now
     allowed_private_hosts: tuple[str, ...] = ()
 
     def routes(self) -> list[Route]:
         """The route table."""
-        at, meeting = "/bots/{platform}/{native_meeting_id}", MeetingResponse
+        at = "/bots/{platform}/{native_meeting_id}"
         return [
             Route(
                 method="POST",
                 path="/bots",
                 handler=self.create,
-                summary="Ask for a bot",
+                summary="Send a bot to a meeting",
                 tag="Bots",
-                takes=BotCreate,
-                headers=CreateHeaders,
-                gives=meeting,
                 status=201,
                 problems=(409, 429),
                 scopes=BOT,
@@ -69,29 +71,24 @@ class Bots:
                 method="GET",
                 path="/bots/status",
                 handler=self.status,
-                summary="Bots that hold a slot",
+                summary="List the bots that hold a slot",
                 tag="Bots",
-                gives=BotsStatus,
                 scopes=BOT,
             ),
             Route(
                 method="GET",
                 path="/bots",
                 handler=self.list_bots,
-                summary="Every bot, the newest first",
+                summary="List bots, the newest first",
                 tag="Bots",
-                query=BotsQuery,
-                gives=list[MeetingResponse],
                 scopes=BOT,
             ),
             Route(
                 method="GET",
                 path="/bots/id/{id}",
                 handler=self.one,
-                summary="One bot",
+                summary="Get a bot",
                 tag="Bots",
-                path_model=IdPath,
-                gives=meeting,
                 problems=(404,),
                 scopes=BOT,
             ),
@@ -101,9 +98,6 @@ class Bots:
                 handler=self.configure,
                 summary="Change a bot's language or task",
                 tag="Bots",
-                path_model=BotPath,
-                takes=BotConfig,
-                gives=Message,
                 status=202,
                 problems=(404, 409),
                 scopes=BOT,
@@ -112,29 +106,28 @@ class Bots:
                 method="DELETE",
                 path=at,
                 handler=self.stop,
-                summary="Send a bot away; may be repeated",
+                summary="Stop a bot; may be repeated",
                 tag="Bots",
-                path_model=BotPath,
-                gives=Stopping,
                 problems=(404, 409),
                 scopes=BOT,
             ),
         ]
 
-    async def create(self, call: Call) -> Answer:
-        """Reserve and commit; Kubernetes is asked behind the answer, because it may be slow or away."""
+    async def create(self, call: Call[Nothing, Nothing, BotCreate, CreateHeaders]) -> Answer[MeetingResponse]:
+        """Reserve and commit; the BotRequest is created after the answer, because Kubernetes may be slow or away."""
+        refuse_schedule(call.body, now=self.now())
         key = call.headers.idempotency_key
         connection_id = str(uuid5(IDEMPOTENCY_NAMESPACE, f"{call.user_id}:{key}") if key else uuid4())
-        wanted = to_reservation(
+        request = to_reservation(
             call.body,
             user_id=call.user_id,
             connection_id=connection_id,
             namespace=self.namespace,
             allowed_private_hosts=self.allowed_private_hosts,
         )
-        bot, created = await self._reserve(wanted)
-        if not created and bot.spec not in (wanted.spec, {}):
-            message = "This key was used for another request; use a new one."
+        bot, created = await self._reserve(request)
+        if not created and bot.spec not in (request.spec, {}):
+            message = "was used for another request; use a new key"
             raise InvalidInput([{"loc": ["header", "Idempotency-Key"], "msg": message, "type": "idempotency"}])
         if created:
             self.requests.put(bot)
@@ -142,78 +135,87 @@ class Bots:
         record = await self._record(call.user_id, bot.meeting_id)
         return Answer(body=record, headers={"Idempotent-Replayed": "true"})
 
-    async def _reserve(self, wanted: reservations.Request) -> tuple[Bot, bool]:
+    async def _reserve(self, request: reservations.Request) -> tuple[Bot, bool]:
         try:
             async with self.database.at_once() as connection:
-                held = await reservations.reserve(connection, wanted)
+                reservation = await reservations.reserve(connection, request)
         except Refused as exc:
             RESERVATIONS.labels(outcome=exc.code).inc()
             if isinstance(exc, DuplicateMeeting) and exc.meeting_id is None:
-                raise await self._named(wanted) from exc
+                raise await self._duplicate(request) from exc
             raise
-        if held.created:
+        if reservation.created:
             RESERVATIONS.labels(outcome="admitted").inc()
-            logger.info("Reserved a slot.", extra={"action": "slot_reserved", "meeting_id": held.bot.meeting_id})
-        return held.bot, held.created
+            meeting_id = reservation.bot.meeting_id
+            logger.info("Reserved a slot.", extra={"action": "slot_reserved", "meeting_id": meeting_id})
+        return reservation.bot, reservation.created
 
-    async def _named(self, wanted: reservations.Request) -> DuplicateMeeting:
-        """The duplicate that only the database's index knew of, with its id."""
-        ref = wanted.meeting
+    async def _duplicate(self, request: reservations.Request) -> DuplicateMeeting:
+        """The error for a duplicate that only the database's unique index detected, with the meeting's id."""
+        ref = request.meeting
         try:
             async with self.database.reading() as connection:
-                found = await meetings.newest(connection, ref.platform, ref.native_id, user_id=wanted.user_id)
+                record = await meetings.newest(connection, ref.platform, ref.native_id, user_id=request.user_id)
         except NotFound:
             return DuplicateMeeting(meeting_id=None)
-        return DuplicateMeeting(meeting_id=found.id)
+        return DuplicateMeeting(meeting_id=record.id)
 
     async def _record(self, user_id: int, meeting_id: int) -> MeetingResponse:
         async with self.database.reading() as connection:
             return MeetingResponse.of(await meetings.meeting(connection, meeting_id, user_id=user_id))
 
-    async def status(self, call: Call) -> BotsStatus:
+    async def status(self, call: Call[Nothing, StatusQuery]) -> BotsStatus:
         """Every bot that holds a slot."""
         async with self.database.reading() as connection:
-            running = [BotStatus.of(record) for record in await meetings.holding(connection, call.user_id)]
+            records = await meetings.holding_slots(connection, call.user_id, platform=call.query.platform)
+        running = [BotStatus.of(record) for record in records]
         return BotsStatus(running_bots=running, running=running, count=len(running))
 
-    async def list_bots(self, call: Call) -> list[MeetingResponse]:
-        """Every bot that passes the filter."""
-        query: BotsQuery = call.query
-        which = Filter(**query.model_dump(exclude={"include", "native_meeting_id"}), native_id=query.native_meeting_id)
-        async with self.database.reading() as connection:
-            found = await meetings.listed(connection, call.user_id, which)
-        shown = [MeetingResponse.of(record) for record in found]
-        return shown if query.include else [each.model_copy(update={"data": {}}) for each in shown]
+    async def list_bots(self, call: Call[Nothing, BotsQuery]) -> MeetingsResponse:
+        """One page of the bots that pass the filter, in the shape of the newest Vexa; older ones had no such route."""
+        page = await page_of(self.database, call.query, user_id=call.user_id, legacy=self.legacy_statuses)
+        if not call.query.include:
+            page.meetings = [bot.model_copy(update={"data": {}}) for bot in page.meetings]
+        return page
 
-    async def one(self, call: Call) -> MeetingResponse:
+    async def one(self, call: Call[IdPath]) -> MeetingResponse:
         """One bot by its meeting's id."""
         return await self._record(call.user_id, call.path.id)
 
-    async def configure(self, call: Call) -> Message:
-        """Store what the bot shall take on, then tell it."""
-        record, bot = await self._find(call)
+    async def configure(self, call: Call[BotPath, Nothing, BotConfig]) -> Message:
+        """Store the new configuration, then send it to the bot."""
+        record, bot = await self._find(call.path, user_id=call.user_id)
         if record.ended:
             raise MeetingEnded(f"Meeting found but is not active (status: '{record.status}').")
-        await self.commander.configure(_ours(bot), call.body.model_dump(exclude_none=True))
+        await self.commander.configure(_owned(bot), call.body.model_dump(exclude_none=True))
         return Message(message="Reconfiguration request accepted and sent to the bot.", meeting_id=record.id)
 
-    async def stop(self, call: Call) -> Stopping:
-        """Store that the bot shall leave, then tell it."""
-        record, bot = await self._find(call)
+    async def stop(self, call: Call[BotPath]) -> Stopping:
+        """Store that the bot has to leave, then send it the command."""
+        record, bot = await self._find(call.path, user_id=call.user_id)
         if record.ended:
             return _stopping(record, status=record.status, message=f"Meeting already {record.status}.")
-        asked = await self.commander.leave([_ours(bot)], reason=Reason.STOPPED)
-        message = "Stop request accepted and is being processed." if asked else "The bot was asked to leave already."
+        asked = await self.commander.leave([_owned(bot)], reason=Reason.STOPPED)
+        message = "Stop request accepted and is being processed." if asked else "The bot is already leaving."
         return _stopping(record, status="stopping", message=message)
 
-    async def _find(self, call: Call) -> tuple[Record, Bot | None]:
-        path: BotPath = call.path
+    async def _find(self, path: BotPath, *, user_id: int) -> tuple[Record, Bot | None]:
         async with self.database.transaction() as connection:
-            record = await meetings.newest(connection, path.platform, path.native_meeting_id, user_id=call.user_id)
+            record = await meetings.newest(connection, path.platform, path.native_meeting_id, user_id=user_id)
             return record, await bots.bot_by_id(connection, record.id)
 
 
-def _ours(bot: Bot | None) -> Bot:
+def refuse_schedule(body: BotCreate, *, now: datetime) -> None:
+    """Raise InvalidInput for a bot that should join later: it would join now."""
+    at = body.wanted_at
+    if at is None or (at if at.tzinfo else at.replace(tzinfo=UTC)) <= now + JOIN_TOLERANCE:
+        return
+    field = "join_at" if body.join_at else "scheduled_at"
+    message = "is in the future; Usher sends bots at once, so send the request at that time"
+    raise InvalidInput([{"loc": ["body", field], "msg": message, "type": "schedule"}])
+
+
+def _owned(bot: Bot | None) -> Bot:
     if bot is None:
         raise NotOwned
     return bot

@@ -1,60 +1,19 @@
-"""The ledger of a user's webhooks: what was sent, how it went, and once more please."""
+"""The ledger of a user's webhooks: deliveries, their outcomes, and redelivery."""
 
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, Field
 
 from usher_models.db import webhook_deliveries
 from usher_models.db.engine import Database
 from usher_models.errors import NotFound
-from usher_operator.api.framework.route import Call, Route
-from usher_operator.api.schemas.requests import INT_MAX, Input
-from usher_operator.api.schemas.responses import Time
-
-
-class DeliveriesQuery(Input):
-    """Which deliveries, the newest first."""
-
-    limit: Annotated[int, Field(ge=1, le=100)] = 50
-    offset: Annotated[int, Field(ge=0, le=INT_MAX)] = 0
-
-
-class DeliveryPath(Input):
-    """A delivery by its id."""
-
-    id: Annotated[int, Field(ge=1, le=2**63 - 1)]
-
-
-class DeliveryResponse(BaseModel):
-    """One delivery: `payload` is the body that is sent, `last_status` and `last_error` are how the last try ended."""
-
-    id: int
-    event_id: str
-    event_type: str
-    meeting_id: int
-    state: Literal["pending", "delivered", "failed", "paused"]
-    attempts: int
-    next_attempt_at: Time | None
-    last_status: int | None
-    last_error: str | None
-    created_at: Time
-    delivered_at: Time | None
-    payload: dict[str, Any]
-
-
-class Deliveries(BaseModel):
-    """One page of the ledger; `has_more` says whether another follows."""
-
-    deliveries: list[DeliveryResponse]
-    limit: int
-    offset: int
-    has_more: bool
+from usher_operator.api.framework.route import Call, Nothing, Route
+from usher_operator.api.routes.users import READ, WRITE
+from usher_operator.api.schemas.accounts import Deliveries, DeliveryResponse
+from usher_operator.api.schemas.users import DeliveriesQuery, DeliveryPath
 
 
 @dataclass(frozen=True, kw_only=True)
 class Webhooks:
-    """The handlers and what they work with."""
+    """The handlers of /user/webhook/deliveries."""
 
     database: Database
 
@@ -65,46 +24,54 @@ class Webhooks:
                 method="GET",
                 path="/user/webhook/deliveries",
                 handler=self.deliveries,
-                summary="What was sent to the webhook, the newest first",
+                summary="List the webhook's deliveries, the newest first",
                 tag="User",
-                query=DeliveriesQuery,
-                gives=Deliveries,
+                scopes=READ,
+            ),
+            Route(
+                method="GET",
+                # Where the newest gateway of Vexa forwards the route above to.
+                path="/webhooks/deliveries",
+                handler=self.deliveries,
+                summary="List the webhook's deliveries, the newest first",
+                tag="User",
+                scopes=READ,
+                hidden=True,
             ),
             Route(
                 method="POST",
                 path="/user/webhook/deliveries/{id}/redeliver",
                 handler=self.redeliver,
-                summary="Send a delivery once more; a paused webhook resumes",
+                summary="Send a delivery again; a paused webhook resumes",
                 tag="User",
-                path_model=DeliveryPath,
-                gives=DeliveryResponse,
                 status=202,
                 problems=(404,),
+                scopes=WRITE,
             ),
         ]
 
-    async def deliveries(self, call: Call) -> Deliveries:
+    async def deliveries(self, call: Call[Nothing, DeliveriesQuery]) -> Deliveries:
         """One page."""
-        query: DeliveriesQuery = call.query
+        query = call.query
         async with self.database.transaction() as connection:
-            found = await webhook_deliveries.deliveries(
+            rows = await webhook_deliveries.deliveries(
                 connection, call.user_id, limit=query.limit + 1, offset=query.offset
             )
         return Deliveries(
-            deliveries=[_shown(each) for each in found[: query.limit]],
+            deliveries=[_response(row) for row in rows[: query.limit]],
             limit=query.limit,
             offset=query.offset,
-            has_more=len(found) > query.limit,
+            has_more=len(rows) > query.limit,
         )
 
-    async def redeliver(self, call: Call) -> DeliveryResponse:
-        """It goes out within a second, with the same event id and content."""
+    async def redeliver(self, call: Call[DeliveryPath]) -> DeliveryResponse:
+        """Send it within a second, with the same event id and content."""
         async with self.database.transaction() as connection:
             delivery = await webhook_deliveries.redeliver(connection, call.path.id, call.user_id)
         if delivery is None:
-            raise NotFound("There is no such delivery.")
-        return _shown(delivery)
+            raise NotFound("You have no such delivery.")
+        return _response(delivery)
 
 
-def _shown(delivery: webhook_deliveries.Delivery) -> DeliveryResponse:
+def _response(delivery: webhook_deliveries.Delivery) -> DeliveryResponse:
     return DeliveryResponse(**asdict(delivery))

@@ -1,74 +1,83 @@
-"""What callers get, as pydantic models: the shapes of the newest Vexa. Every time is UTC and says so."""
+"""Answers about meetings as pydantic models, in the shapes of the newest Vexa."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SerializationInfo, field_serializer
+from pydantic import Field, SerializationInfo, field_serializer
 
-from usher_models.db.api_tokens import Token
 from usher_models.db.bots import Transition
 from usher_models.db.meetings import Record, Session
-from usher_models.db.users import User
 from usher_models.errors import InvalidMeeting
 from usher_models.platforms import resolve
-from usher_models.states import LIVE
+from usher_operator.api.links import without_secrets
+from usher_operator.api.schemas.output import Output, Time, visible
 from usher_operator.api.vexa import legacy_statuses
 
-# Never shown: secrets, and where they may lie in rows of an older deployment.
-PRIVATE = frozenset({"webhook_secret", "passcode", "session_token", "bot_logs"})
 
+class MeetingResponse(Output):
+    """A meeting."""
 
-def _utc(at: datetime) -> datetime:
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    id: Annotated[int, Field(examples=[17])]
+    """The meeting's id."""
 
-
-Time = Annotated[datetime, AfterValidator(_utc)]
-
-
-class Problem(BaseModel):
-    """Why a request was not carried out: a stable `code`, and a sentence or the list of wrong fields."""
-
-    code: str
-    detail: str | list[dict[str, Any]]
-
-
-class LimitReached(Problem):
-    """The user's limit is reached."""
-
-    limit: int
-    used: int
-
-
-class Duplicate(Problem):
-    """The user has a live bot in this meeting."""
-
-    meeting_id: int | None = None
-
-
-class MeetingResponse(BaseModel):
-    """One meeting. `stage`, `reason` and `message` are Usher's own: detail below the status, and why it is so."""
-
-    id: int
     user_id: int
-    platform: str
-    native_meeting_id: str | None
+    """The id of its user."""
+
+    platform: Annotated[str, Field(examples=["google_meet"])]
+    """The platform."""
+
+    native_meeting_id: Annotated[str | None, Field(examples=["abc-defg-hij"])]
+    """The id on the platform; null after the meeting's data was deleted."""
+
     constructed_meeting_url: str | None
-    status: str
+    """The meeting's link, without its passcode."""
+
+    status: Annotated[str, Field(examples=["active"])]
+    """`reserved`, `starting`, `active`, `stopping`, `completed` or `failed`; older rows have others."""
+
     bot_container_id: str | None
+    """The name of the bot's Job."""
+
     start_time: Time | None
+    """When the bot started."""
+
     end_time: Time | None
+    """When the meeting ended."""
+
     data: dict[str, Any]
+    """The owner's notes, and what an older deployment stored."""
+
     created_at: Time | None
+    """When the bot was requested."""
+
     updated_at: Time | None
-    completion_reason: str | None
-    failure_stage: str | None
-    stage: str | None
-    reason: str | None
-    message: str | None
+    """When the row changed last."""
+
+    completion_reason: Annotated[str | None, Field(examples=["left"])]
+    """Why the meeting ended."""
+
+    failure_stage: Annotated[str | None, Field(examples=["starting"])]
+    """The last status before `failed`."""
+
+    stage: Annotated[str | None, Field(examples=["in_meeting"])]
+    """Usher's own: detail below the status, such as `lobby`."""
+
+    reason: Annotated[str | None, Field(examples=["joined"])]
+    """Usher's own: why the status is what it is."""
+
+    message: Annotated[str | None, Field(examples=["The bot is in the meeting."])]
+    """Usher's own: the reason as a sentence."""
 
     @field_serializer("status")
-    def _shown(self, status: str, info: SerializationInfo) -> str:
-        return legacy_statuses.shown(status, info, stage=self.stage)
+    def _displayed(self, status: str, info: SerializationInfo) -> str:
+        return legacy_statuses.displayed(status, info, stage=self.stage)
+
+    @field_serializer("failure_stage")
+    def _legacy_stage(self, stage: str | None, info: SerializationInfo) -> str | None:
+        return legacy_statuses.failure_stage(stage, info)
+
+    @field_serializer("completion_reason")
+    def _legacy_reason(self, reason: str | None, info: SerializationInfo) -> str | None:
+        return legacy_statuses.completion_reason(reason, info, status=self.status, stage=self.failure_stage)
 
     @classmethod
     def of(cls, record: Record) -> "MeetingResponse":
@@ -83,124 +92,80 @@ class MeetingResponse(BaseModel):
         )
 
 
-def visible(data: dict[str, Any]) -> dict[str, Any]:
-    """Data without what nobody may see."""
-    return {key: value for key, value in data.items() if key not in PRIVATE}
-
-
 def _url(record: Record) -> str | None:
-    told = record.url or record.data.get("constructed_meeting_url") or record.data.get("meeting_url")
-    if told or not record.native_id:
-        return str(told) if told else None
+    stored = record.url or record.data.get("constructed_meeting_url") or record.data.get("meeting_url")
+    if stored or not record.native_id:
+        return without_secrets(str(stored)) if stored else None
     try:
-        return resolve(platform=record.platform, native_id=record.native_id).url
+        url = resolve(platform=record.platform, native_id=record.native_id).url
     except InvalidMeeting:
         return None
+    return without_secrets(url) if url else None
 
 
 def _completion_reason(record: Record) -> str | None:
-    told = record.reason if record.owned and record.ended else record.data.get("completion_reason")
-    return str(told) if told else None
+    reason = record.reason if record.owned and record.ended else record.data.get("completion_reason")
+    return str(reason) if reason else None
 
 
 def _failure_stage(record: Record) -> str | None:
-    told = record.last_status or record.data.get("failure_stage")
-    return str(told) if told and record.status == "failed" else None
+    stage = record.last_status or record.data.get("failure_stage")
+    return str(stage) if stage and record.status == "failed" else None
 
 
-class MeetingsResponse(BaseModel):
-    """One page of meetings; `has_more` says whether another follows."""
+class MeetingsResponse(Output):
+    """One page of meetings."""
 
     meetings: list[MeetingResponse]
+    """The meetings, the newest first."""
+
     limit: int
+    """The size of a page."""
+
     offset: int
+    """How many newer meetings were skipped."""
+
     has_more: bool
+    """True if another page follows."""
 
 
-class BotStatus(BaseModel):
-    """One bot that holds a slot."""
-
-    container_id: str | None
-    container_name: str | None
-    platform: str
-    native_meeting_id: str | None
-    status: str
-    normalized_status: str
-    created_at: Time | None
-    start_time: Time | None
-    labels: dict[str, str]
-    meeting_id: int
-    meeting_id_from_name: str
-    meeting_status: str
-    data: dict[str, Any]
-    _stage: str | None = PrivateAttr(default=None)
-
-    @field_serializer("status", "normalized_status", "meeting_status")
-    def _shown(self, status: str, info: SerializationInfo) -> str:
-        return legacy_statuses.shown(status, info, stage=self._stage)
-
-    @classmethod
-    def of(cls, record: Record) -> "BotStatus":
-        """The bot of a meeting."""
-        bot = cls(
-            container_id=record.bot_container_id,
-            container_name=record.bot_container_id,
-            platform=record.platform,
-            native_meeting_id=record.native_id,
-            status=record.status,
-            normalized_status=record.status if record.status in LIVE else "starting",
-            created_at=record.created_at,
-            start_time=record.start_time,
-            labels={},
-            meeting_id=record.id,
-            meeting_id_from_name=str(record.id),
-            meeting_status=record.status,
-            data=visible(record.data),
-        )
-        bot._stage = record.stage
-        return bot
-
-
-class BotsStatus(BaseModel):
-    """Every bot of the user that holds a slot; `running` is the same list under its other name."""
-
-    running_bots: list[BotStatus]
-    running: list[BotStatus]
-    count: int
-
-
-class Stopping(BaseModel):
-    """What is stored about a bot that shall leave: `stopping`, or how its meeting ended."""
-
-    status: str
-    message: str
-    meeting_id: int
-    native_meeting_id: str | None
-    also_stopped: list[int] = []
-    cancelled: list[int] = []
-
-
-class Message(BaseModel):
+class Message(Output):
     """A sentence about a meeting."""
 
     message: str
+    """A sentence for people."""
+
     meeting_id: int
+    """The meeting's id."""
 
 
-class TransitionResponse(BaseModel):
-    """One change of a meeting's status, who wrote it and why."""
+class TransitionResponse(Output):
+    """One change of a meeting's status."""
 
     seq: int
+    """Its number within the meeting."""
+
     from_status: str | None
+    """The status before; null for the first one."""
+
     to_status: str
-    source: str
+    """The status after."""
+
+    source: Annotated[str, Field(examples=["bot"])]
+    """Who changed it: `api`, `operator`, `bot`, `reconciler`, `evidence` and others."""
+
     reason: str | None
+    """Why, as a word."""
+
     detail: dict[str, Any]
+    """Evidence, such as the pod's exit code."""
+
     at: Time | None
+    """When."""
 
     @field_serializer("from_status", "to_status")
-    def _shown(self, status: str | None, info: SerializationInfo) -> str | None:
-        return legacy_statuses.shown(status, info) if status is not None else None
+    def _displayed(self, status: str | None, info: SerializationInfo) -> str | None:
+        return legacy_statuses.displayed(status, info) if status is not None else None
 
     @classmethod
     def of(cls, line: Transition) -> "TransitionResponse":
@@ -216,19 +181,27 @@ class TransitionResponse(BaseModel):
         )
 
 
-class Transitions(BaseModel):
-    """A meeting's audit trail, oldest first."""
+class Transitions(Output):
+    """A meeting's audit trail."""
 
     meeting_id: int
+    """The meeting's id."""
+
     transitions: list[TransitionResponse]
+    """The changes, the oldest first."""
 
 
-class SessionResponse(BaseModel):
+class SessionResponse(Output):
     """One session of a meeting."""
 
     id: int
+    """The session's id."""
+
     session_uid: str
+    """The connection id of the session's bot."""
+
     session_start_time: Time | None
+    """When it began."""
 
     @classmethod
     def of(cls, session: Session) -> "SessionResponse":
@@ -236,71 +209,11 @@ class SessionResponse(BaseModel):
         return cls(id=session.id, session_uid=session.session_uid, session_start_time=session.session_start_time)
 
 
-class Sessions(BaseModel):
-    """The sessions of a meeting, oldest first."""
+class Sessions(Output):
+    """The sessions of a meeting."""
 
     meeting_id: int
+    """The meeting's id."""
+
     sessions: list[SessionResponse]
-
-
-class UserResponse(BaseModel):
-    """A user, the limit, and how many of its slots are in use."""
-
-    id: int
-    email: str
-    name: str | None
-    image_url: str | None
-    max_concurrent_bots: int
-    data: dict[str, Any]
-    created_at: Time | None
-    limit: int
-    used: int
-
-    @classmethod
-    def of(cls, user: User) -> "UserResponse":
-        """The user of a row."""
-        values = {name: getattr(user, name) for name in cls.model_fields if name not in ("data", "limit")}
-        return cls(**values, data=visible(user.data), limit=user.max_concurrent_bots)
-
-
-class TokenListed(BaseModel):
-    """A token without its secret; `hashed` is false for a plaintext one of an older deployment."""
-
-    id: int
-    user_id: int
-    name: str | None
-    scopes: list[str]
-    hashed: bool
-    created_at: Time | None
-    expires_at: Time | None
-    last_used_at: Time | None
-
-    @classmethod
-    def of(cls, token: Token) -> "TokenListed":
-        """The token of a row."""
-        return cls(**vars(token))
-
-
-class TokenCreated(TokenListed):
-    """A new token; its secret is shown this once."""
-
-    token: str
-
-
-class UserDetail(UserResponse):
-    """A user with the tokens, without their secrets."""
-
-    api_tokens: list[TokenListed] = Field(default_factory=list)
-
-
-class UserMeeting(MeetingResponse):
-    """A meeting and whose it is."""
-
-    user: UserResponse | None
-
-
-class MeetingsUsers(BaseModel):
-    """One page of everybody's meetings, the newest first."""
-
-    total: int
-    items: list[UserMeeting]
+    """The sessions, the oldest first."""

@@ -8,22 +8,22 @@ from usher_operator.api.schemas.responses import TransitionResponse
 _READ = frozenset({"from", "to", "timestamp", "source", "reason"})
 
 
-def story_of(data: dict[str, Any]) -> list[TransitionResponse]:
-    """What can be read of it, in its own order."""
-    lines = data.get("status_transition")
-    found = [line for line in lines if isinstance(line, dict)] if isinstance(lines, list) else []
-    return [_line(seq, line) for seq, line in enumerate(found, start=1)]
+def history(data: dict[str, Any]) -> list[TransitionResponse]:
+    """Its readable entries, in their own order."""
+    entries = data.get("status_transition")
+    readable = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return [_transition(seq, entry) for seq, entry in enumerate(readable, start=1)]
 
 
-def _line(seq: int, line: dict[str, Any]) -> TransitionResponse:
+def _transition(seq: int, entry: dict[str, Any]) -> TransitionResponse:
     return TransitionResponse(
         seq=seq,
-        from_status=_word(line.get("from")),
-        to_status=_word(line.get("to")) or "unknown",
-        source=_word(line.get("source")) or "unknown",
-        reason=_word(line.get("reason") or line.get("completion_reason")),
-        detail={key: value for key, value in line.items() if key not in _READ},
-        at=_time(line.get("timestamp")),
+        from_status=_word(entry.get("from")),
+        to_status=_word(entry.get("to")) or "unknown",
+        source=_word(entry.get("source")) or "unknown",
+        reason=_word(entry.get("reason") or entry.get("completion_reason")),
+        detail={key: value for key, value in entry.items() if key not in _READ},
+        at=_time(entry.get("timestamp")),
     )
 
 

@@ -10,6 +10,7 @@ from tests.scenario import Scenario, User, a_meeting
 from usher_models.db import api_tokens
 
 ADMIN_KEY = "the key of the operator"
+GATEWAY_SECRET = "the secret of gateways"
 
 
 @dataclass(frozen=True)

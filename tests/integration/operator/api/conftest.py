@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from tests.fakes.kube import FakeKube
 from tests.fakes.publisher import RecordingPublisher
 from tests.fakes.settings import some_settings
-from tests.integration.operator.api.client import ADMIN_KEY, Client, key_of
+from tests.integration.operator.api.client import ADMIN_KEY, GATEWAY_SECRET, Client, key_of
 from tests.integration.operator.plane import Plane
 from tests.scenario import Scenario, User
 from usher_models.db.engine import Database
@@ -22,7 +22,7 @@ Http = TestClient[Request, Application]
 @pytest.fixture
 async def http(database: Database, kube: FakeKube, publisher: RecordingPublisher) -> AsyncIterator[Http]:
     """A running server, without any key."""
-    settings = some_settings(admin_api_key=SecretStr(ADMIN_KEY))
+    settings = some_settings(admin_api_key=SecretStr(ADMIN_KEY), gateway_secret=SecretStr(GATEWAY_SECRET))
     app = public_api(settings, database=database, publisher=publisher, kube=kube)
     async with TestClient(TestServer(app)) as client:
         yield client

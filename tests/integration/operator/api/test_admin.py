@@ -49,6 +49,30 @@ async def test_a_token_is_shown_once_and_revoked(admin: Client, user: User) -> N
     assert (await admin.send("POST", "/admin/users/999/tokens")).code == 404
 
 
+async def test_a_token_is_created_from_query_parameters(admin: Client, user: User) -> None:
+    path = f"/admin/users/{user.id}/tokens"
+    several = await admin.send("POST", path, params={"scopes": "tx,bot", "expires_in": 60, "name": "ci"})
+    assert (several.code, several.body["scopes"], several.body["name"]) == (201, ["tx", "bot"], "ci")
+    assert several.body["expires_at"] is not None
+    assert (await admin.send("POST", path, params={"scope": "tx"})).body["scopes"] == ["tx"]
+    both = await admin.send("POST", path, params={"scopes": "tx"}, json={"scopes": ["bot"]})
+    assert both.body["scopes"] == ["bot"]
+    for wrong in ({"scopes": "tx,admin"}, {"scopes": ""}, {"scope": "all"}, {"expires_in": 0}):
+        assert (await admin.send("POST", path, params=wrong)).code == 422
+    assert (await admin.post(path, scopes=[])).code == 422
+
+
+async def test_a_plaintext_token_is_listed_and_revoked(admin: Client, given: Scenario, user: User) -> None:
+    await given.execute("INSERT INTO api_tokens (token, user_id) VALUES ('old-token', :id)", id=user.id)
+    path = f"/admin/users/{user.id}/tokens"
+    new = (await admin.send("POST", path)).body
+    old, listed = (await admin.get(path)).body
+    assert (old["hashed"], listed["hashed"], listed["id"]) == (False, True, new["id"])
+    assert "old-token" not in str(old)
+    assert (await admin.send("DELETE", f"/admin/tokens/{old['id']}")).code == 204
+    assert [token["id"] for token in (await admin.get(path)).body] == [new["id"]]
+
+
 async def test_meetings_and_their_users_are_listed(admin: Client, given: Scenario, user: User) -> None:
     bot = await given.a_bot(user)
     body = (await admin.get("/admin/stats/meetings-users")).body
@@ -68,17 +92,12 @@ async def test_a_webhook_is_stored_and_its_secret_never_shown(me: Client, given:
     answer = await me.send("PUT", "/user/webhook", json=target)
     assert (answer.code, answer.body["data"]) == (200, {"webhook_url": "https://example.org/hook"})
     await me.send("PUT", "/user/webhook", json={"webhook_url": None})
-    assert await given.scalar("SELECT data FROM users") == {"webhook_secret": "whsec_12345678"}
+    assert await given.scalar("SELECT data FROM users") == {}
     assert (await me.send("PUT", "/user/webhook", json={"webhook_url": "ftp://example.org"})).code == 422
 
 
-async def test_the_document_and_its_page_are_served_without_a_key(me: Client) -> None:
+async def test_the_document_is_served_without_a_key(me: Client) -> None:
     stranger = Client(me.http, {})
     paths = (await stranger.get("/openapi.json")).body["paths"]
     assert "/bots" in paths
     assert not [path for path in paths if "internal" in path]
-    async with me.http.get("/docs") as response:
-        page = await response.text()
-    assert response.status == 200
-    assert "http://" not in page
-    assert "https://" not in page

@@ -82,7 +82,7 @@ async def test_an_id_is_found_in_the_spelling_it_was_asked_with(
     asked = await me.post("/bots", platform=platform, native_meeting_id=typed)
     assert asked.code == 201
     listed = await me.get("/bots", platform=platform, native_meeting_id=typed)
-    assert [one["id"] for one in listed.body] == [asked.body["id"]]
+    assert [one["id"] for one in listed.body["meetings"]] == [asked.body["id"]]
     for spelling in (typed, again, asked.body["native_meeting_id"]):
         left = await me.send("DELETE", str(path_of(platform, spelling)))
         assert (left.code, left.body["meeting_id"]) == (200, asked.body["id"])
@@ -91,7 +91,7 @@ async def test_an_id_is_found_in_the_spelling_it_was_asked_with(
 async def test_a_row_of_vexas_keeps_its_spelling_and_is_found_by_it(me: Client, given: Scenario, user: User) -> None:
     written = MeetingRef(platform=Platform.JITSI, native_id="Standup", url="")
     old = await given.a_legacy_meeting(user, status="completed", meeting=written)
-    assert [one["id"] for one in (await me.get("/bots", native_meeting_id="Standup")).body] == [old]
+    assert [one["id"] for one in (await me.get("/bots", native_meeting_id="Standup")).body["meetings"]] == [old]
     assert (await me.send("DELETE", str(path_of("jitsi", "Standup")))).body["meeting_id"] == old
     new = await me.post("/bots", platform="jitsi", native_meeting_id="Standup")
     assert (await me.send("DELETE", str(path_of("jitsi", "Standup")))).body["meeting_id"] == new.body["id"]
@@ -126,8 +126,8 @@ async def test_a_private_host_is_joined_where_it_is_allowed(
 ) -> None:
     refused = await me.post("/bots", platform="jitsi", **body)
     assert refused.code == 422
-    assert refused.body["detail"][0]["loc"] == ["body", *body]
-    assert "USHER_ALLOWED_PRIVATE_MEETING_HOSTS" in refused.body["detail"][0]["msg"]
+    assert refused.body["errors"][0]["loc"] == ["body", *body]
+    assert "USHER_ALLOWED_PRIVATE_MEETING_HOSTS" in refused.body["errors"][0]["msg"]
     settings = some_settings(allowed_private_meeting_hosts=("*.corp",))
     app = public_api(settings, database=database, publisher=publisher, kube=kube)
     async with TestClient(TestServer(app)) as http:

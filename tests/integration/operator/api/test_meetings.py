@@ -75,9 +75,12 @@ async def test_a_meeting_is_described(me: Client, given: Scenario, user: User) -
 
 
 async def test_an_ended_meeting_is_forgotten_but_its_trail_stays(me: Client, given: Scenario, user: User) -> None:
-    bot = await given.a_bot(user, config={"passcode": "s3cret"}).starting().completed()
+    bot = await given.a_bot(user, config={"passcode": "s3cret"}, request_name="meeting-1").starting().completed()
     path = f"/meetings/{bot.platform}/{bot.native_id}"
-    assert (await me.send("DELETE", path)).code == 200
+    answer = await me.send("DELETE", path)
+    assert answer.code == 200
+    assert answer.body["message"].endswith("What Kubernetes still holds of it is deleted next.")
+    assert await given.scalar("SELECT erase_requested_at IS NOT NULL FROM usher.bots")
     assert (await me.send("DELETE", path)).code == 404
     body = (await me.get(f"/meetings/{bot.meeting_id}")).body
     assert (body["status"], body["native_meeting_id"], body["data"]) == ("completed", None, {"redacted": True})

@@ -319,7 +319,7 @@ async def test_a_wrong_field_is_422_and_named(
     caller = await caller_of(given.a_bot().active())
     answer = await caller.say(kind, **body)
     assert (answer.code, answer.body["code"]) == (422, "invalid_body")
-    assert [error["loc"] for error in answer.body["detail"]] == [[field]]
+    assert [error["loc"] for error in answer.body["errors"]] == [[field]]
 
 
 async def test_a_refusal_never_repeats_what_was_sent(given: Scenario, caller_of: CallerOf) -> None:

@@ -1,7 +1,7 @@
 """`usher drain`: nothing new starts, everything that runs is withdrawn, and it waits until the last row is closed."""
 
 from tests.fakes.kube import FakeKube
-from tests.fakes.objects import a_botrequest
+from tests.fakes.objects import FAILED_BY_POLICY, a_botrequest, a_job, a_pod, terminated
 from tests.scenario import Scenario
 from usher_models.db.engine import Database
 from usher_models.errors import KubernetesUnavailable
@@ -75,3 +75,17 @@ async def test_an_api_server_that_is_away_is_asked_again(database: Database, kub
     done = await drain_of(database, kube, said).run(revoking=("start",), timeout_s=10, clock=time, sleep=time.sleep)
     assert done
     assert said == ["Trying again: It is away.", "Nothing is left."]
+
+
+async def test_what_has_ended_is_left_to_its_owners_and_its_ttl(database: Database, kube: FakeKube) -> None:
+    for phase in ("completed", "failed"):
+        kube.apply(a_botrequest(phase, namespace=NAMESPACE))
+        kube.status(phase, NAMESPACE)["phase"] = phase
+    kube.apply(a_botrequest("live", namespace=NAMESPACE))
+    kube.jobs[NAMESPACE, "bot-1"] = a_job(1, condition=FAILED_BY_POLICY)
+    kube.pods[NAMESPACE, "bot-1"] = a_pod("bot-1", state=terminated(1), phase="Failed")
+    said: list[str] = []
+    time = Time()
+    assert await drain_of(database, kube, said).run(revoking=(), timeout_s=10, clock=time, sleep=time.sleep)
+    assert {name for _, name in kube.requests} == {"completed", "failed"}
+    assert list(kube.jobs) == [(NAMESPACE, "bot-1")]

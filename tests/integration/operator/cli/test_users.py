@@ -25,7 +25,7 @@ def test_users_are_added_listed_and_limited() -> None:
     assert (user["id"], user["max_concurrent_bots"], user["used"]) == (user_id, 2, 0)
     assert json.loads(usher("user", "set-limit", "a@example.org", "7", "--json"))["max_concurrent_bots"] == 7
     assert "a@example.org" in usher("user", "list")
-    assert "There is no such user." in usher("user", "set-limit", "b@example.org", "1", code=1)
+    assert "The user does not exist." in usher("user", "set-limit", "b@example.org", "1", code=1)
 
 
 def test_adding_a_user_again_keeps_the_limit_unless_another_is_given() -> None:
@@ -51,5 +51,5 @@ def test_keys_are_created_listed_and_revoked() -> None:
     assert (token["name"], token["scopes"], token["hashed"]) == ("ci", ["bot"], True)
     assert "hashed" in usher("token", "list", "a@example.org")
     assert "revoked" in usher("token", "revoke", str(token["id"]))
-    assert "There is no such token." in usher("token", "revoke", str(token["id"]), code=1)
+    assert "The token does not exist." in usher("token", "revoke", str(token["id"]), code=1)
     assert "No user has the email" in usher("token", "create", "b@example.org", code=1)

@@ -104,3 +104,13 @@ async def test_metrics_are_what_prometheus_reads(database: Database) -> None:
 async def test_the_routes_are_for_reading_only(database: Database, path: str) -> None:
     async with serving(database) as (_, client), client.post(path) as response:
         assert response.status == 405
+
+
+async def test_metrics_are_not_on_the_public_port(database: Database) -> None:
+    health = Health(component="serve", database=database, publisher=RedisPublisher.connect(""))
+    public, own = web.Application(), web.Application()
+    health.add_probes(public)
+    health.add_metrics(own)
+    async with TestClient(TestServer(public)) as outside, TestClient(TestServer(own)) as prometheus:
+        assert ((await outside.get("/metrics")).status, (await outside.get("/readyz")).status) == (404, 200)
+        assert (await prometheus.get("/metrics")).status == 200

@@ -162,7 +162,7 @@ async def test_a_slow_head_is_given_up(given: Scenario, bot: Bot, monkeypatch: p
 @pytest.mark.parametrize("port", ["callbacks", "api"])
 async def test_a_slow_body_is_given_up(serve: Serve, bot: Bot, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(routes, "BODY_TIMEOUT_S", 0.1)
-    monkeypatch.setattr("usher_operator.api.framework.route.BODY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("usher_operator.api.framework.dispatch.BODY_TIMEOUT_S", 0.1)
     heads = {
         "callbacks": serve.head(bot, length=50),
         "api": f"POST /bots HTTP/1.1\r\nHost: x\r\nX-API-Key: {serve.key}\r\nContent-Length: 50\r\n\r\n",

@@ -8,6 +8,7 @@ import pytest
 
 from tests.integration.operator.webhooks.outbox import EVERY_EVENT, a_subscriber, fields, ledger, set_webhook
 from tests.scenario import BotInTheMaking, Scenario, move, speaker_of
+from usher_models.db import external_ends
 from usher_models.db.transitions import Report, report
 from usher_models.states import Source, Status
 
@@ -97,7 +98,7 @@ WRITERS = {
 }
 
 
-@pytest.mark.parametrize("source", Source)
+@pytest.mark.parametrize("source", WRITERS)
 async def test_whoever_ends_a_meeting_it_is_told(given: Scenario, source: Source) -> None:
     user = await a_subscriber(given, URL, events=["bot.failed"])
     making: BotInTheMaking = WRITERS[source](given.a_bot(user))
@@ -105,6 +106,18 @@ async def test_whoever_ends_a_meeting_it_is_told(given: Scenario, source: Source
     (only,) = await ledger(given, user)
     change = only.payload["data"]["status_change"]
     assert (only.event_type, change["transition_source"], change["reason"]) == ("bot.failed", source, "why")
+
+
+async def test_an_end_by_another_program_is_told(given: Scenario) -> None:
+    user = await a_subscriber(given, URL, events=["bot.failed"])
+    await given.a_bot(user).active()
+    await given.execute("UPDATE meetings SET status = 'failed'")
+    async with given.database.transaction() as connection:
+        assert len(await external_ends.follow(connection, limit=10)) == 1
+    (only,) = await ledger(given, user)
+    change = only.payload["data"]["status_change"]
+    assert (only.event_type, change["transition_source"]) == ("bot.failed", Source.EXTERNAL)
+    assert set(WRITERS) == set(Source) - {Source.EXTERNAL}
 
 
 async def test_what_is_rolled_back_was_never_told(given: Scenario) -> None:

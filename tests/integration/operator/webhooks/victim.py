@@ -34,7 +34,7 @@ async def main(url: str, connection_id: str, point: str) -> None:
         (claimed,) = await sender.claim()
         if point == "sent":
             assert claimed.url is not None
-            assert (await transport.post(claimed.url, claimed.body, {"webhook-id": claimed.event_id})).taken
+            assert (await transport.post(claimed.url, claimed.body, {"webhook-id": claimed.event_id})).delivered
     sys.stdout.write(f"{point}\n")
     sys.stdout.flush()
     await asyncio.Event().wait()

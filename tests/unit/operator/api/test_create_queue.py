@@ -99,13 +99,13 @@ async def test_an_api_server_that_is_away_is_not_asked_for_each_of_those_that_wa
     async with working(queue):
         for number in range(100):
             queue.put(a_bot_row(meeting_id=number))
-    assert refused == list(range(create_queue.AT_ONCE))
+    assert refused == list(range(create_queue.CONCURRENCY))
 
 
 async def test_a_queue_that_is_full_keeps_nobody_waiting(
     requester: RequestCreator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(create_queue, "MOST_WAITING", 2)
+    monkeypatch.setattr(create_queue, "MAX_QUEUED", 2)
     queue = CreateQueue(requester)  # type: ignore[arg-type]
     with caplog.at_level(logging.WARNING):
         for number in range(3):

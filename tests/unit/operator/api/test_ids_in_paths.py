@@ -9,7 +9,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from tests.unit.models.links import ROWS
 from usher_models.platforms import Platform, resolve, spellings
-from usher_operator.api.schemas.requests import BotPath
+from usher_operator.api.schemas.bots import BotPath
 
 IDS = sorted({(platform, row.native_id) for platform, row in ROWS})
 

@@ -11,7 +11,7 @@ from usher_models.defaults import BOT_NAME, LOBBY_TIMEOUT_S, MAX_DURATION_S, RES
 from usher_models.errors import InvalidMeeting
 from usher_models.states import Source
 from usher_operator.api.reservation import to_reservation
-from usher_operator.api.schemas.requests import BotCreate
+from usher_operator.api.schemas.bots import BotCreate
 from usher_operator.kube.botrequest import BotRequest, BotRequestSpec
 from usher_operator.lifecycle.reservation import of_request
 

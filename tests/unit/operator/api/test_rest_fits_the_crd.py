@@ -16,7 +16,7 @@ from usher_models.db.reservations import Request
 from usher_models.errors import InvalidMeeting
 from usher_models.platforms import MeetingRef, Platform, resolve
 from usher_operator.api.reservation import to_reservation
-from usher_operator.api.schemas.requests import BotCreate
+from usher_operator.api.schemas.bots import BotCreate
 from usher_operator.kube.botrequest import BotRequestSpec
 
 CRD = Path(__file__).resolve().parents[4] / "crds" / "botrequests.yaml"

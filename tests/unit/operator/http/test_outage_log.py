@@ -33,7 +33,7 @@ def test_many_different_sentences_do_not_fill_the_memory(clock: FakeClock) -> No
 
 
 def test_a_client_is_not_told_where_the_database_is(caplog: pytest.LogCaptureFixture) -> None:
-    response = errors._refuse(DatabaseUnavailable(WHY))
+    response = errors._to_response(DatabaseUnavailable(WHY))
     assert response.text is not None
     assert json.loads(response.text)["detail"] == "The database cannot be reached; try again."
     assert response.headers["Retry-After"]
@@ -41,6 +41,6 @@ def test_a_client_is_not_told_where_the_database_is(caplog: pytest.LogCaptureFix
 
 
 def test_a_client_is_told_what_it_did_wrong() -> None:
-    response = errors._refuse(IllegalMove("The meeting is active; it cannot become starting."))
+    response = errors._to_response(IllegalMove("The meeting is active; it cannot become starting."))
     assert response.text is not None
     assert "it cannot become starting" in response.text

@@ -155,6 +155,12 @@ def test_every_behaviour_of_the_definition_is_one_the_bot_knows(schema: dict[str
     assert sorted(names) == sorted(get_args(Behaviour))
 
 
+def test_a_command_that_no_bot_could_be_started_with_is_refused() -> None:
+    assert "Must have at most 65536 bytes as JSON" in refusal(driver="exec", command=["x" * 4096] * 17)
+    assert "Must have at most 65536 bytes as JSON" in refusal(driver="exec", command=["\x01" * 4096] * 4)
+    assert a_request(driver="exec", command=["x" * 4096] * 15).spec().command
+
+
 def test_a_command_that_cannot_be_started_is_refused() -> None:
     assert "spec.command: " in refusal(driver="exec", command=["x" * 40_000, "y" * 30_000])
     assert a_request(driver="exec", command=["x" * 30_000, "y" * 30_000]).spec().driver == "exec"

@@ -5,53 +5,55 @@ from typing import Any
 import pytest
 
 from tests.unit.bot.fake_time import FakeClock
-from usher_bot.drivers.exec.callbacks import ChildWords
+from usher_bot.drivers.exec.callbacks import ChildCallbacks
 from usher_models.states import Stage
 
 
 @pytest.fixture
-def words(clock: FakeClock) -> ChildWords:
-    return ChildWords(clock=clock)
+def callbacks(clock: FakeClock) -> ChildCallbacks:
+    return ChildCallbacks(clock=clock)
 
 
 @pytest.fixture
-def stages(words: ChildWords) -> list[Stage]:
-    heard: list[Stage] = []
-    words.on_stage = heard.append
-    return heard
+def stages(callbacks: ChildCallbacks) -> list[Stage]:
+    reported: list[Stage] = []
+    callbacks.on_stage = reported.append
+    return reported
 
 
-def test_an_old_bot_says_started_and_then_joined(words: ChildWords, stages: list[Stage]) -> None:
-    words.hear("started", {"status": "joined_meeting"})
-    assert (stages, words.joined.is_set()) == ([Stage.JOINING], False)
-    words.hear("joined", {})
-    assert words.joined.is_set()
+def test_an_old_bot_says_started_and_then_joined(callbacks: ChildCallbacks, stages: list[Stage]) -> None:
+    callbacks.receive("started", {"status": "joined_meeting"})
+    assert (stages, callbacks.joined.is_set()) == ([Stage.JOINING], False)
+    callbacks.receive("joined", {})
+    assert callbacks.joined.is_set()
 
 
-def test_a_later_bot_says_started_when_it_is_in_the_meeting(words: ChildWords, stages: list[Stage]) -> None:
-    words.hear("joining", {})
-    words.hear("awaiting_admission", {})
-    words.hear("started", {})
-    assert (stages, words.joined.is_set()) == ([Stage.JOINING, Stage.LOBBY], True)
+def test_a_later_bot_says_started_when_it_is_in_the_meeting(callbacks: ChildCallbacks, stages: list[Stage]) -> None:
+    callbacks.receive("joining", {})
+    callbacks.receive("awaiting_admission", {})
+    callbacks.receive("started", {})
+    assert (stages, callbacks.joined.is_set()) == ([Stage.JOINING, Stage.LOBBY], True)
 
 
 @pytest.mark.parametrize("name", ["status_change", "status", "lifecycle"])
-def test_the_newest_bots_say_everything_by_one_callback(words: ChildWords, stages: list[Stage], name: str) -> None:
+def test_a_newer_bot_reports_everything_by_one_callback(
+    callbacks: ChildCallbacks, stages: list[Stage], name: str
+) -> None:
     for status in ("joining", "awaiting_admission", "active"):
-        words.hear(name, {"status": status})
-    assert (stages, words.joined.is_set()) == ([Stage.JOINING, Stage.LOBBY], True)
-    words.hear(name, {"status": "completed", "completion_reason": "left_alone", "exit_code": 0})
-    assert (words.exit_code, words.reason) == (0, "left_alone")
+        callbacks.receive(name, {"status": status})
+    assert (stages, callbacks.joined.is_set()) == ([Stage.JOINING, Stage.LOBBY], True)
+    callbacks.receive(name, {"status": "completed", "completion_reason": "left_alone", "exit_code": 0})
+    assert (callbacks.exit_code, callbacks.reason) == (0, "left_alone")
 
 
-def test_no_stage_is_reported_from_inside_the_meeting(words: ChildWords, stages: list[Stage]) -> None:
-    words.hear("joined", {})
-    words.hear("awaiting_admission", {})
+def test_no_stage_is_reported_from_inside_the_meeting(callbacks: ChildCallbacks, stages: list[Stage]) -> None:
+    callbacks.receive("joined", {})
+    callbacks.receive("awaiting_admission", {})
     assert stages == []
 
 
 @pytest.mark.parametrize(
-    ("body", "heard"),
+    ("body", "reported"),
     [
         ({"exit_code": 2, "reason": "admission_failed"}, (2, "admission_failed", None)),
         ({"exit_code": 1, "reason": "The page is gone."}, (1, None, "The page is gone.")),
@@ -61,21 +63,21 @@ def test_no_stage_is_reported_from_inside_the_meeting(words: ChildWords, stages:
         ({"exit_code": 1, "detail": "x" * 5000}, (1, None, "x" * 1000)),
     ],
 )
-def test_the_last_word_is_taken_for_machines_or_for_people(
-    words: ChildWords, body: dict[str, Any], heard: tuple[object, ...]
+def test_an_end_is_read_as_a_reason_or_as_a_detail(
+    callbacks: ChildCallbacks, body: dict[str, Any], reported: tuple[object, ...]
 ) -> None:
-    words.hear("exited", body)
-    assert (words.exit_code, words.reason, words.detail) == heard
+    callbacks.receive("exited", body)
+    assert (callbacks.exit_code, callbacks.reason, callbacks.detail) == reported
 
 
 @pytest.mark.parametrize("participants", [None, "3", -1, 2**40])
-def test_participants_that_make_no_sense_are_not_believed(words: ChildWords, participants: object) -> None:
-    words.hear("heartbeat", {"participants": 4})
-    words.hear("heartbeat", {"participants": participants})
-    assert words.participants == 4
+def test_participants_that_make_no_sense_are_not_believed(callbacks: ChildCallbacks, participants: object) -> None:
+    callbacks.receive("heartbeat", {"participants": 4})
+    callbacks.receive("heartbeat", {"participants": participants})
+    assert callbacks.participants == 4
 
 
-def test_what_is_not_understood_changes_nothing(words: ChildWords, stages: list[Stage]) -> None:
-    words.hear("status", {"status": "needs_human_help"})
-    words.hear("speak", {})
-    assert (stages, words.joined.is_set(), words.exit_code) == ([], False, None)
+def test_an_unknown_callback_changes_nothing(callbacks: ChildCallbacks, stages: list[Stage]) -> None:
+    callbacks.receive("status", {"status": "needs_human_help"})
+    callbacks.receive("speak", {})
+    assert (stages, callbacks.joined.is_set(), callbacks.exit_code) == ([], False, None)

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.unit.bot.world import some_settings
+from tests.unit.bot.harness import PASSCODE, some_settings
 from usher_bot.clock import SystemClock
 from usher_bot.drivers.base import NotJoined
-from usher_bot.drivers.exec.driver import ExecDriver, ExecOptions
+from usher_bot.drivers.exec.driver import ExecDriver
+from usher_bot.drivers.exec.options import ExecOptions
 from usher_models.states import Stage
 from usher_models.wire import reconfigure_command
 
@@ -62,7 +63,7 @@ async def _cut_short(leaving: Awaitable[None]) -> None:
 
 
 def _ignore(_stage: Stage) -> None:
-    """Nobody wants to know."""
+    """Ignore the stage."""
 
 
 async def test_a_childs_callbacks_become_stages_and_joined(make: Make) -> None:
@@ -93,6 +94,28 @@ async def test_a_child_that_ends_without_joining_or_a_word(
     with pytest.raises(NotJoined) as ended:
         await make("/bin/sh", "-c", script).join(_ignore)
     assert (ended.value.outcome.exit_code, ended.value.outcome.reason) == (exit_code, reason)
+
+
+async def test_the_last_output_is_in_the_detail_of_a_failure(make: Make) -> None:
+    script = f"seq 30; echo 'no key for {PASSCODE}' >&2; printf '\\033[31mred'; exit 3"
+    with pytest.raises(NotJoined) as ended:
+        await make("/bin/sh", "-c", script).join(_ignore)
+    detail = ended.value.outcome.detail or ""
+    assert detail.startswith("Its last output:\n")
+    assert {"30", "no key for ***", "[31mred"} <= set(detail.splitlines())
+    assert len(detail.splitlines()) <= 13
+
+
+async def test_a_flood_of_output_is_bounded(make: Make) -> None:
+    with pytest.raises(NotJoined) as ended:
+        await make("/bin/sh", "-c", "head -c 300000 /dev/zero | tr '\\0' x; exit 3").join(_ignore)
+    assert len(ended.value.outcome.detail or "") < 900
+
+
+async def test_a_success_has_no_output_in_its_detail(make: Make) -> None:
+    with pytest.raises(NotJoined) as ended:
+        await make("/bin/sh", "-c", "echo noise; exit 0").join(_ignore)
+    assert ended.value.outcome.detail is None
 
 
 async def test_a_program_that_is_not_there_is_an_error_with_its_name(make: Make) -> None:
@@ -150,7 +173,7 @@ async def test_participants_are_what_the_child_said_last(make: Make) -> None:
     assert driver.participants == 4
 
 
-async def test_a_child_that_stops_beating_is_given_up(make: Make) -> None:
+async def test_a_child_that_stops_heartbeats_is_given_up(make: Make) -> None:
     beat_once = "import vexa_bot as v, time; v.say('joined'); v.say('heartbeat'); time.sleep(60)"
     driver = make(sys.executable, "-S", "-c", beat_once, "stay", env=_here(), silence_s=0.1)
     await driver.join(_ignore)
@@ -158,7 +181,14 @@ async def test_a_child_that_stops_beating_is_given_up(make: Make) -> None:
     assert (outcome.exit_code, outcome.reason) == (1, "bot_silent")
 
 
-async def test_a_child_that_never_beats_is_not_expected_to(make: Make) -> None:
+async def test_a_child_that_goes_on_with_heartbeats_is_not_given_up(make: Make) -> None:
+    steady = "import vexa_bot as v, time; v.say('joined'); [(v.say('heartbeat'), time.sleep(0.05)) for _ in range(12)]"
+    driver = make(sys.executable, "-S", "-c", steady, env=_here(), silence_s=0.25)
+    await driver.join(_ignore)
+    assert (await driver.run()).reason == "meeting_ended"
+
+
+async def test_a_child_without_heartbeats_is_not_expected_to_send_any(make: Make) -> None:
     never_beats = "import vexa_bot as v, time; v.say('joined'); time.sleep(0.3)"
     driver = make(sys.executable, "-S", "-c", never_beats, env=_here(), silence_s=0.05)
     await driver.join(_ignore)

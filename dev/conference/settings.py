@@ -1,0 +1,79 @@
+"""Where the conference lives and listens. One frozen object, made when a command begins."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+LIVEKIT_MODULE = Path(__file__).resolve().parent / "livekit"
+SERVER_SOURCES = Path(__file__).resolve().parent / "server"
+WEB_SOURCES = Path(__file__).resolve().parent / "web"
+NODE_PACKAGES = ("nodejs", "npm")
+API_KEY = "usher-conference"
+API_SECRET = "for-tests-only-and-known-to-every-reader"  # it signs tickets of a server that listens on loopback only
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Paths and ports of the conference."""
+
+    cache: Path
+    host: str = "127.0.0.1"
+    signal_port: int = 17880
+    media_tcp_port: int = 17881
+    media_udp_port: int = 17882
+    meeting_port: int = 17890
+    jitsi_port: int = 17891
+    stand_ins_port: int = 17892
+
+    @property
+    def home(self) -> Path:
+        return self.cache / "conference"
+
+    @property
+    def certificate(self) -> Path:
+        return self.home / "tls" / "conference.crt"
+
+    @property
+    def key(self) -> Path:
+        return self.home / "tls" / "conference.key"
+
+    @property
+    def voice(self) -> Path:
+        """What a test's host says into the microphone."""
+        return self.home / "voice.wav"
+
+    @property
+    def livekit_config(self) -> Path:
+        return self.home / "livekit.yaml"
+
+    @property
+    def livekit_url(self) -> str:
+        return f"http://{self.host}:{self.signal_port}"
+
+    @property
+    def meeting_url(self) -> str:
+        return f"https://{self.host}:{self.meeting_port}"
+
+    @property
+    def stand_ins(self) -> str:
+        """What a browser must be told so that the platforms' own hosts are the stand-ins."""
+        hosts = (
+            "*.google.com",
+            "teams.live.com",
+            "teams.microsoft.com",
+            "login.microsoftonline.com",
+            "*.zoom.us",
+            "zoom.us",
+        )
+        rules = ",".join(f"MAP {host} {self.host}:{self.stand_ins_port}" for host in hosts)
+        return f"--host-resolver-rules={rules}"
+
+    @property
+    def jitsi_url(self) -> str:
+        return f"https://{self.host}:{self.jitsi_port}"
+
+
+def load() -> Settings:
+    """The settings of this machine; USHER_CACHE moves everything that is kept."""
+    return Settings(cache=Path(os.environ.get("USHER_CACHE") or Path.home() / ".cache" / "usher").resolve())

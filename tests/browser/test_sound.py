@@ -1,0 +1,74 @@
+"""What the host says is in the recording, and it is the host's voice."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from dev.conference.settings import Settings
+from tests.browser.conftest import MakeGuest
+from tests.browser.guest import NAME, Guest
+from tests.browser.host import Host
+from tests.browser.voices import likeness, loudness
+from usher_models.states import Stage
+
+RECOGNISED = 0.7
+
+
+async def a_listener(host: Host, make_guest: MakeGuest, *sinks: dict[str, Any]) -> Guest:
+    """A bot that hears the host and records."""
+    bot = make_guest(sinks=list(sinks))
+    await bot.reach(Stage.LOBBY)
+    await host.admit(NAME)
+    await bot.be_inside()
+    await bot.hears()
+    return bot
+
+
+async def test_the_host_s_voice_is_recognised_in_the_recording(
+    host: Host, make_guest: MakeGuest, conference: Settings, tmp_path: Path
+) -> None:
+    recording = tmp_path / "meeting.webm"
+    bot = await a_listener(host, make_guest, {"kind": "file", "path": str(recording)})
+    await asyncio.sleep(7)
+    await bot.leave()
+    voice = await loudness(host.page, conference.voice.read_bytes())
+    recorded = await loudness(host.page, recording.read_bytes())
+    assert len(recorded) > 600
+    assert likeness(voice, recorded) >= RECOGNISED
+    assert likeness(voice, random.Random(1).choices(recorded, k=len(recorded))) < RECOGNISED
+
+
+async def test_a_crash_loses_at_most_a_slice(
+    host: Host, make_guest: MakeGuest, conference: Settings, tmp_path: Path
+) -> None:
+    recording = tmp_path / "meeting.webm"
+    bot = await a_listener(host, make_guest, {"kind": "file", "path": str(recording)})
+    before = len(recording.read_bytes()) if recording.exists() else 0
+    await asyncio.sleep(6)
+    bot.kill("renderer", signal.SIGKILL)
+    assert (await bot.outcome()).reason == "page_crashed"
+    await bot.leave()
+    recorded = await loudness(host.page, recording.read_bytes())
+    assert len(recording.read_bytes()) > before
+    assert len(recorded) > 450
+    assert likeness(await loudness(host.page, conference.voice.read_bytes()), recorded) >= RECOGNISED
+
+
+async def test_a_program_hears_on_its_standard_input_and_speakers_are_noted(
+    host: Host, make_guest: MakeGuest, tmp_path: Path
+) -> None:
+    heard, beside = tmp_path / "heard.webm", tmp_path / "beside.webm"
+    program = {"kind": "program", "command": ["sh", "-c", f"exec cat > {heard}"]}
+    bot = await a_listener(host, make_guest, program, {"kind": "file", "path": str(beside)})
+    await asyncio.sleep(5)
+    await bot.leave()
+    assert heard.read_bytes() == beside.read_bytes()
+    events = [json.loads(line) for line in beside.with_suffix(".events.jsonl").read_text().splitlines()]
+    assert [(it["kind"], it["name"]) for it in events] == [("speaker", "Host")]
+    assert not [it for it in psutil.Process(os.getpid()).children(recursive=True) if "cat" in it.name()]
