@@ -14,10 +14,10 @@ RUN := PYTHONPATH=. $(PY) -m
 # What needs nothing but a Python. One that is too old finds or unpacks a newer one (dev/python).
 RUN_ANYWHERE := PYTHONPATH=. python3 -m
 
-# Each kind of use of the database: every statement, the races, a life over HTTP, the sweeps, leadership, processes. Left
-# out is what takes minutes, and what never asks the database.
-HOSTILE_TESTS := tests/integration/db tests/integration/operator --ignore tests/integration/operator/webhooks/test_killed.py \
-	--ignore tests/integration/operator/security --ignore tests/integration/operator/api/test_conformance.py
+# Every statement, the races, callbacks, the acts on bots, the sweeps, leadership, both processes, and the API's main part.
+# Left out is what asks the database nothing else.
+HOSTILE_TESTS := tests/integration/db $(addprefix tests/integration/operator/,callbacks lifecycle processes reconcile \
+	api/test_bots.py api/test_adopted.py webhooks/test_outbox.py)
 
 .PHONY: help
 help: ## Show this help
@@ -83,7 +83,7 @@ integration: install ## Tests on a real Postgres and Redis of their own (about 2
 	@$(RUN) pytest tests/integration --quiet --durations 5 --numprocesses 2
 
 .PHONY: integration-hostile
-integration-hostile: install ## A quick part of it for a role with hostile settings, through PgBouncer (about a minute)
+integration-hostile: install ## A quick part of it for a role with hostile settings, through PgBouncer (about 2 minutes)
 	@$(RUN) dev.stores up --hostile
 	@USHER_TEST_HOSTILE=1 $(RUN) pytest $(HOSTILE_TESTS) --quiet --durations 5 --numprocesses 2
 

@@ -7,14 +7,13 @@ import psycopg
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from pydantic import SecretStr
-from sqlalchemy import make_url
 
+from tests.databases import admin_dsn, open_database
 from tests.fakes.kube import FakeKube
 from tests.fakes.publisher import RecordingPublisher
 from tests.fakes.settings import some_settings
 from tests.integration.operator.api.client import ADMIN_KEY, Client
 from usher_models.db import upgrade
-from usher_models.db.engine import Database
 from usher_operator.processes.serve import public_api
 
 SCRIPTS = Path(__file__).parents[2] / "db"
@@ -25,8 +24,7 @@ OLD_KEY = "token-1"
 @pytest.fixture(params=["seed", "newest"])
 def adopted_url(request: pytest.FixtureRequest, empty_database_url: str) -> str:
     """The URL of a database of the oldest and of the newest Vexa."""
-    dsn = make_url(empty_database_url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(dsn, autocommit=True) as connection:
+    with psycopg.connect(admin_dsn(empty_database_url), autocommit=True) as connection:
         connection.execute((SCRIPTS / f"vexa_{request.param}.sql").read_bytes())
     return empty_database_url
 
@@ -34,7 +32,7 @@ def adopted_url(request: pytest.FixtureRequest, empty_database_url: str) -> str:
 @pytest.fixture
 async def adopted(adopted_url: str) -> AsyncIterator[Client]:
     """User 1 of that database, with the key from before."""
-    database = Database.connect(adopted_url)
+    database = open_database(adopted_url)
     await upgrade.upgrade(database)
     settings = some_settings(admin_api_key=SecretStr(ADMIN_KEY))
     app = public_api(settings, database=database, publisher=RecordingPublisher(), kube=FakeKube())
@@ -44,8 +42,7 @@ async def adopted(adopted_url: str) -> AsyncIterator[Client]:
 
 
 async def test_every_old_row_is_readable_with_the_old_key(adopted: Client, adopted_url: str) -> None:
-    dsn = make_url(adopted_url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(dsn) as connection:
+    with psycopg.connect(admin_dsn(adopted_url)) as connection:
         rows = connection.execute("SELECT id, status FROM meetings WHERE user_id = 1 ORDER BY id").fetchall()
     assert len(rows) >= 6
     listed = await adopted.get("/meetings", limit=100)
