@@ -44,6 +44,7 @@ SET_BY_THE_CHART = frozenset(
         "callback_url",
         "database_pool_size",
         "database_url",
+        "default_command",
         "default_driver",
         "legacy_statuses",
         "metrics_port",
