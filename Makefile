@@ -14,6 +14,11 @@ RUN := PYTHONPATH=. $(PY) -m
 # What needs nothing but a Python. One that is too old finds or unpacks a newer one (dev/python).
 RUN_ANYWHERE := PYTHONPATH=. python3 -m
 
+# Each kind of use of the database: every statement, the races, a life over HTTP, the sweeps, leadership, processes. Left
+# out is what takes minutes, and what never asks the database.
+HOSTILE_TESTS := tests/integration/db tests/integration/operator --ignore tests/integration/operator/webhooks/test_killed.py \
+	--ignore tests/integration/operator/security --ignore tests/integration/operator/api/test_conformance.py
+
 .PHONY: help
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +82,11 @@ integration: install ## Tests on a real Postgres and Redis of their own (about 2
 	@$(RUN) dev.stores up
 	@$(RUN) pytest tests/integration --quiet --durations 5 --numprocesses 2
 
+.PHONY: integration-hostile
+integration-hostile: install ## A quick part of it for a role with hostile settings, through PgBouncer (about a minute)
+	@$(RUN) dev.stores up --hostile
+	@USHER_TEST_HOSTILE=1 $(RUN) pytest $(HOSTILE_TESTS) --quiet --durations 5 --numprocesses 2
+
 .PHONY: browser
 browser: install ## The browser driver in a real Chromium and a real conference (about 8 minutes; at first 4 more)
 	@$(RUN) dev.conference up
@@ -126,7 +136,8 @@ profile: install ## Sample what the operator and serve spend their time on and w
 
 .PHONY: test
 test: ## Everything above, in the order of what fails fastest
-	@$(call timed,check) && $(call timed,integration) && $(call timed,bench-quick) && $(call timed,faults-quick) \
+	@$(call timed,check) && $(call timed,integration) && $(call timed,integration-hostile) \
+		&& $(call timed,bench-quick) && $(call timed,faults-quick) \
 		&& $(call timed,e2e) \
 		&& echo "==> make test: all passed in $$SECONDS s"
 

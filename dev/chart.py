@@ -43,6 +43,7 @@ SET_BY_THE_CHART = frozenset(
         "callback_port",
         "callback_url",
         "database_pool_size",
+        "database_session_url",
         "database_url",
         "default_command",
         "default_driver",

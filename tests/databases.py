@@ -10,18 +10,45 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 from sqlalchemy import make_url
 
+from dev.stores import hostile
 from dev.stores.settings import load
 from tests.scenario import TABLES
 from usher_models.db import upgrade
+from usher_models.db.connecting import Pooler
 from usher_models.db.engine import Database
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PREFIX = "usher_test_"
+
+
+# The run that tries a hostile server: its role has settings that nothing may rely on, and a pooler stands before it.
+HOSTILE = "USHER_TEST_HOSTILE" in os.environ
+
+
+def pooled_url(url: str, *, role: str | None = None) -> str:
+    """How to reach the database at that URL through PgBouncer in transaction mode."""
+    direct = make_url(url)
+    return direct.set(port=load().pgbouncer_port, username=role or direct.username).render_as_string(
+        hide_password=False
+    )
+
+
+def open_database(url: str, **options: Any) -> Database:
+    """The database at that URL of `Server.create`, reached as this run reaches databases."""
+    if not HOSTILE:
+        return Database.connect(url, **options)
+    return Database.connect(pooled_url(url), pooler=Pooler.TRANSACTION, session_url=url, **options)
+
+
+def admin_dsn(url: str) -> str:
+    """How psycopg reaches that database with the usual settings."""
+    return make_url(url).set(drivername="postgresql", username=load().user).render_as_string(hide_password=False)
 
 
 class Server:
@@ -33,11 +60,16 @@ class Server:
         self._admin = self._connect()
         self._drop_leftovers()
 
-    def create(self, *, template: str = "template0") -> str:
+    def create(self, *, template: str = "template0", encoding: str = "UTF8") -> str:
         """The URL of a new database."""
         name = f"{self.run}_{uuid4().hex[:8]}"
-        self._admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY WAL_LOG'.encode())
-        return self._url.set(database=name).render_as_string(hide_password=False)
+        locale = "C" if encoding != "UTF8" else "C.UTF-8"
+        self._admin.execute(
+            f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY WAL_LOG'
+            f" ENCODING '{encoding}' LOCALE '{locale}'".encode()
+        )
+        role = hostile.ROLE if HOSTILE else self._url.username
+        return self._url.set(database=name, username=role).render_as_string(hide_password=False)
 
     def drop(self, url: str) -> None:
         """Drop a database that `create` made."""
@@ -45,11 +77,12 @@ class Server:
 
     def empty(self, url: str) -> None:
         """Cut whatever an earlier test left open in a database, and delete its rows."""
-        dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(dsn, autocommit=True) as connection:
+        with psycopg.connect(admin_dsn(url), autocommit=True) as connection:
+            # A pooler's idle sessions are no test's, and it would hand on those that were cut just now.
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid() AND (state <> 'idle' OR NOT %s)",
+                [HOSTILE],
             )
             connection.execute("; ".join(f"DELETE FROM {table}" for table in reversed(TABLES)).encode())
 
@@ -72,9 +105,10 @@ class Server:
             self._admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
 
 
-def start_stores() -> None:
+def start_stores(*, with_hostile: bool = HOSTILE) -> None:
+    """Start what does not run."""
     subprocess.run(
-        [sys.executable, "-m", "dev.stores", "up"],
+        [sys.executable, "-m", "dev.stores", "up", *(["--hostile"] if with_hostile else [])],
         cwd=REPOSITORY,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         check=True,

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Protocol
 
 
 class Clock(Protocol):
-    """What can be asked of time."""
+    """The time and waiting."""
 
     def now(self) -> float:
         """Seconds since some fixed moment; never goes back."""
@@ -44,7 +44,7 @@ async def first_of(*waits: Awaitable[Any]) -> None:
 
 
 async def within(task: asyncio.Future[Any], seconds: float, *, clock: Clock) -> bool:
-    """Whether `task` was done after at most `seconds`. It is neither cancelled nor are its errors looked at."""
+    """True if `task` was done after at most `seconds`. It is neither cancelled nor are its errors looked at."""
     await first_of(task, clock.sleep(seconds))
     return task.done()
 

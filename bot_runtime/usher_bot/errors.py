@@ -1,4 +1,4 @@
-"""What can go wrong between the bot and the control plane, as one tree.
+"""The errors between the bot and the control plane, as one tree.
 
     BotError
     ├── InvalidSettings            the environment does not describe a bot; exit code 1

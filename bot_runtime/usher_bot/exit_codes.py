@@ -147,7 +147,7 @@ def dismissed(detail: str) -> Outcome:
 TERMINATED = Outcome(
     exit_code=ExitCode.DONE,
     reason=Reason.TERMINATED,
-    sentence="The bot's process was told to terminate, and nobody had asked the bot to leave.",
+    sentence="The bot's process was told to terminate without a request to leave.",
     leaves=True,
 )
 

@@ -1,4 +1,4 @@
-"""Secrets stay out of logs and reports, whoever put them into a message.
+"""Keeps secrets out of logs and reports, whatever put them into a message.
 
 One redactor is made from the settings and shared by the log formatter and the lifecycle. Tokens rotate, so they are
 recognised by their shape; everything else by its value.

@@ -1,6 +1,6 @@
 """The fast way for commands: Redis pub/sub on the bot's two channels.
 
-It subscribes for as long as the process lives and comes back by itself, with jittered waits, whatever breaks. Nothing
+It subscribes for as long as the process runs and reconnects by itself, with jittered waits, whatever breaks. Nothing
 depends on it: what is lost here is learned from the reply to the next callback. The client library is imported when
 the first connection is made, because it costs a tenth of a second that `started` should not wait for.
 """
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class Subscriber:
-    """Puts what it hears into the inbox."""
+    """Puts commands from Redis into the inbox."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
-"""The tasks of one life, so that none outlives it and none can hold it up.
+"""The tasks of one run: none outlives it, and none can delay its end.
 
-A bag is made with the life. At the end everything in it is cancelled and waited for a bounded time: a driver may
+One set is made per run. At its end everything in it is cancelled and waited for a bounded time: a driver may
 swallow its cancellation, and the process must exit all the same.
 """
 
@@ -24,7 +24,7 @@ class Tasks:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def spawn(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run it in the background. Its errors are for whoever looks at the task; unread ones are no news."""
+        """Run it in the background. Its error is for the reader of the task; one that is not read is not logged."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._done)

@@ -8,8 +8,17 @@ from dev.machine import debian, processes
 from dev.machine.errors import DevError
 from dev.machine.locking import exclusive
 from dev.machine.progress import Progress
-from dev.stores import postgres, redis
-from dev.stores.settings import DATABASE_URL, POSTGRES_PACKAGES, REDIS_PACKAGES, REDIS_URL, Settings, given, load
+from dev.stores import hostile, pgbouncer, postgres, redis
+from dev.stores.settings import (
+    DATABASE_URL,
+    PGBOUNCER_PACKAGES,
+    POSTGRES_PACKAGES,
+    REDIS_PACKAGES,
+    REDIS_URL,
+    Settings,
+    given,
+    load,
+)
 
 COMMANDS = {
     "up": "install what is missing and start both stores; safe to repeat, also after a killed run",
@@ -21,10 +30,10 @@ COMMANDS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 done, 1 failed (or, for status, not all up), 2 misused."""
-    command = _parser().parse_args(arguments).command
+    asked = _parser().parse_args(arguments)
     settings, progress = load(), Progress()
     try:
-        return int(_run(command, settings=settings, progress=progress))
+        return int(_run(asked.command, with_hostile=asked.hostile, settings=settings, progress=progress))
     except DevError as error:
         print(f"dev.stores: {error}", file=sys.stderr)
         return error.exit_code
@@ -41,10 +50,12 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=COMMANDS, metavar="command", help=" | ".join(COMMANDS))
+    about = "up: prepare a role with hostile settings too, and PgBouncer (127.0.0.1:24330) before it"
+    parser.add_argument("--hostile", action="store_true", help=about)
     return parser
 
 
-def _run(command: str, *, settings: Settings, progress: Progress) -> int:
+def _run(command: str, *, with_hostile: bool, settings: Settings, progress: Progress) -> int:
     if command == "status":
         return _status(settings)
     if command == "env":
@@ -57,7 +68,10 @@ def _run(command: str, *, settings: Settings, progress: Progress) -> int:
     with exclusive(settings.home / "lock", progress=progress):
         if command == "up":
             _up(settings, progress=progress)
+            if with_hostile:
+                _up_hostile(settings, progress=progress)
         else:
+            pgbouncer.down(settings)
             postgres.down(settings)
             redis.down(settings)
             progress.say("Postgres and Redis are stopped")
@@ -73,6 +87,13 @@ def _up(settings: Settings, *, progress: Progress) -> None:
     postgres.up(settings, progress=progress)
     redis.up(settings, progress=progress)
     progress.say(f"Postgres: {settings.database_url}  Redis: {settings.redis_url}")
+
+
+def _up_hostile(settings: Settings, *, progress: Progress) -> None:
+    if not pgbouncer.PROGRAM.exists():
+        debian.ensure(PGBOUNCER_PACKAGES, log=settings.home / "apt.log", progress=progress)
+    hostile.prepare(settings)
+    pgbouncer.up(settings, progress=progress)
 
 
 def _status(settings: Settings) -> int:

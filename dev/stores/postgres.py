@@ -30,7 +30,7 @@ def process(settings: Settings) -> Process:
         argv=argv,
         marker=data,
         log=settings.postgres_log,
-        prefix=_prefix(),
+        prefix=unprivileged(),
         stop_signal=signal.SIGINT,  # "fast": SIGTERM would wait for the tests' open connections
     )
 
@@ -54,8 +54,15 @@ def down(settings: Settings) -> None:
     processes.stop(process(settings))
 
 
-def _prefix() -> tuple[str, ...]:
+def unprivileged() -> tuple[str, ...]:
+    """What to put before a program that refuses to run as root."""
     return UNPRIVILEGED if os.geteuid() == 0 else ()
+
+
+def hand_over(folder: Path) -> None:
+    """Let such a program write into a folder."""
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres", "postgres")
 
 
 def _options(settings: Settings) -> list[str]:
@@ -74,9 +81,8 @@ def _options(settings: Settings) -> list[str]:
 
 def _prepare(settings: Settings) -> None:
     settings.postgres_socket.mkdir(parents=True, exist_ok=True)
-    if os.geteuid() == 0:
-        shutil.chown(settings.postgres_data.parent, "postgres", "postgres")
-        shutil.chown(settings.postgres_socket, "postgres", "postgres")
+    hand_over(settings.postgres_data.parent)
+    hand_over(settings.postgres_socket)
     if not settings.postgres_data.exists():
         _init(settings)
 
@@ -87,7 +93,7 @@ def _init(settings: Settings) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     initdb = [str(settings.postgres_bin / "initdb"), "-D", str(unfinished), "--no-sync", "--auth=trust"]
     # From "/": initdb wants to return to its working directory, which may be closed to the user postgres.
-    run([*_prefix(), *initdb, f"--username={settings.user}", "--encoding=UTF8", "--locale=C.UTF-8"], cwd=Path("/"))
+    run([*unprivileged(), *initdb, f"--username={settings.user}", "--encoding=UTF8", "--locale=C.UTF-8"], cwd=Path("/"))
     unfinished.rename(settings.postgres_data)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 POSTGRES_PACKAGES = ("postgresql-15", "postgresql-client-15")
 REDIS_PACKAGES = ("redis-server",)
+PGBOUNCER_PACKAGES = ("pgbouncer",)
 HOST = "127.0.0.1"
 DATABASE_URL = "USHER_TEST_DATABASE_URL"
 REDIS_URL = "USHER_TEST_REDIS_URL"
@@ -19,6 +20,7 @@ class Settings:
     postgres_bin: Path = Path("/usr/lib/postgresql/15/bin")
     postgres_port: int = 24329
     redis_port: int = 63799
+    pgbouncer_port: int = 24330
     user: str = "usher"
     database: str = "usher"
     max_connections: int = 300
@@ -38,6 +40,10 @@ class Settings:
     @property
     def redis_home(self) -> Path:
         return self.home / "redis"
+
+    @property
+    def pgbouncer_config(self) -> Path:
+        return self.home / "pgbouncer" / "pgbouncer.ini"
 
     @property
     def database_url(self) -> str:

@@ -21,11 +21,12 @@
     │   └── MeetingOver         meeting_over               the bot must exit
     ├── Unauthorized            unauthorized               no valid token
     ├── Forbidden               forbidden                  a valid token without this permission
+    ├── DatabaseUnfit           database_unfit             the database cannot be used as it was created
     └── Unavailable                                        a retry may succeed
         ├── RowUnreadable       row_unreadable             a meeting has a status that Usher does not know
         ├── DatabaseUnavailable database_unavailable
-        │   ├── DatabaseBusy    database_unavailable       a lock or a connection did not become free in time
-        │   ├── DatabaseNotReady database_unavailable      it cannot write, or its schema is missing or too old
+        │   ├── DatabaseBusy    database_busy              a lock or a connection did not become free in time
+        │   ├── DatabaseNotReady database_not_ready        it cannot write, or its schema is missing or too old
         │   └── DatabaseForbids database_forbids           the database role lacks a privilege
         ├── KubernetesUnavailable kubernetes_unavailable
         └── NotLeading          not_leading                another process leads; this one must not write
@@ -193,6 +194,12 @@ class Forbidden(UsherError):
     code = "forbidden"
 
 
+class DatabaseUnfit(UsherError):
+    """The database cannot be used as it was created."""
+
+    code = "database_unfit"
+
+
 class Unavailable(UsherError):
     """A service that Usher depends on is unavailable. Try again later."""
 
@@ -214,9 +221,13 @@ class DatabaseUnavailable(Unavailable):
 class DatabaseBusy(DatabaseUnavailable):
     """The database is busy. Try again later."""
 
+    code = "database_busy"
+
 
 class DatabaseNotReady(DatabaseUnavailable):
     """The database cannot be used yet. Try again later."""
+
+    code = "database_not_ready"
 
 
 class DatabaseForbids(DatabaseUnavailable):

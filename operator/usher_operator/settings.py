@@ -36,8 +36,14 @@ class DatabaseSettings(_Group):
     database_url: SecretStr
     """SQLAlchemy URL of the Postgres database: postgresql+psycopg://user:password@host:5432/name."""
 
-    database_pool_size: Annotated[int, Field(ge=2, le=200)] = 10
+    database_pool_size: Annotated[int, Field(ge=4, le=200)] = 10
     """Most connections one process opens. The sum over all processes must stay below Postgres' max_connections."""
+
+    database_pooler: Literal["none", "session", "transaction"] = "none"
+    """What stands before Postgres: none, or a pooler in mode session or transaction (PgBouncer)."""
+
+    database_session_url: SecretStr = SecretStr("")
+    """With a pooler in mode transaction: the URL of Postgres itself, for leadership, which is a lock of a session."""
 
 
 class RedisSettings(_Group):
@@ -115,8 +121,8 @@ class TokenSettings(_Group):
     token_audience: str = "usher-callback"  # noqa: S105
     """The audience of bots' tokens; no other token of the cluster is accepted."""
 
-    token_issuer: str = ""
-    """The issuer of the cluster's ServiceAccount tokens. Empty: asked from the API server at the start."""
+    token_issuers: Annotated[tuple[str, ...], NoDecode] = ()
+    """Issuers of the cluster's ServiceAccount tokens, comma-separated. Empty: what the API server publishes."""
 
 
 class SilenceSettings(_Group):
@@ -272,6 +278,7 @@ class Settings(
         "allowed_priority_classes",
         "allowed_private_meeting_hosts",
         "allowed_tolerations",
+        "token_issuers",
         "webhook_allowed_hosts",
         mode="before",
     )
@@ -308,6 +315,11 @@ class Settings(
         if _scheme(value) != "postgresql+psycopg":
             raise ValueError("must look like postgresql+psycopg://user:password@host:5432/name")
         return value
+
+    @field_validator("database_session_url")
+    @classmethod
+    def _psycopg_or_empty(cls, value: SecretStr) -> SecretStr:
+        return cls._psycopg(value) if value.get_secret_value() else value
 
     @field_validator("admin_api_key", "gateway_secret")
     @classmethod
@@ -350,6 +362,11 @@ class Settings(
             raise ValueError(
                 f"{ENV_PREFIX}DEFAULT_DRIVER=exec needs {ENV_PREFIX}DEFAULT_COMMAND,"
                 " or each bot that names no command would end at once"
+            )
+        if self.database_pooler == "transaction" and not self.database_session_url.get_secret_value():
+            raise ValueError(
+                f"{ENV_PREFIX}DATABASE_POOLER=transaction needs {ENV_PREFIX}DATABASE_SESSION_URL, the URL of Postgres"
+                " itself: leadership is a lock of a session, which a pooler in transaction mode does not keep"
             )
         if self.bot_redis_secret.get_secret_value() and not self.redis_url.get_secret_value():
             raise ValueError(

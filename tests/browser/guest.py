@@ -12,7 +12,7 @@ import psutil
 from tests.unit.bot.harness import some_settings
 from usher_bot.clock import SystemClock
 from usher_bot.drivers.base import NotJoined
-from usher_bot.drivers.browser.chromium import Chromium
+from usher_bot.drivers.browser.chromium.browser import Chromium
 from usher_bot.drivers.browser.driver import BrowserDriver
 from usher_bot.drivers.browser.page import PageSilent
 from usher_bot.drivers.browser.wiring import browser_driver

@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.async_api import Page, async_playwright
 
-from usher_bot.drivers.browser.chromium import TAP
+from usher_bot.drivers.browser.chromium.browser import TAP
 
 FLAGS = (
     "--autoplay-policy=no-user-gesture-required",

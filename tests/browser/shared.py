@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from playwright.async_api import Browser as PlaywrightBrowser
 from playwright.async_api import BrowserContext, async_playwright
 
-from usher_bot.drivers.browser.chromium import TAP, ChromiumPage
+from usher_bot.drivers.browser.chromium.browser import TAP
+from usher_bot.drivers.browser.chromium.page import ChromiumPage
 from usher_bot.drivers.browser.flags import ALWAYS
 from usher_bot.drivers.browser.page import Page
 

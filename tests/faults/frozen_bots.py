@@ -30,7 +30,8 @@ from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
 from usher_models.errors import DatabaseUnavailable
-from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
+from usher_operator.callbacks.cluster_keys import KeyRing
+from usher_operator.callbacks.pod_token import TokenVerifier
 from usher_operator.callbacks.replica_heartbeat import keep_recording
 from usher_operator.callbacks.routes import Callbacks
 from usher_operator.lifecycle.allowed_spec import AllowedSpec
@@ -118,7 +119,7 @@ async def serving(database: Database, issuer: TokenIssuer, settings: Settings) -
         return issuer.jwks()
 
     verifier = TokenVerifier(
-        KeyRing(keys), issuer=ISSUER, audience=AUDIENCE, namespaces=(NAMESPACE,), service_account=SERVICE_ACCOUNT
+        KeyRing(keys), issuers=(ISSUER,), audience=AUDIENCE, namespaces=(NAMESPACE,), service_account=SERVICE_ACCOUNT
     )
     callbacks = Callbacks(
         database=database,

@@ -19,6 +19,13 @@
       name: {{ include "usher.databaseSecret" . }}
       key: {{ ternary "url" .Values.externalDatabase.urlKey .Values.postgresql.enabled }}
 {{- if not .Values.postgresql.enabled }}
+{{- with .Values.externalDatabase.sessionUrlKey }}
+- name: USHER_DATABASE_SESSION_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "usher.databaseSecret" $ }}
+      key: {{ . }}
+{{- end }}
 {{- with .Values.externalDatabase.tls.mode }}
 - name: PGSSLMODE
   value: {{ . }}

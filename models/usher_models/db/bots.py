@@ -181,8 +181,12 @@ _UNREADABLE = text(
 )
 
 _MARK_JOBS_CREATED = text("""
-UPDATE usher.bots SET job_created_at = now(), revision = revision + 1
-WHERE meeting_id = ANY(:ids) AND job_created_at IS NULL
+WITH made AS (
+    SELECT meeting_id FROM usher.bots WHERE meeting_id = ANY(:ids) AND job_created_at IS NULL
+    ORDER BY meeting_id FOR NO KEY UPDATE
+)
+UPDATE usher.bots b SET job_created_at = now(), revision = revision + 1
+FROM made WHERE b.meeting_id = made.meeting_id
 """)
 
 

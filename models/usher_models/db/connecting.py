@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL
 
 from usher_models.db.failures import Server
-from usher_models.db.session import FOR_GOOD
+from usher_models.db.session import LOCK_TIMEOUT_MS, set_up
 from usher_models.errors import DatabaseNotReady, DatabaseUnavailable
 
 CONNECT_TIMEOUT_S = 5
@@ -31,10 +31,18 @@ class Pooler(StrEnum):
 class Connector:
     """Opens connections to one URL."""
 
-    def __init__(self, url: str, *, application_name: str, pooler: Pooler = Pooler.NONE) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        application_name: str,
+        pooler: Pooler = Pooler.NONE,
+        lock_timeout_ms: int = LOCK_TIMEOUT_MS,
+    ) -> None:
         self._url = make_url(url)
         self._application_name = application_name
         self.pooler = pooler
+        self._lock_timeout_ms = lock_timeout_ms
         self.server = Server.of(self._url)
 
     @property
@@ -53,9 +61,13 @@ class Connector:
             raise
         return driver
 
+    def set_up(self, *, local: bool) -> str:
+        """The statement that gives a session, or a transaction, Usher's settings."""
+        return set_up(local=local, lock_timeout_ms=self._lock_timeout_ms)
+
     async def _prepare(self, driver: psycopg.AsyncConnection[Any]) -> None:
         cursor = driver.cursor(row_factory=dict_row)
-        session = await (await cursor.execute(FOR_GOOD)).fetchone()
+        session = await (await cursor.execute(self.set_up(local=False).encode())).fetchone()
         assert session is not None  # noqa: S101 - an aggregate has one row
         if self.pooler is Pooler.NONE and session["pid"] != driver.info.backend_pid:
             raise DatabaseUnavailable(

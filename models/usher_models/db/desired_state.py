@@ -14,9 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from usher_models.db.bots import IS_LIVE, SELECT_SUMMARY, BotSummary, to_bots
 
 _LEAVE = text("""
+WITH live AS (
+    SELECT meeting_id FROM usher.bots WHERE meeting_id = ANY(:ids) AND desired <> 'leave' AND ended_at IS NULL
+    ORDER BY meeting_id FOR NO KEY UPDATE
+)
 UPDATE usher.bots b
 SET desired = 'leave', leave_requested_at = now(), leave_reason = :reason
-WHERE b.meeting_id = ANY(:ids) AND b.desired <> 'leave' AND b.ended_at IS NULL
+FROM live WHERE b.meeting_id = live.meeting_id
 RETURNING b.meeting_id
 """)
 

@@ -12,8 +12,9 @@ from typing import Any, Self
 from weakref import WeakSet
 
 import psycopg
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import dict_row
-from sqlalchemy import TextClause, event
+from sqlalchemy import TextClause, event, text
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -21,13 +22,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from usher_models.db.connecting import CONNECT_TIMEOUT_S, Connector, Pooler
 from usher_models.db.failures import READ_ONLY as SERVER_IS_READ_ONLY
 from usher_models.db.failures import ends_connection, meaning, sqlstate
-from usher_models.db.session import CAN_WRITE, LOCAL
+from usher_models.db.session import CAN_WRITE, LOCK_TIMEOUT_MS
 from usher_models.db.shares import Shares
 from usher_models.errors import DatabaseNotReady
 
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 # A tenant may hold this share of a pool, and never less than one connection of it.
-TENANT_SHARE = 1 / 3
+TENANT_SHARE = 2 / 5
 
 
 class Database:
@@ -45,6 +46,8 @@ class Database:
         self.engine = self._pool(connector, size=pool_size)
         # The same pool.
         self._transactional = self.engine.execution_options(isolation_level="READ COMMITTED")
+        self.pooler = connector.pooler
+        self._local = text(connector.set_up(local=True))
         self._by_transaction = connector.pooler is Pooler.TRANSACTION
         self._sessions = self._pool(sessions, size=2) if sessions else self.engine
         self._shares = Shares(max(1, int(pool_size * TENANT_SHARE)), wait_s=CONNECT_TIMEOUT_S)
@@ -58,10 +61,11 @@ class Database:
         application_name: str = "usher",
         pooler: Pooler = Pooler.NONE,
         session_url: str = "",
+        lock_timeout_ms: int = LOCK_TIMEOUT_MS,
     ) -> Self:
         """A database at `url` (`postgresql+psycopg://…`); connects lazily."""
         direct = Connector(session_url, application_name=application_name) if session_url else None
-        connector = Connector(url, application_name=application_name, pooler=pooler)
+        connector = Connector(url, application_name=application_name, pooler=pooler, lock_timeout_ms=lock_timeout_ms)
         return cls(connector, pool_size=pool_size, sessions=direct if pooler is Pooler.TRANSACTION else None)
 
     def _pool(self, connector: Connector, *, size: int) -> AsyncEngine:
@@ -78,12 +82,13 @@ class Database:
             pool_timeout=CONNECT_TIMEOUT_S,
             isolation_level="AUTOCOMMIT",
         )
-        event.listen(engine.sync_engine, "checkout", self._require_current)
+        event.listen(engine.sync_engine, "checkout", self._require_usable)
         return engine
 
-    def _require_current(self, connection: Any, *_: object) -> None:
-        """Replace a connection from before the server turned read-only."""
-        if connection.driver_connection not in self._current:
+    def _require_usable(self, connection: Any, *_: object) -> None:
+        """Replace a connection from before the server turned read-only, and one that was left in the middle of work."""
+        driver: psycopg.AsyncConnection[Any] = connection.driver_connection
+        if driver not in self._current or not _is_at_rest(driver):
             raise DisconnectionError
 
     @asynccontextmanager
@@ -153,7 +158,7 @@ class Database:
 
     async def _set_up(self, connection: AsyncConnection) -> None:
         """Give the transaction Usher's settings: the pooler may have lent the session to any client before."""
-        if (await connection.execute(LOCAL)).one().read_only:
+        if (await connection.execute(self._local)).one().read_only:
             raise DatabaseNotReady(f"The server of {self.server} does not accept writes.")
 
     async def _require_writable(self, connection: AsyncConnection) -> None:
@@ -184,6 +189,12 @@ class Database:
             raise known from failure
 
 
+def _is_at_rest(driver: psycopg.AsyncConnection[Any]) -> bool:
+    """True if nothing of an earlier use is left: two cancellations in a row may interrupt even the cleaning up."""
+    wire = driver.pgconn
+    return wire.pipeline_status == PipelineStatus.OFF and wire.transaction_status == TransactionStatus.IDLE
+
+
 @asynccontextmanager
 async def attempt(connection: AsyncConnection) -> AsyncIterator[None]:
     """For a statement that may violate a constraint: its failure leaves the connection's transaction usable."""
@@ -210,8 +221,9 @@ async def in_one_exchange(
     try:
         async with driver.pipeline():
             cursors = [await _executed(driver, statement, values) for statement in statements]
-    except psycopg.Error as exc:
-        # A pipeline that fails leaves psycopg in doubt about which statements were prepared in it.
+    except BaseException as exc:
+        # A pipeline that fails leaves psycopg in doubt about which statements were prepared in it, and one that is
+        # cancelled leaves answers behind, which the next statements would take for theirs.
         await connection.invalidate(exc)
         raise
     return [await _fetched(cursor) for cursor in cursors]

@@ -25,9 +25,12 @@ from usher_models.states import LIVE, Desired, Status
 _NEXT = "least(h.seq, 9223372036854775806) + 1"
 _KNOWN = frozenset(Status)
 
+# Never back behind a heartbeat that was recorded meanwhile, unless the clock stepped back and that is in the future.
+_AT = "least(greatest(h.at, now()), clock_timestamp())"
+
 _RECORD = text(f"""
 UPDATE usher.heartbeats h
-SET at = greatest(h.at, now()), seq = greatest(h.seq, coalesce(CAST(:seq AS bigint), {_NEXT}))
+SET at = {_AT}, seq = greatest(h.seq, coalesce(CAST(:seq AS bigint), {_NEXT}))
 FROM usher.bots b
 WHERE b.connection_id = :connection_id
   AND h.meeting_id = b.meeting_id
@@ -38,7 +41,8 @@ WHERE b.connection_id = :connection_id
 # row is deleted, is left out.
 _RECORD_MANY = text(f"""
 WITH alive AS (
-    SELECT h.meeting_id, given.seq, b.connection_id, b.desired, b.config_generation, b.applied_generation,
+    SELECT h.meeting_id, given.seq, b.connection_id, b.user_id, b.desired, b.config_generation,
+           b.applied_generation,
            CASE WHEN b.config_generation > b.applied_generation THEN b.config ELSE '{{}}' END AS config,
            b.stage, b.participants
     FROM unnest(CAST(:connection_ids AS varchar[]), CAST(:pod_uids AS varchar[]), CAST(:seqs AS bigint[]),
@@ -49,11 +53,11 @@ WITH alive AS (
     FOR NO KEY UPDATE OF h SKIP LOCKED
 )
 UPDATE usher.heartbeats h
-SET at = greatest(h.at, now()), seq = greatest(h.seq, coalesce(alive.seq, {_NEXT}))
+SET at = {_AT}, seq = greatest(h.seq, coalesce(alive.seq, {_NEXT}))
 FROM alive JOIN meetings m ON m.id = alive.meeting_id
 WHERE h.meeting_id = alive.meeting_id
-RETURNING h.meeting_id, alive.connection_id, m.status, alive.desired, alive.config, alive.config_generation,
-          alive.applied_generation, alive.stage, alive.participants
+RETURNING h.meeting_id, alive.connection_id, alive.user_id, m.status, alive.desired, alive.config,
+          alive.config_generation, alive.applied_generation, alive.stage, alive.participants
 """)
 
 _BIND = text(
@@ -85,6 +89,7 @@ class BotState:
     """What the answer to a heartbeat needs of its bot. `config` is empty unless some of it is new to the bot."""
 
     meeting_id: int
+    user_id: int
     status: Status
     desired: Desired
     config: dict[str, Any]
@@ -118,6 +123,7 @@ async def record_many(connection: AsyncConnection, sent: Sequence[Heartbeat]) ->
 def _state(row: dict[str, Any]) -> BotState:
     return BotState(
         meeting_id=row["meeting_id"],
+        user_id=row["user_id"],
         status=Status(row["status"]),
         desired=Desired(row["desired"]),
         config=row["config"],

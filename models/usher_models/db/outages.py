@@ -7,17 +7,16 @@ that is back records the span as an outage; two that come back at once record th
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-# Three missed heartbeats are an outage. The view usher.blackouts has the same number.
+# Three missed heartbeats are an outage: usher.outage_tolerance() of the schema.
 REPLICA_HEARTBEAT_INTERVAL_S = 2.0
-TOLERANCE_S = 6.0
 KEEP_DAYS = 7
 
 _RECORD = text("""
 WITH last AS (
-    SELECT max(served_until) AS at FROM usher.replicas
+    SELECT max(least(served_until, now())) AS at FROM usher.replicas
 ), outage AS (
     INSERT INTO usher.outages (began_at, ended_at)
-    SELECT at, now() FROM last WHERE at < now() - make_interval(secs => :tolerance)
+    SELECT at, now() FROM last WHERE at < now() - usher.outage_tolerance()
     ON CONFLICT (began_at) DO NOTHING
     RETURNING ended_at - began_at AS lasted
 ), here AS (
@@ -28,15 +27,21 @@ SELECT extract(epoch FROM lasted) FROM outage
 """)
 
 _DELETE_OLD = text("""
-WITH replicas AS (DELETE FROM usher.replicas WHERE served_until < now() - make_interval(days => :days)
-                  AND served_until < (SELECT max(served_until) FROM usher.replicas))
+WITH old AS (
+    SELECT replica FROM usher.replicas
+    WHERE served_until < now() - make_interval(days => :days)
+      AND served_until < (SELECT max(served_until) FROM usher.replicas)
+    ORDER BY replica FOR UPDATE SKIP LOCKED
+), replicas AS (
+    DELETE FROM usher.replicas r USING old WHERE r.replica = old.replica
+)
 DELETE FROM usher.outages WHERE ended_at < now() - make_interval(days => :days)
 """)
 
 
 async def record_served(connection: AsyncConnection, replica: str) -> float | None:
     """Record that `replica` can take callbacks now; the length in seconds of an outage that this ends, else None."""
-    lasted = await connection.scalar(_RECORD, {"replica": replica, "tolerance": TOLERANCE_S})
+    lasted = await connection.scalar(_RECORD, {"replica": replica})
     return float(lasted) if lasted is not None else None
 
 

@@ -70,7 +70,7 @@ WITH known AS (
            min(id) FILTER (WHERE platform = :platform AND platform_specific_id = :native_id) AS duplicate
     FROM meetings WHERE user_id = :user_id AND {holds_slot("status")} AND {ACTIVE_MEETING}
 ), fresh AS (
-    SELECT nextval(pg_get_serial_sequence('meetings', 'id')) AS id FROM used
+    SELECT nextval(usher.meeting_id_sequence()) AS id FROM used
     WHERE used.used < used.cap AND used.duplicate IS NULL AND NOT EXISTS (SELECT FROM known)
 ), meeting AS (
     INSERT INTO meetings (id, user_id, platform, platform_specific_id, status, bot_container_id, data,

@@ -1,8 +1,8 @@
 """What every session of Usher's sets itself, instead of relying on the server, the database, the role or a pooler.
 
 Settings that a version of Postgres does not know are left out. Where a pooler lends a session for one transaction only,
-they are set for that transaction (`LOCAL`); else once, for as long as the session lives (`FOR_GOOD`). Both statements
-also say whether the server can write.
+they are set for that transaction; else once, for as long as the session lives. The statement also says whether the
+server can write.
 
 Not set is what an administrator decides for good reasons, above all `default_transaction_read_only`: a server that is
 made read-only counts as away.
@@ -46,20 +46,20 @@ SETTINGS: Mapping[str, str] = {
     "tcp_keepalives_count": "3",
 }
 
-_VALUES = ", ".join(f"('{name}', '{value}')" for name, value in SETTINGS.items())
 _READ_ONLY = "pg_catalog.pg_is_in_recovery() OR pg_catalog.current_setting('transaction_read_only')::boolean"
 
 
-def _set(*, local: bool) -> str:
+def set_up(*, local: bool, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -> str:
+    """The statement that sets everything, for the transaction only or for as long as the session lives."""
+    wanted = {**SETTINGS, "lock_timeout": str(lock_timeout_ms)}
+    values = ", ".join(f"('{name}', '{value}')" for name, value in wanted.items())
     # The condition lies below the call: a setting that the server does not know must not be set.
     return (
         f"SELECT {_READ_ONLY} AS read_only, pg_catalog.pg_backend_pid() AS pid,"
         f" count(pg_catalog.set_config(known.name, known.value, {str(local).lower()})) AS set"
-        f" FROM (SELECT * FROM (VALUES {_VALUES}) AS wanted (name, value)"
+        f" FROM (SELECT * FROM (VALUES {values}) AS wanted (name, value)"
         " WHERE pg_catalog.current_setting(wanted.name, true) IS NOT NULL OFFSET 0) AS known"
     )
 
 
-FOR_GOOD = _set(local=False)
-LOCAL: TextClause = text(_set(local=True))
 CAN_WRITE: TextClause = text(f"SELECT NOT ({_READ_ONLY}) AS can_write")

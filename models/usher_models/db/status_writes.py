@@ -63,7 +63,12 @@ SET write_failures = b.write_failures + 1,
 FROM failed WHERE b.meeting_id = failed.meeting_id
 """)
 
-_RETRY_ALL = text("UPDATE usher.bots SET write_after = NULL WHERE write_after IS NOT NULL")
+_RETRY_ALL = text("""
+WITH waiting AS (
+    SELECT meeting_id FROM usher.bots WHERE write_after IS NOT NULL ORDER BY meeting_id FOR NO KEY UPDATE
+)
+UPDATE usher.bots b SET write_after = NULL FROM waiting WHERE b.meeting_id = waiting.meeting_id
+""")
 
 # Only rows whose newest revision was written: any other is written anyway. The reason is compared as it is written, in
 # CamelCase.

@@ -15,11 +15,12 @@ _COUNT = text("""
 SELECT count(*) AS meetings, count(*) FILTER (WHERE lower(status) = ANY(:holds)) AS live
 FROM meetings WHERE user_id = :user_id
 """)
-# Children before their parents; the last two exist only in some Vexa databases.
+# Children before their parents; the optional ones exist only in some Vexa databases.
 _OWNED = "(SELECT id FROM meetings WHERE user_id = :user_id)"
 _BY_MEETING = ("usher.transitions", "usher.webhook_deliveries", "usher.heartbeats", "usher.bots", "meeting_sessions")
 _OPTIONAL = ("transcriptions", "recordings")
-_BY_USER = ("meetings", "usher.webhook_endpoints", "api_tokens")
+_KEYS = ("usher.api_keys", "api_tokens")
+_BY_USER = ("meetings", "usher.webhook_endpoints")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,10 @@ async def _delete(connection: AsyncConnection, user_id: int) -> int:
     for table in (*_BY_MEETING, *[name for name in _OPTIONAL if await _exists(connection, name)]):
         await connection.execute(text(f"DELETE FROM {table} WHERE meeting_id IN {_OWNED}"), values)
     for table in _BY_USER:
-        keys = (await connection.execute(text(f"DELETE FROM {table} WHERE user_id = :user_id"), values)).rowcount
+        await connection.execute(text(f"DELETE FROM {table} WHERE user_id = :user_id"), values)
+    keys = 0
+    for table in _KEYS:
+        keys += (await connection.execute(text(f"DELETE FROM {table} WHERE user_id = :user_id"), values)).rowcount
     await connection.execute(text("DELETE FROM users WHERE id = :user_id"), values)
     return keys
 

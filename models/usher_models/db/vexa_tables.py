@@ -34,7 +34,9 @@ def holds_slot(status: str) -> str:
     return f"(lower(btrim({status})) = ANY(:holds) AND {status} NOT IN ('completed', 'failed'))"
 
 
-vexa = MetaData()
+# Created explicitly there: with the usual search path, a schema named after the role would come first.
+SCHEMA = "public"
+vexa = MetaData(schema=SCHEMA)
 
 _now = func.now()
 
@@ -55,7 +57,7 @@ api_tokens = Table(
     vexa,
     Column("id", Integer, primary_key=True, index=True),
     Column("token", String(255), unique=True, index=True, nullable=False),
-    Column("user_id", Integer, ForeignKey("users.id"), nullable=False, index=True),
+    Column("user_id", Integer, ForeignKey("public.users.id"), nullable=False, index=True),
     Column("created_at", DateTime, server_default=_now),
     Column("scopes", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("name", String(255)),
@@ -67,7 +69,7 @@ meetings = Table(
     "meetings",
     vexa,
     Column("id", Integer, primary_key=True, index=True),
-    Column("user_id", Integer, ForeignKey("users.id"), nullable=False, index=True),
+    Column("user_id", Integer, ForeignKey("public.users.id"), nullable=False, index=True),
     Column("platform", String(100), nullable=False),
     Column("platform_specific_id", String(255), index=True),
     Column("status", String(50), nullable=False, server_default=text("'requested'"), index=True),
@@ -93,7 +95,7 @@ meeting_sessions = Table(
     "meeting_sessions",
     vexa,
     Column("id", Integer, primary_key=True, index=True),
-    Column("meeting_id", Integer, ForeignKey("meetings.id"), nullable=False, index=True),
+    Column("meeting_id", Integer, ForeignKey("public.meetings.id"), nullable=False, index=True),
     Column("session_uid", String, nullable=False, index=True),
     Column("session_start_time", DateTime(timezone=True), server_default=_now),
     UniqueConstraint("meeting_id", "session_uid", name="_meeting_session_uc"),

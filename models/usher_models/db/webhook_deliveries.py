@@ -210,7 +210,7 @@ _PRUNE = text("""
 DELETE FROM usher.webhook_deliveries WHERE id IN (
     SELECT id FROM usher.webhook_deliveries
     WHERE state <> 'pending' AND created_at < now() - make_interval(days => :days)
-    ORDER BY id LIMIT :limit
+    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
 )
 """)
 

@@ -5,68 +5,24 @@ Whether the pod belongs to the meeting's Job is checked with the meeting's row. 
 Source of the claims: Kubernetes, "Managing Service Accounts", bound ServiceAccount tokens.
 """
 
-import asyncio
 import hashlib
-import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jwt
 
 from usher_models.db.speaker import Speaker
-from usher_models.errors import Forbidden, KubernetesUnavailable, Unauthorized
-
-logger = logging.getLogger(__name__)
+from usher_models.errors import Forbidden, Unauthorized
+from usher_operator.callbacks.cluster_keys import KeyRing
 
 ALGORITHMS = ("RS256", "ES256", "RS384", "RS512", "ES384", "ES512")
 LEEWAY_S = 5
 TOKEN_MAX_LENGTH = 8192
-# A token with an unknown key may mean that the cluster rotated its keys, or that somebody is guessing.
-REFRESH_AT_MOST_EVERY_S = 10
 # A verified token is known by its digest: about 600 bytes for each of the bots that speak to this process.
 MOST_VERIFIED = 131_072
-
-FetchKeys = Callable[[], Awaitable[Mapping[str, Any]]]
-
-
-class KeyRing:
-    """The cluster's public keys, cached for good and fetched again when an unknown one turns up."""
-
-    def __init__(self, fetch: FetchKeys, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._fetch = fetch
-        self._clock = clock
-        self._keys: dict[str, jwt.PyJWK] = {}
-        self._tried_at = float("-inf")
-        self._lock = asyncio.Lock()
-        self.generation = 0
-        """Grows whenever the keys were fetched: what an older set proved is to be proved again."""
-
-    async def key(self, kid: str) -> jwt.PyJWK:
-        """The key of that id. Raises Unauthorized for none, KubernetesUnavailable when no key was ever fetched."""
-        if kid not in self._keys:
-            await self.refresh()
-        if kid not in self._keys:
-            raise Unauthorized("The token is signed by no key of this cluster.")
-        return self._keys[kid]
-
-    async def refresh(self) -> None:
-        """Fetch the keys, but for the first ones at most every few seconds; with the API server away, the old stay."""
-        async with self._lock:
-            if self._keys and self._clock() - self._tried_at < REFRESH_AT_MOST_EVERY_S:
-                return
-            self._tried_at = self._clock()
-            try:
-                document = await self._fetch()
-            except KubernetesUnavailable:
-                if not self._keys:
-                    raise
-                logger.warning("The cluster's keys could not be fetched anew.", extra={"action": "keys_stale"})
-                return
-            self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(dict(document)).keys if key.key_id}
-            self.generation += 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,14 +36,15 @@ class TokenVerifier:
     """Turns a bearer token into the identity of a pod.
 
     A token is verified once: a signature costs more than all else a heartbeat does. It counts as verified until it
-    expires or the cluster's keys are fetched anew; `clock` is in UNIX seconds.
+    expires or the cluster's keys change; `clock` is in UNIX seconds. Without `issuers`, those are accepted that the
+    cluster publishes.
     """
 
     def __init__(
         self,
         keys: KeyRing,
         *,
-        issuer: str,
+        issuers: Collection[str] = (),
         audience: str,
         namespaces: tuple[str, ...],
         service_account: str,
@@ -98,7 +55,7 @@ class TokenVerifier:
         self._most_verified = most_verified
         self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
         self._keys = keys
-        self._issuer = issuer
+        self._own_issuers = list(issuers)
         self._audience = audience
         self._namespaces = namespaces
         self._service_account = service_account
@@ -127,24 +84,34 @@ class TokenVerifier:
 
     async def _claims(self, token: str) -> dict[str, Any]:
         try:
-            kid = jwt.get_unverified_header(token).get("kid")
-            if not kid:
-                raise Unauthorized("The token names no key.")
-            return jwt.decode(
-                token,
-                await self._keys.key(str(kid)),
-                algorithms=ALGORITHMS,
-                audience=self._audience,
-                issuer=self._issuer,
-                leeway=LEEWAY_S,
-                options={"require": ["exp", "iat", "iss", "aud", "sub"]},
-            )
+            return await self._decode(token)
+        except jwt.InvalidIssuerError as exc:
+            # The cluster's keys have signed it: it may have another issuer now.
+            await self._keys.look_again()
+            try:
+                return await self._decode(token)
+            except jwt.PyJWTError:
+                raise Unauthorized from exc
         except jwt.ExpiredSignatureError as exc:
             raise Unauthorized("The token has expired; read the token file again.") from exc
         except jwt.InvalidAudienceError as exc:
             raise Unauthorized(f"The token is not meant for {self._audience}.") from exc
         except (jwt.PyJWTError, UnicodeError) as exc:
             raise Unauthorized from exc
+
+    async def _decode(self, token: str) -> dict[str, Any]:
+        kid = jwt.get_unverified_header(token).get("kid")
+        if not kid:
+            raise Unauthorized("The token names no key.")
+        return jwt.decode(
+            token,
+            await self._keys.key(str(kid)),
+            algorithms=ALGORITHMS,
+            audience=self._audience,
+            issuer=self._own_issuers or self._keys.issuers,
+            leeway=LEEWAY_S,
+            options={"require": ["exp", "iat", "iss", "aud", "sub"]},
+        )
 
     def _identity(self, claims: Mapping[str, Any]) -> Speaker:
         bound = claims.get("kubernetes.io")

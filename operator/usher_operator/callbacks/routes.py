@@ -9,6 +9,8 @@ meeting, and answers with the row's actual status and the commands that the bot 
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TypeVar
@@ -16,13 +18,14 @@ from typing import TypeVar
 from aiohttp import web
 from prometheus_client import Counter as Metric
 from prometheus_client import Histogram
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from usher_models.db import bots, heartbeats
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.db.heartbeats import BotState
 from usher_models.db.leader_lock import UNFENCED
+from usher_models.db.shares import on_behalf_of
 from usher_models.db.speaker import Speaker
 from usher_models.db.transitions import Applied, Report
 from usher_models.errors import UnknownConnection
@@ -41,14 +44,16 @@ from usher_operator.telemetry import CALLBACK_SECONDS, CALLBACKS
 
 # More than a bot ever sends at once; one that floods must not keep the database from the others.
 MAX_IN_FLIGHT = 8
-CALLER = web.RequestKey("caller", str)
+COUNTED = web.RequestKey("counted", ExitStack)
+# The users of this many meetings are remembered.
+MOST_USERS = 131_072
 
 PREFIX = "/bots/internal/callback"
 BODY_TIMEOUT_S = 10
 # The only way to write it: JSON forbids the character itself in a string.
 ESCAPED_NUL = b"\\u0000"
 
-Body = TypeVar("Body", bound=BaseModel)
+Body = TypeVar("Body", Started, Joined, Heartbeat, StatusUpdate, Exited)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,19 +64,20 @@ class Callbacks:
     verifier: TokenVerifier
     heartbeat_interval_s: float
     termination: Termination
+    heartbeat_database: Database | None = None
+    """Connections that only heartbeats take; None to share those of the other callbacks."""
     _in_flight: Counter[str] = field(default_factory=Counter)
     _heartbeats: HeartbeatBatch = field(init=False)
     _ends: Ends = field(init=False)
+    _users: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_heartbeats", HeartbeatBatch(self.database))
+        object.__setattr__(self, "_heartbeats", HeartbeatBatch(self.heartbeat_database or self.database))
         object.__setattr__(self, "_ends", Ends(self.database, fence=UNFENCED))
 
     def application(self) -> web.Application:
         """The aiohttp application of port 8081."""
-        app = web.Application(
-            middlewares=[_measured, error_responses, self._limit_in_flight], client_max_size=BODY_MAX_BYTES
-        )
+        app = web.Application(middlewares=[_measured, error_responses, self._account], client_max_size=BODY_MAX_BYTES)
         app.router.add_post(f"{PREFIX}/started", self.started)
         app.router.add_post(f"{PREFIX}/joined", self.joined)
         app.router.add_post(f"{PREFIX}/heartbeat", self.heartbeat)
@@ -132,22 +138,37 @@ class Callbacks:
         return self._applied("callback processed", await self._apply(report))
 
     @web.middleware
-    async def _limit_in_flight(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Count down what `_read` counted up: the callbacks that a bot has in flight are limited."""
-        try:
+    async def _account(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """End with the request what `_read` counts: a bot's callbacks in flight, and a user's share of the database."""
+        with ExitStack() as counted:
+            request[COUNTED] = counted
             return await handler(request)
+
+    @contextmanager
+    def _in_flight_of(self, pod_uid: str) -> Iterator[None]:
+        if self._in_flight[pod_uid] >= MAX_IN_FLIGHT:
+            raise web.HTTPTooManyRequests(text=f"This bot has {MAX_IN_FLIGHT} callbacks in flight already.")
+        self._in_flight[pod_uid] += 1
+        try:
+            yield
         finally:
-            if (pod_uid := request.get(CALLER)) is not None:
-                self._in_flight[pod_uid] -= 1
-                if not self._in_flight[pod_uid]:
-                    del self._in_flight[pod_uid]
+            self._in_flight[pod_uid] -= 1
+            if not self._in_flight[pod_uid]:
+                del self._in_flight[pod_uid]
+
+    def _tenant(self, connection_id: str) -> AbstractContextManager[None]:
+        """Count what follows for the meeting's user, or for the meeting until its user is known here."""
+        user_id = self._users.get(connection_id)
+        return on_behalf_of(f"meeting {connection_id}" if user_id is None else f"user {user_id}")
+
+    def _remember_user(self, connection_id: str, user_id: int) -> None:
+        if len(self._users) >= MOST_USERS:
+            self._users.clear()
+        self._users[connection_id] = user_id
 
     async def _read(self, request: web.Request, model: type[Body]) -> tuple[Speaker, Body]:
         speaker = await self.verifier.verify(request.headers.get("Authorization"))
-        if self._in_flight[speaker.pod_uid] >= MAX_IN_FLIGHT:
-            raise web.HTTPTooManyRequests(text=f"This bot has {MAX_IN_FLIGHT} callbacks in flight already.")
-        self._in_flight[speaker.pod_uid] += 1
-        request[CALLER] = speaker.pod_uid
+        request[COUNTED].enter_context(self._in_flight_of(speaker.pod_uid))
         try:
             raw = await whole_body(request, within_s=BODY_TIMEOUT_S)
             body = json.loads(raw, object_hook=_storable if ESCAPED_NUL in raw else None)
@@ -158,12 +179,16 @@ class Callbacks:
         if not isinstance(body, dict):
             raise BadBody
         try:
-            return speaker, model.model_validate(body)
+            understood = model.model_validate(body)
         except ValidationError as exc:
             raise InvalidBody(field_errors(exc)) from exc
+        request[COUNTED].enter_context(self._tenant(understood.connection_id))
+        return speaker, understood
 
     async def _apply(self, report: Report) -> Applied:
-        return await self._ends.report(report)
+        applied = await self._ends.report(report)
+        self._remember_user(report.connection_id, applied.bot.user_id)
+        return applied
 
     async def _end(self, speaker: Speaker, body: Exited) -> End:
         async with self.database.reading() as connection:
@@ -198,6 +223,7 @@ class Callbacks:
         heartbeat = heartbeats.Heartbeat(connection_id=body.connection_id, speaker=speaker, seq=seq)
         recorded = await self._heartbeats.record(heartbeat)
         if recorded is not None:
+            self._remember_user(body.connection_id, recorded.user_id)
             return recorded
         async with self.database.at_once() as connection:
             return await heartbeats.record(connection, heartbeat)

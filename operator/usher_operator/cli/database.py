@@ -3,12 +3,12 @@
 from typing import Annotated
 
 import typer
-from tenacity import RetryCallState, retry, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import RetryCallState, retry, retry_if_exception, stop_after_delay, wait_fixed
 
-from usher_models.db import legacy_meetings, upgrade
+from usher_models.db import checks, legacy_meetings, upgrade
 from usher_models.db.engine import Database
 from usher_models.db.legacy_meetings import LegacyMeeting
-from usher_models.errors import DatabaseUnavailable
+from usher_models.errors import DatabaseForbids, DatabaseUnavailable
 from usher_operator.cli import output
 from usher_operator.cli.durations import Duration
 from usher_operator.cli.runner import AsJson, execute, with_database
@@ -24,7 +24,7 @@ def db_upgrade(
 
     async def adopt(database: Database) -> list[str]:
         patiently = retry(
-            retry=retry_if_exception_type(DatabaseUnavailable),
+            retry=retry_if_exception(_may_pass),
             stop=stop_after_delay(wait_s),
             wait=wait_fixed(2),
             before_sleep=_report_wait,
@@ -36,6 +36,11 @@ def db_upgrade(
         typer.echo(line)
 
 
+def _may_pass(error: BaseException) -> bool:
+    """True if trying again may help; a missing privilege stays."""
+    return isinstance(error, DatabaseUnavailable) and not isinstance(error, DatabaseForbids)
+
+
 def _report_wait(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     typer.echo(f"Waiting for the database ({state.seconds_since_start or 0:.0f} s): {error}", err=True)
@@ -44,8 +49,8 @@ def _report_wait(state: RetryCallState) -> None:
 @db.command("check")
 def db_check() -> None:
     """Say what keeps Usher from running on this database; exit 1 if anything does."""
-    problems = execute(with_database(upgrade.check))
-    for line in problems or ["The database is ready.", *execute(with_database(upgrade.describe))]:
+    problems = execute(with_database(checks.check))
+    for line in problems or ["The database is ready.", *execute(with_database(checks.describe))]:
         typer.echo(line)
     raise typer.Exit(1 if problems else 0)
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from usher_models.db.engine import Database
 from usher_models.errors import UsherError
+from usher_operator.processes.database import open_database
 from usher_operator.settings import Settings, SettingsInvalid, load
 from usher_operator.telemetry import configure_logging
 
@@ -26,9 +27,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 
 async def with_database[Result](work: Callable[[Database], Awaitable[Result]]) -> Result:
     """Do `work` on the database of the settings."""
-    database = Database.connect(
-        settings_or_exit().database_url.get_secret_value(), pool_size=2, application_name="usher-cli"
-    )
+    database = open_database(settings_or_exit(), name="usher-cli", pool_size=2)
     try:
         return await work(database)
     finally:

@@ -29,6 +29,7 @@ from usher_models.errors import (
 )
 from usher_models.wire import Problem
 from usher_operator.http.field_errors import sentence
+from usher_operator.http.outage_log import outage_log
 
 logger = logging.getLogger(__name__)
 
@@ -110,12 +111,19 @@ async def error_responses(request: web.Request, handler: Handler) -> web.StreamR
 
 def _to_response(error: UsherError) -> web.Response:
     status = status_of(error)
+    if isinstance(error, Unavailable):
+        outage_log.note(error)
     # `terminate` makes a bot exit: its meeting is over, or belongs to another pod.
     terminate = isinstance(error, MeetingOver | AnotherPodSpeaks)
-    response = error_response(status, Problem(code=error.code, detail=str(error), terminate=terminate))
+    response = error_response(status, Problem(code=error.code, detail=_detail(error), terminate=terminate))
     if status == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
+
+
+def _detail(error: UsherError) -> str:
+    """What a client is told: of a dependency that is away not its address, which the log has."""
+    return error.summary() if isinstance(error, Unavailable) else str(error)
 
 
 def error_response(status: int, problem: Problem) -> web.Response:

@@ -1,8 +1,9 @@
-"""Whether a process lives, may be sent requests, and what it depends on.
+"""The health of a process and of what it depends on.
 
-/livez    the event loop turns, and this process's own work goes on; never depends on anybody else
-/readyz   may be sent requests: the database answers, and the process is not shutting down
-/health   each dependency with its latency; 503 only when the database is away, Redis away is `degraded`
+/livez    200 while the event loop runs and this process's own work goes on; depends on nothing else
+/readyz   200 while requests can be served: the database answers, accepts writes and has the schema of this version,
+          what the process fetches at its start is there, and it is not shutting down
+/health   each dependency with its latency; 503 only if the database is away, `degraded` if Redis is
 /metrics  for Prometheus
 """
 
@@ -15,20 +16,26 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 
+from usher_models.db.checks import require_ready
 from usher_models.db.engine import Database
 from usher_models.errors import DatabaseUnavailable
+from usher_operator.http.outage_log import outage_log
 from usher_operator.lifecycle.commands import RedisPublisher
 from usher_operator.telemetry import READY
 
 
 @dataclass(kw_only=True)
 class Health:
-    """The health routes of one process. `draining` turns readiness off before the server stops."""
+    """The health routes of one process. `draining` turns readiness off before the server stops.
+
+    `waits_for` names what the process still waits for at its start; None when it can serve.
+    """
 
     component: Literal["operate", "serve"]
     database: Database
     publisher: RedisPublisher
     alive: Callable[[], bool] = lambda: True
+    waits_for: Callable[[], str | None] = lambda: None
     clock: Callable[[], float] = time.monotonic
     draining: bool = False
 
@@ -62,12 +69,14 @@ class Health:
     async def _readiness(self) -> str:
         if self.draining:
             return "draining"
-        database = await self._measure(self.database.ping)
+        if (missing := self.waits_for()) is not None:
+            return missing
+        database = await self._measure(self._database_ready)
         return "ready" if database["status"] == "up" else "database_unavailable"
 
     async def health(self, _request: web.Request) -> web.Response:
         """Each dependency, with its latency in milliseconds."""
-        database = await self._measure(self.database.ping)
+        database = await self._measure(self._database_ready)
         redis = await self._measure(self.publisher.ping) if self.publisher.configured else {"status": "not_configured"}
         serving = database["status"] == "up"
         status = "unavailable" if not serving else "degraded" if redis["status"] == "down" else "ok"
@@ -78,10 +87,16 @@ class Health:
         """Every metric of this process."""
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
+    async def _database_ready(self) -> None:
+        await require_ready(self.database)
+
     async def _measure(self, ping: Callable[[], Awaitable[None]]) -> dict[str, Any]:
         began = self.clock()
         try:
             await ping()
-        except (DatabaseUnavailable, RedisError, OSError, TimeoutError) as exc:
+        except DatabaseUnavailable as exc:
+            outage_log.note(exc)
+            return {"status": "down", "error": type(exc).__name__}
+        except (RedisError, OSError, TimeoutError) as exc:
             return {"status": "down", "error": type(exc).__name__}
         return {"status": "up", "latency_ms": round((self.clock() - began) * 1000, 2)}

@@ -3,7 +3,7 @@
 Every condition has a machine reason in CamelCase and a sentence. Its time is the database's.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from usher_models.db.bots import Bot
@@ -88,7 +88,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _time(at: datetime | None) -> str | None:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
 
 
 def _condition(bot: Bot, kind: str, value: bool, *, reason: str, message: str, at: datetime) -> Json:

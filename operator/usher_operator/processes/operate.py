@@ -26,6 +26,7 @@ from usher_operator.lifecycle.delete_objects import ObjectDeleter
 from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
 from usher_operator.lifecycle.installation import Installation, check_namespace
+from usher_operator.processes.database import OperatePools, open_database
 from usher_operator.processes.signals import set_on_signals
 from usher_operator.reconcile.reconciler import Reconciler
 from usher_operator.reconcile.retention import Retention
@@ -79,12 +80,12 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
     stop = stop or asyncio.Event()
     set_on_signals(stop)
     async with AsyncExitStack() as stack:
-        database = Database.connect(
-            settings.database_url.get_secret_value(),
-            pool_size=settings.database_pool_size,
-            application_name="usher-operate",
-        )
+        pools = OperatePools.of(settings.database_pool_size)
+        database = open_database(settings, name="usher-operate", pool_size=pools.watch)
         stack.push_async_callback(database.close)
+        # A user whose rows are locked may hold up the watch, and never the reconciler.
+        reserved = open_database(settings, name="usher-reconcile", pool_size=pools.reconciler)
+        stack.push_async_callback(reserved.close)
         publisher = RedisPublisher.connect(settings.redis_url.get_secret_value())
         stack.push_async_callback(publisher.close)
         kube = await stack.enter_async_context(KubeAdapter.connect())
@@ -106,12 +107,12 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             allowed=AllowedSpec(settings),
             now=_now,
         )
-        lock = LeaderLock(database, lease_s=settings.leader_lease_s)
-        closer = Closer(ends=Ends(database, fence=lock), kube=kube)
+        lock = LeaderLock(reserved, lease_s=settings.leader_lease_s)
+        closer = Closer(ends=Ends(reserved, fence=lock), kube=kube)
         in_flight = InFlight()
         reconciler = Reconciler(
             settings=settings,
-            database=database,
+            database=reserved,
             kube=kube,
             acts=Acts(
                 kube=kube,
@@ -128,7 +129,7 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
         )
         reconcilers.append(reconciler)
         status_writer = StatusWriter(
-            database=database,
+            database=reserved,
             kube=kube,
             delay_s=settings.status_write_delay_s,
             installation=installation,

@@ -7,7 +7,10 @@ import asyncio
 import logging
 import signal
 import socket
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
+from typing import Self
 
 from aiohttp import web
 
@@ -16,7 +19,8 @@ from usher_operator.api import disabled
 from usher_operator.api.app import Api
 from usher_operator.api.create_queue import CreateQueue
 from usher_operator.api.vexa.announcer import Announcer
-from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
+from usher_operator.callbacks.cluster_keys import KeyRing
+from usher_operator.callbacks.pod_token import TokenVerifier
 from usher_operator.callbacks.replica_heartbeat import keep_recording
 from usher_operator.callbacks.routes import Callbacks
 from usher_operator.http.health import Health
@@ -26,6 +30,7 @@ from usher_operator.kube.port import KubePort
 from usher_operator.lifecycle.commands import Commander, Publisher, RedisPublisher
 from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.termination import Termination
+from usher_operator.processes.database import ServePools, open_database
 from usher_operator.settings import Settings
 from usher_operator.webhooks.worker import sending
 
@@ -33,16 +38,43 @@ logger = logging.getLogger(__name__)
 
 JWKS_PATH = "/openid/v1/jwks"
 DISCOVERY_PATH = "/.well-known/openid-configuration"
+NO_KEYS = "cluster_keys_not_fetched"
 
 
-async def verifier(kube: KubeAdapter, settings: Settings) -> TokenVerifier:
-    """A verifier for this cluster's tokens; the issuer is asked from the API server unless it is set."""
-    issuer = settings.token_issuer or str((await kube.get_raw(DISCOVERY_PATH))["issuer"])
-    keys = KeyRing(lambda: kube.get_raw(JWKS_PATH))
-    await keys.refresh()
+@dataclass(frozen=True, kw_only=True)
+class Pools:
+    """Connections to the database for different work, so that none of it can take those of the others."""
+
+    requests: Database
+    callbacks: Database
+    heartbeats: Database
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, settings: Settings) -> AsyncIterator[Self]:
+        """The pools of these settings."""
+        async with AsyncExitStack() as stack:
+            pools = {}
+            for name, size in asdict(ServePools.of(settings.database_pool_size)).items():
+                pools[name] = open_database(settings, name=f"usher-serve-{name}", pool_size=size)
+                stack.push_async_callback(pools[name].close)
+            yield cls(**pools)
+
+
+def cluster_keys(kube: KubeAdapter, settings: Settings) -> KeyRing:
+    """The keys of this cluster's tokens, and its issuer unless the settings name issuers."""
+
+    async def issuer() -> str:
+        return str((await kube.get_raw(DISCOVERY_PATH))["issuer"])
+
+    return KeyRing(lambda: kube.get_raw(JWKS_PATH), fetch_issuer=None if settings.token_issuers else issuer)
+
+
+def verifier(keys: KeyRing, settings: Settings) -> TokenVerifier:
+    """A verifier for this cluster's tokens."""
     return TokenVerifier(
         keys,
-        issuer=issuer,
+        issuers=settings.token_issuers,
         audience=settings.token_audience,
         namespaces=settings.namespaces,
         service_account=settings.bot_service_account,
@@ -50,25 +82,28 @@ async def verifier(kube: KubeAdapter, settings: Settings) -> TokenVerifier:
 
 
 async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
-    """Serve until `stop`, SIGTERM or SIGINT. Raises KubernetesUnavailable when the cluster's keys cannot be fetched."""
+    """Serve until `stop`, SIGTERM or SIGINT. While the API server is away at the start, this process is not ready."""
     stop = stop or stop_on_signals()
     async with AsyncExitStack() as stack:
-        database = Database.connect(
-            settings.database_url.get_secret_value(),
-            pool_size=settings.database_pool_size,
-            application_name="usher-serve",
-        )
-        stack.push_async_callback(database.close)
+        pools = await stack.enter_async_context(Pools.opened(settings))
+        database = pools.requests
         publisher = RedisPublisher.connect(settings.redis_url.get_secret_value())
         stack.push_async_callback(publisher.close)
         kube = await stack.enter_async_context(KubeAdapter.connect())
+        keys = cluster_keys(kube, settings)
         callbacks = Callbacks(
-            database=database,
-            verifier=await verifier(kube, settings),
+            database=pools.callbacks,
+            heartbeat_database=pools.heartbeats,
+            verifier=verifier(keys, settings),
             heartbeat_interval_s=settings.heartbeat_interval_s,
             termination=Termination(kube),
         )
-        health = Health(component="serve", database=database, publisher=publisher)
+        health = Health(
+            component="serve",
+            database=pools.callbacks,
+            publisher=publisher,
+            waits_for=lambda: None if keys.fetched else NO_KEYS,
+        )
         api = public_api(settings, database=database, publisher=publisher, kube=kube)
         health.add_probes(api)
         metrics = web.Application()
@@ -77,8 +112,11 @@ async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> Non
         await stack.enter_async_context(listening(callbacks.application(), settings.callback_port, settings=settings))
         await stack.enter_async_context(listening(api, settings.api_port, settings=settings))
         await stack.enter_async_context(listening(metrics, settings.metrics_port, settings=settings))
-        heartbeat = asyncio.create_task(keep_recording(database, socket.gethostname()), name="replica-heartbeat")
-        stack.callback(heartbeat.cancel)
+        for work, name in (
+            (keep_recording(pools.heartbeats, socket.gethostname()), "replica-heartbeat"),
+            (keys.keep_fresh(), "cluster-keys"),
+        ):
+            stack.callback(asyncio.create_task(work, name=name).cancel)
         logger.info("Serving callbacks on port %d.", settings.callback_port, extra={"action": "serving"})
         await stop.wait()
         health.draining = True

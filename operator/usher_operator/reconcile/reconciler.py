@@ -9,7 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
-from usher_models.db import bots
+from usher_models.db import bots, clock
 from usher_models.db.bots import BotSummary
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
@@ -121,6 +121,7 @@ class Reconciler:
 
     async def _look(self, api: ApiBudget) -> Picture:
         async with self._database.transaction() as connection:
+            await clock.set_back_future_rows(connection)
             live = await bots.live_summaries(connection)
             stale = await rules.stale_bots(connection, self._settings)
             reports = await rules.count_reports(connection, self._settings)

@@ -29,7 +29,8 @@ from tests.load.botswarm import TokenSigner
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
 from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable, Unavailable
-from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
+from usher_operator.callbacks.cluster_keys import KeyRing
+from usher_operator.callbacks.pod_token import TokenVerifier
 from usher_operator.callbacks.replica_heartbeat import _record
 from usher_operator.callbacks.routes import Callbacks
 from usher_operator.kube.adapter import KubeAdapter
@@ -272,7 +273,7 @@ class Site:
         self.sender = Sender(database=self.database, transport=transport, lease_s=WEBHOOK_LEASE_S)
         verifier = TokenVerifier(
             KeyRing(lambda: kube.get_raw(JWKS_PATH)),
-            issuer=installation.issuer,
+            issuers=(installation.issuer,),
             audience=settings.token_audience,
             namespaces=settings.namespaces,
             service_account=settings.bot_service_account,

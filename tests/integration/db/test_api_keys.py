@@ -4,7 +4,7 @@ from alembic import command
 from sqlalchemy import Connection, text
 
 from tests.scenario import Scenario
-from usher_models.db import api_tokens, upgrade
+from usher_models.db import api_tokens, revisions, upgrade
 from usher_models.db.engine import Database
 
 KEY = "usher_0123456789abcdef"
@@ -13,7 +13,7 @@ BEFORE = "0006"
 
 
 def _back(connection: Connection) -> None:
-    command.downgrade(upgrade._config(connection), BEFORE)
+    command.downgrade(revisions.config(connection), BEFORE)
 
 
 async def test_a_stored_digest_moves_with_its_limits(empty_database_url: str) -> None:

@@ -1,12 +1,13 @@
 """A transaction in one exchange with the server: it is one, it says so when it is not, and its locks are short."""
 
+import asyncio
 from contextlib import suppress
 
 import pytest
 from sqlalchemy import text
 
 from tests.scenario import Scenario, a_request, speaker_of
-from usher_models.db.engine import in_one_exchange
+from usher_models.db.engine import Database, _driver, in_one_exchange
 from usher_models.db.reservations import reserve
 from usher_models.db.transitions import Report, report
 from usher_models.errors import CapReached, DatabaseUnavailable, NotStorable
@@ -22,6 +23,7 @@ async def count(given: Scenario, email: str) -> int:
         return int(await connection.scalar(COUNT, {"email": email}) or 0)
 
 
+@pytest.mark.direct
 async def test_what_was_said_is_committed_when_the_answer_is_there(given: Scenario) -> None:
     async with given.database.at_once() as connection:
         (added,), (seen,) = await in_one_exchange(connection, (ADD, COUNT), {"email": "one@example.com"})
@@ -63,6 +65,7 @@ async def test_a_lost_server_is_noticed_by_the_first_exchange_and_the_next_conne
     assert await count(given, "three@example.com") == 1
 
 
+@pytest.mark.direct
 async def test_a_reservation_at_once_lets_go_of_the_users_row_with_its_answer(given: Scenario) -> None:
     user = await given.a_user(cap=2)
     async with given.database.at_once() as first:
@@ -86,3 +89,33 @@ async def test_nobody_is_told_of_what_was_not_committed_in_the_end(given: Scenar
             await reserve(connection, a_request(user))
     assert (await given.fresh(bot)).status is Status.RESERVED
     assert await given.scalar("SELECT count(*) FROM meetings") == 1
+
+
+@pytest.mark.direct
+async def test_a_cancelled_exchange_leaves_no_answer_to_the_next_statement(database_url: str) -> None:
+    database = Database.connect(database_url, pool_size=1)
+    slow = text("SELECT pg_sleep(0.002), 'slow' AS answer")
+    for number in range(120):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(number % 12 / 1000), database.at_once() as connection:
+                await in_one_exchange(connection, (slow, slow), {})
+        async with database.at_once() as connection:
+            first, second = await in_one_exchange(
+                connection,
+                (text("SELECT CAST(:number AS integer) AS first"), text("SELECT 2 AS second")),
+                {"number": number},
+            )
+        assert (first, second) == ([{"first": number}], [{"second": 2}])
+    await database.close()
+
+
+@pytest.mark.direct
+async def test_a_connection_that_was_left_in_a_pipeline_is_not_used_again(database_url: str) -> None:
+    database = Database.connect(database_url, pool_size=1)
+    async with database.at_once() as connection:
+        driver = _driver(connection)
+        driver.pgconn.enter_pipeline_mode()
+    async with database.at_once() as connection:
+        assert _driver(connection) is not driver
+        assert await connection.scalar(text("SELECT 1")) == 1
+    await database.close()

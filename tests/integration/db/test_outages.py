@@ -8,6 +8,9 @@ from sqlalchemy import text
 from tests.scenario import Scenario
 from usher_models.db import outages
 
+# What usher.outage_tolerance() of the schema says.
+TOLERANCE_S = 6.0
+
 
 async def served(given: Scenario, replica: str = "serve-1") -> float | None:
     async with given.database.transaction() as connection:
@@ -32,7 +35,7 @@ async def credit(given: Scenario, since_ago: float) -> float:
 
 async def test_a_replica_that_speaks_in_time_notes_no_outage(given: Scenario) -> None:
     assert await served(given) is None
-    await silent_since(given, outages.TOLERANCE_S - 1)
+    await silent_since(given, TOLERANCE_S - 1)
     assert await served(given) is None
     assert await credit(given, 1000) == 0
 
@@ -85,3 +88,45 @@ async def test_old_outages_and_replicas_are_forgotten_but_never_the_last_replica
         await outages.delete_old(connection)
         assert await connection.scalar(text("SELECT count(*) FROM usher.outages")) == 1
         assert await connection.scalar(text("SELECT count(*) FROM usher.replicas")) == 1
+
+
+async def test_an_old_replica_beside_one_that_serves_is_no_outage(given: Scenario) -> None:
+    await given.a_replica("dead", silent_for=3600)
+    await given.a_replica("serving", silent_for=1)
+    assert await served(given, "another") is None
+    assert await credit(given, 7200) == 0
+
+
+async def test_old_replicas_are_deleted_beside_one_that_serves(given: Scenario) -> None:
+    week = outages.KEEP_DAYS * 86_400
+    await given.a_replica("old", silent_for=week + 60)
+    await given.a_replica("young", silent_for=week - 60)
+    await given.a_replica("serving")
+    async with given.database.transaction() as connection:
+        await outages.delete_old(connection)
+        left = set(await connection.scalars(text("SELECT replica FROM usher.replicas")))
+    assert left == {"young", "serving"}
+
+
+@pytest.mark.parametrize(("silent_for", "outage"), [(TOLERANCE_S - 0.5, False), (TOLERANCE_S + 0.5, True)])
+async def test_what_is_recorded_as_an_outage_was_credited_as_one_before(
+    given: Scenario, silent_for: float, outage: bool
+) -> None:
+    await given.a_replica("serve-1", silent_for=silent_for)
+    assert (await credit(given, 1000) > 0) is outage
+    assert (await served(given, "serve-1") is not None) is outage
+    assert (await credit(given, 1000) > 0) is outage
+
+
+async def test_two_replicas_that_delete_the_old_at_once_do_not_wait_for_each_other(given: Scenario) -> None:
+    for number in range(20):
+        await given.a_replica(f"old-{number}", silent_for=outages.KEEP_DAYS * 86_400 + number + 1)
+    await given.a_replica("serving")
+
+    async def delete() -> None:
+        async with given.database.transaction() as connection:
+            await outages.delete_old(connection)
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(delete() for _ in range(6)))
+    assert await given.scalar("SELECT count(*) FROM usher.replicas") == 1

@@ -97,6 +97,7 @@ def speaker_of(bot: Identity) -> Speaker:
     return Speaker(namespace=bot.namespace, job_name=bot.job_name, pod_uid=bot.pod_uid)
 
 
+@pytest.mark.direct
 async def test_nothing_that_is_asked_all_the_time_reads_a_whole_table(given: Scenario) -> None:
     user = await given.a_user(cap=5)
     await rows.past_bots(given.database, HISTORY, namespace="bots")

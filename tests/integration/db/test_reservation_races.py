@@ -28,6 +28,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tests.databases import open_database
 from tests.scenario import Scenario, User, a_meeting, a_request, move
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
@@ -186,7 +187,7 @@ def largest_overlap(spans: Iterable[tuple[datetime, datetime]]) -> int:
 @pytest.fixture
 async def crowd(database_url: str) -> AsyncIterator[Database]:
     """The database with a connection for each client."""
-    database = Database.connect(database_url, pool_size=CLIENTS, application_name="usher-race")
+    database = open_database(database_url, pool_size=CLIENTS, lock_timeout_ms=60_000)
     yield database
     await database.close()
 

@@ -12,6 +12,7 @@ from functools import partial
 
 import pytest
 
+from tests.databases import open_database
 from tests.scenario import Scenario, heartbeat_of, move, speaker_of
 from usher_models.db import heartbeats
 from usher_models.db.bots import Bot
@@ -30,7 +31,7 @@ Act = Callable[[], Awaitable[None]]
 
 @pytest.fixture
 async def crowd(database_url: str) -> AsyncIterator[Database]:
-    database = Database.connect(database_url, pool_size=CLIENTS, application_name="usher-race")
+    database = open_database(database_url, pool_size=CLIENTS, lock_timeout_ms=60_000)
     yield database
     await database.close()
 

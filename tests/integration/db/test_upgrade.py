@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import make_url, text
 
 from dev.stores.settings import load
-from tests.databases import Server
+from tests.databases import Server, admin_dsn
 from tests.scenario import Scenario, User, a_meeting, a_request, speaker_of
-from usher_models.db import upgrade, users
+from usher_models.db import checks, upgrade, users
 from usher_models.db.engine import Database
 from usher_models.db.reservations import reserve
 from usher_models.db.transitions import Report, report
@@ -28,15 +28,13 @@ NOTHING = ["Nothing to do: the database is up to date."]
 
 def dump(url: str, *options: str) -> str:
     """What `pg_dump` says of a database, but for the random key that newer versions write into it."""
-    dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     program = str(PG_DUMP) if PG_DUMP.exists() else "pg_dump"
-    written = subprocess.run([program, *options, dsn], capture_output=True, text=True, check=True).stdout
+    written = subprocess.run([program, *options, admin_dsn(url)], capture_output=True, text=True, check=True).stdout
     return "\n".join(line for line in written.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
 
 
 def run_sql(url: str, script: str) -> None:
-    dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(dsn, autocommit=True) as connection:
+    with psycopg.connect(admin_dsn(url), autocommit=True) as connection:
         connection.execute(script.encode())
 
 
@@ -67,7 +65,7 @@ async def test_an_empty_database_gets_everything(empty: Database) -> None:
     done = await upgrade.upgrade(empty)
     assert [line.split()[-1] for line in done[:-1]] == ["users.", "api_tokens.", "meetings.", "meeting_sessions."]
     assert done[-1].startswith("Brought the schema usher from nothing to ")
-    assert await upgrade.check(empty) == []
+    assert await checks.check(empty) == []
     bot = await Scenario(empty).a_bot().starting().active().completed()
     assert bot.status is Status.COMPLETED
 
@@ -84,7 +82,7 @@ async def test_three_upgrades_at_once_do_it_once(empty_database_url: str) -> Non
     done = await asyncio.gather(*map(upgrade.upgrade, databases))
     assert sorted(map(len, done)) == [1, 1, 5]
     assert done.count(NOTHING) == 2
-    assert await upgrade.check(databases[0]) == []
+    assert await checks.check(databases[0]) == []
     for database in databases:
         await database.close()
 
@@ -94,7 +92,7 @@ async def test_adoption_alters_nothing_of_what_is_there(vexa: Database, vexa_url
     done = await upgrade.upgrade(vexa)
     assert [line.startswith("Brought the schema usher") for line in done] == [True]
     assert dump(vexa_url, "--schema=public") == before
-    assert await upgrade.check(vexa) == []
+    assert await checks.check(vexa) == []
 
 
 async def test_dropping_the_schema_takes_all_of_it_back(vexa: Database, vexa_url: str) -> None:
@@ -147,14 +145,14 @@ async def test_the_newest_databases_unique_index_is_respected(vexa: Database) ->
 
 async def test_an_adopted_database_is_described(vexa: Database) -> None:
     await upgrade.upgrade(vexa)
-    legacy, index = await upgrade.describe(vexa)
+    legacy, index = await checks.describe(vexa)
     newest = await Scenario(vexa).scalar("SELECT count(*) FROM meetings WHERE status = 'scheduled'") == 1
     assert legacy.startswith("5 live rows" if newest else "0 live rows")
     assert ("present" if newest else "absent") in index
 
 
 async def test_the_check_of_an_empty_database_names_every_table(empty: Database) -> None:
-    problems = await upgrade.check(empty)
+    problems = await checks.check(empty)
     for table in REQUIRED_COLUMNS:
         assert f"The table {table} is missing: run `usher db upgrade`." in problems
     assert problems[-1].startswith("The schema usher is at nothing")
@@ -166,24 +164,24 @@ async def test_the_check_names_every_missing_column(given: Scenario) -> None:
     for table, columns in REQUIRED_COLUMNS.items():
         for column in columns:
             await given.execute(f"ALTER TABLE {table} RENAME COLUMN {column} TO gone")
-            assert await upgrade.check(given.database) == [
+            assert await checks.check(given.database) == [
                 f"The table {table} has no column {column}: it is no Vexa database."
             ]
             await given.execute(f"ALTER TABLE {table} RENAME COLUMN gone TO {column}")
-    assert await upgrade.check(given.database) == []
+    assert await checks.check(given.database) == []
 
 
 @pytest.mark.own_database
 async def test_the_check_names_a_missing_table(given: Scenario) -> None:
     await given.execute("ALTER TABLE api_tokens RENAME TO gone")
-    assert await upgrade.check(given.database) == ["The table api_tokens is missing: run `usher db upgrade`."]
+    assert await checks.check(given.database) == ["The table api_tokens is missing: run `usher db upgrade`."]
 
 
 @pytest.mark.own_database
 @pytest.mark.parametrize("lost", ["DROP SCHEMA usher CASCADE", "DELETE FROM usher.alembic_version"])
 async def test_the_check_asks_for_the_upgrade(given: Scenario, lost: str) -> None:
     await given.execute(lost)
-    (problem,) = await upgrade.check(given.database)
+    (problem,) = await checks.check(given.database)
     assert problem.startswith("The schema usher is at nothing, not at ")
     assert problem.endswith("run `usher db upgrade`.")
 
@@ -193,7 +191,7 @@ async def test_an_older_version_leaves_the_schema_of_a_newer_one_as_it_is(given:
     await given.execute("UPDATE usher.alembic_version SET version_num = '9999'")
     (said,) = await upgrade.upgrade(given.database)
     assert said == "Nothing to do: the schema usher is at 9999, which a newer version made and this one can use."
-    assert await upgrade.check(given.database) == []
+    assert await checks.check(given.database) == []
     assert await given.scalar("SELECT version_num FROM usher.alembic_version") == "9999"
 
 
@@ -218,7 +216,7 @@ async def test_a_role_that_may_not_create_the_schema_is_told_so(guest: str, own_
 async def test_a_role_that_may_not_look_is_told_so(guest: str) -> None:
     database = Database.connect(guest)
     with pytest.raises(DatabaseForbids, match="permission denied for schema usher"):
-        await upgrade.check(database)
+        await checks.check(database)
     await database.close()
 
 
@@ -230,10 +228,11 @@ async def test_a_role_that_may_only_read_and_write_rows_is_enough_to_run(guest: 
         f' GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA usher TO "{role}";'
         f' GRANT SELECT, UPDATE ON users TO "{role}"; GRANT SELECT, INSERT, UPDATE ON meetings TO "{role}";'
         f' GRANT INSERT, SELECT ON meeting_sessions, users TO "{role}";'
+        f' GRANT SELECT, INSERT, DELETE ON api_tokens TO "{role}";'
         f' GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO "{role}"',
     )
     database = Database.connect(guest)
-    assert await upgrade.check(database) == []
+    assert await checks.check(database) == []
     assert await upgrade.upgrade(database) == NOTHING
     bot = await Scenario(database).a_bot(meeting=a_meeting("teams")).starting()
     async with database.transaction() as connection:

@@ -12,6 +12,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from dev.stores.settings import load
+from tests.databases import admin_dsn, open_database
 from tests.fakes.clock import FakeClock
 from tests.fakes.kube import FakeKube
 from tests.fakes.publisher import RecordingPublisher
@@ -58,7 +59,7 @@ async def plane(
 @pytest.fixture
 async def another_database(database_url: str) -> AsyncIterator[Database]:
     """The test's database as a second process sees it."""
-    database = Database.connect(database_url, pool_size=4, application_name="usher-second")
+    database = open_database(database_url, pool_size=4, application_name="usher-second")
     yield database
     await database.close()
 
@@ -92,8 +93,7 @@ def redis_url() -> str:
 @pytest.fixture
 def own_meeting_ids(database_url: str) -> None:
     """Meeting ids that no other run has: channels of Redis are shared, and named after them."""
-    dsn = database_url.replace("+psycopg", "")
-    with psycopg.connect(dsn, autocommit=True) as connection:
+    with psycopg.connect(admin_dsn(database_url), autocommit=True) as connection:
         connection.execute(
             "SELECT setval(pg_get_serial_sequence('meetings', 'id'), 1000000 + (random() * 2000000000)::integer)"
         )

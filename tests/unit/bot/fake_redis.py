@@ -20,7 +20,7 @@ class FakeRedis:
         return f"redis://user:hunter22@127.0.0.1:{port}/0"
 
     def publish(self, channel: str, data: bytes) -> None:
-        """Send a message to whoever subscribed."""
+        """Send a message to all subscribers."""
         for writer in self._writers:
             writer.write(_array(b"message", channel.encode(), data, kind=b">"))
 

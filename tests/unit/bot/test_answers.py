@@ -79,7 +79,7 @@ def test_only_the_status_code_and_terminate_of_usher_together_count(status: int,
         {"kind": "Status", "code": 410, "reason": "Gone"},
     ],
 )
-def test_a_document_that_only_resembles_a_problem_dismisses_nobody(foreign: dict[str, Any]) -> None:
+def test_a_document_that_only_resembles_a_problem_dismisses_no_bot(foreign: dict[str, Any]) -> None:
     assert type(meaning(410, json.dumps(foreign).encode())) is Unreachable
 
 

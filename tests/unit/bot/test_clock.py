@@ -71,9 +71,9 @@ async def test_a_task_that_swallows_its_cancellation_is_waited_for_and_no_longer
     await clock.settle()
 
 
-async def test_an_error_in_the_background_is_nobodys_news(clock: FakeClock) -> None:
+async def test_an_error_in_the_background_is_not_logged_if_unread(clock: FakeClock) -> None:
     async def fails() -> None:
-        raise RuntimeError("Nobody looks.")
+        raise RuntimeError("Unread.")
 
     tasks = Tasks(clock=clock)
     tasks.spawn(fails())

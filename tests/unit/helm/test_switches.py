@@ -235,3 +235,11 @@ def test_metrics_are_scraped_on_ports_of_their_own(render: Render) -> None:
         "operate": [8082],
         "serve-metrics": [8083],
     }
+
+
+def test_behind_a_pooler_the_url_of_postgres_itself_is_a_secret_too(render: Render) -> None:
+    own = {"externalDatabase": OWN_DATABASE["externalDatabase"] | {"sessionUrlKey": "direct"}}
+    objects = render(**OWN_DATABASE | own, settings={"USHER_DATABASE_POOLER": "transaction"})
+    for process in ("operate", "serve"):
+        assert env(objects, process)["USHER_DATABASE_SESSION_URL"] == secret("db", "direct")
+    assert config(objects)["USHER_DATABASE_POOLER"] == "transaction"

@@ -54,8 +54,10 @@ def test_a_missing_database_is_named_with_what_it_must_be(environment: pytest.Mo
     [
         ("DATABASE_URL", "postgres://usher:hunter22@db/usher", "must look like postgresql+psycopg://"),
         ("DATABASE_URL", "", "must look like postgresql+psycopg://"),
-        ("DATABASE_POOL_SIZE", "1", "greater than or equal to 2"),
+        ("DATABASE_POOL_SIZE", "3", "greater than or equal to 4"),
         ("DATABASE_POOL_SIZE", "many", "valid integer"),
+        ("DATABASE_POOLER", "statement", "'none', 'session' or 'transaction'"),
+        ("DATABASE_SESSION_URL", "postgres://usher:hunter22@db/usher", "must look like postgresql+psycopg://"),
         ("REDIS_URL", "http://:hunter22@redis", "must look like redis://host:6379/0, or be empty"),
         ("BOT_REDIS_URL", "redis", "must look like redis://host:6379/0, or be empty"),
         ("NAMESPACES", " , ", "name at least one namespace"),
@@ -111,6 +113,13 @@ def test_a_duration_is_a_number_of_seconds_that_ends(environment: pytest.MonkeyP
 def test_a_heartbeat_timeout_that_one_lost_beat_would_reach_is_refused(environment: pytest.MonkeyPatch) -> None:
     (line,) = wrong(environment, HEARTBEAT_INTERVAL_S="30", HEARTBEAT_TIMEOUT_S="59")
     assert "USHER_HEARTBEAT_TIMEOUT_S must be at least twice USHER_HEARTBEAT_INTERVAL_S" in line
+
+
+def test_a_pooler_in_transaction_mode_needs_the_url_of_postgres_itself(environment: pytest.MonkeyPatch) -> None:
+    (line,) = wrong(environment, DATABASE_POOLER="transaction")
+    assert "USHER_DATABASE_POOLER=transaction needs USHER_DATABASE_SESSION_URL, the URL of Postgres itself" in line
+    environment.setenv("USHER_DATABASE_SESSION_URL", URL)
+    assert load().database_pooler == "transaction"
 
 
 def test_lists_are_written_with_commas(environment: pytest.MonkeyPatch) -> None:

@@ -7,5 +7,5 @@ driver      one visit, from launch to leave
   sound     what the meeting says, in slices, to sinks
 platforms/  one file per platform, and one data file with what its pages show
 page        the narrow interface between all of that and a browser
-  chromium  the only module that knows Playwright
+  chromium  the only package that knows Playwright
 """

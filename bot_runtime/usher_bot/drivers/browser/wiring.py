@@ -1,7 +1,7 @@
 """Puts the browser driver together from the bot's settings."""
 
 from usher_bot.clock import Clock
-from usher_bot.drivers.browser.chromium import Chromium, Launch
+from usher_bot.drivers.browser.chromium.browser import Chromium, Launch
 from usher_bot.drivers.browser.driver import BrowserDriver
 from usher_bot.drivers.browser.options import BrowserOptions
 from usher_bot.settings import Settings

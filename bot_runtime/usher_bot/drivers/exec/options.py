@@ -10,8 +10,8 @@ Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 
 class ExecOptions(BaseModel):
-    """Which program to run, how long one that sends heartbeats may be silent (0: for ever), and when it shall leave by
-    itself: with nobody else from the start, and after everyone left."""
+    """Which program to run, how long one that sends heartbeats may be silent (0: for ever), and when it leaves by
+    itself: if no participant arrives, and after everyone left."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,6 +1,7 @@
 """From an HTTP request to a handler's `Call`, and from its answer to an HTTP response."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from aiohttp import web
@@ -8,6 +9,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from usher_models.db.api_tokens import KeyOwner
+from usher_models.db.shares import on_behalf_of
 from usher_models.errors import InvalidInput
 from usher_operator.api.auth import Authentication
 from usher_operator.api.framework.route import Answer, Call, Nothing, Route
@@ -33,7 +35,9 @@ def bind(
     async def handle(request: web.Request) -> web.Response:
         owner = await authentication.authenticate(route, request.headers)
         call, ignored = await _read(route, request, owner)
-        result = await route.handler(call)
+        # One user takes at most a share of the database's connections.
+        with on_behalf_of(f"user {owner.user_id}") if owner else nullcontext():
+            result = await route.handler(call)
         answer = result if isinstance(result, Answer) else Answer(body=result)
         headers = answer.headers | _warning((*answer.warnings, *ignored))
         status = answer.status or route.status

@@ -23,7 +23,8 @@ from usher_models.db.engine import Database
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import Desired, Source, Status
 from usher_models.wire import BODY_MAX_BYTES
-from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
+from usher_operator.callbacks.cluster_keys import KeyRing
+from usher_operator.callbacks.pod_token import TokenVerifier
 from usher_operator.callbacks.routes import Callbacks
 from usher_operator.lifecycle.termination import Termination
 
@@ -46,7 +47,7 @@ def an_application(database: Database, issuer: TokenIssuer, kube: FakeKube) -> w
 
     verifier = TokenVerifier(
         KeyRing(fetch, clock=FakeClock()),
-        issuer=ISSUER,
+        issuers=(ISSUER,),
         audience=AUDIENCE,
         namespaces=("bots",),
         service_account=SERVICE_ACCOUNT,
@@ -345,7 +346,7 @@ async def test_with_the_keys_away_it_is_503_and_not_401(given: Scenario, databas
 
     issuer = TokenIssuer("ES256")
     verifier = TokenVerifier(
-        KeyRing(fetch), issuer=ISSUER, audience=AUDIENCE, namespaces=("bots",), service_account=SERVICE_ACCOUNT
+        KeyRing(fetch), issuers=(ISSUER,), audience=AUDIENCE, namespaces=("bots",), service_account=SERVICE_ACCOUNT
     )
     application = Callbacks(
         database=database, verifier=verifier, heartbeat_interval_s=BEAT_S, termination=Termination(FakeKube())

@@ -26,7 +26,8 @@ from tests.scenario import Scenario, pod_of
 from usher_models.db.bots import Bot
 from usher_models.wire import BODY_MAX_BYTES
 from usher_operator.callbacks import routes
-from usher_operator.callbacks.pod_token import KeyRing, TokenVerifier
+from usher_operator.callbacks.cluster_keys import KeyRing
+from usher_operator.callbacks.pod_token import TokenVerifier
 from usher_operator.callbacks.routes import Callbacks
 from usher_operator.http import server
 from usher_operator.http.server import listening
@@ -97,7 +98,7 @@ async def serving(given: Scenario, **fields: Any) -> AsyncIterator[Serve]:
 
     verifier = TokenVerifier(
         KeyRing(fetch, clock=FakeClock()),
-        issuer=ISSUER,
+        issuers=(ISSUER,),
         audience=AUDIENCE,
         namespaces=("bots",),
         service_account=SERVICE_ACCOUNT,

@@ -126,7 +126,7 @@ async def test_a_silent_bot_stops_heartbeats_and_leaves_when_asked(harness: Harn
     assert [call.at for call in harness.control_plane.of("heartbeat")] == [30, 60, 90]
     assert harness.is_running
     harness.lifecycle.terminate()
-    assert (await harness.end()).reason == "stopped"
+    assert (await harness.end()).reason == "terminated"
 
 
 async def test_a_bot_that_ignores_leave_outlives_commands_signals_dismissal_and_limits(
