@@ -30,7 +30,7 @@ async def test_a_bot_that_is_never_admitted_says_that_it_timed_out(host: Host, m
     outcome = await bot.outcome()
     assert (outcome.reason, outcome.exit_code, outcome.leaves) == ("admission_timeout", 2, True)
     await bot.leave()
-    assert NAME not in await host.names()
+    await host.sees_no(NAME)
 
 
 @pytest.mark.parametrize(("act", "reason"), [("remove", "evicted_from_meeting"), ("end", "meeting_ended")])

@@ -158,7 +158,6 @@ async def sweeping(database: Database, settings: Settings) -> AsyncIterator[None
         database=database,
         kube=kube,
         acts=Acts(
-            kube=kube,
             commander=commander,
             ensurer=ensurer,
             closer=Closer(ends=Ends(database, fence=lock), kube=kube),

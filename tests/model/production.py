@@ -507,7 +507,6 @@ async def _sweep(name: str, memory: frozenset[tuple[str, object]]) -> frozenset[
         settings=SETTINGS,
         database=_DATABASE,
         acts=Acts(
-            kube=_KUBE,
             commander=_COMMANDER,
             ensurer=_ENSURER,
             closer=_CLOSER,

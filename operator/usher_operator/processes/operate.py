@@ -115,7 +115,6 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             database=reserved,
             kube=kube,
             acts=Acts(
-                kube=kube,
                 commander=commander,
                 ensurer=ensurer,
                 closer=closer,

@@ -26,7 +26,6 @@ from usher_operator.watch.in_flight import InFlight
 class Acts:
     """What a repair may do."""
 
-    kube: KubePort
     commander: Commander
     ensurer: Ensurer
     closer: Closer

@@ -246,7 +246,6 @@ class Site:
             database=self.database,
             kube=kube,
             acts=Acts(
-                kube=kube,
                 commander=commander,
                 ensurer=self.ensurer,
                 closer=closer,

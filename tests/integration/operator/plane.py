@@ -86,7 +86,6 @@ class Plane:
                 database=self.database,
                 kube=self.kube,
                 acts=Acts(
-                    kube=self.kube,
                     commander=self.commander,
                     ensurer=self.ensurer,
                     closer=self.closer,

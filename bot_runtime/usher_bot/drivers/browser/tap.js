@@ -2,7 +2,8 @@
 (() => {
   if (window.__usherTap) return;
   const peers = [];
-  const tap = (window.__usherTap = { tracks: 0, recorder: null });
+  const tracks = new Set();
+  const tap = (window.__usherTap = { recorder: null });
   let context = null;
   let mix = null;
   let meter = null;
@@ -24,11 +25,11 @@
     const source = context.createMediaStreamSource(stream);
     source.connect(mix);
     source.connect(meter);
-    tap.tracks += 1;
+    tracks.add(track);
     track.addEventListener("ended", () => {
       source.disconnect();
       sink.srcObject = null;
-      tap.tracks -= 1;
+      tracks.delete(track);
     }, { once: true });
   };
 
@@ -45,8 +46,8 @@
   }
   const open = () => peers.map((it) => it.deref()).filter((it) => it && it.connectionState !== "closed");
 
-  // Whether any remote audio arrives.
-  Object.defineProperty(tap, "hears", { get: () => tap.tracks > 0 });
+  // Whether any remote audio arrives. A track is muted until it does: some servers open one long before admission.
+  Object.defineProperty(tap, "hears", { get: () => [...tracks].some((track) => !track.muted) });
 
   // What the connections received so far: media, and the answers to connectivity checks, which go on in silence.
   tap.counters = () => Promise.all(open().map(async (peer) => {

@@ -1,16 +1,14 @@
 """A bot that cannot start yet: its pod waits for a node or an image, or Kubernetes refuses to create it.
 
-Waiting may help, so no meeting ends here. The BotRequest shows the cause as soon as it is seen, and one Event for each.
+Waiting may help, so no meeting ends here. The row notes the cause as soon as it is seen, and the status writer shows it
+on the BotRequest, with one Event for each.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from usher_models.db.bots import BotSummary
 from usher_models.db.start_progress import StartProgress, note_progress
 from usher_models.states import Reason, Stage, Status
-from usher_operator.kube.botrequest_status import camel
-from usher_operator.kube.events import event
 from usher_operator.kube.evidence import refusal_of_pod, start_of
 from usher_operator.reconcile.sweep import Sweep
 from usher_operator.telemetry import REPAIRS
@@ -29,7 +27,6 @@ async def repair(sweep: Sweep) -> None:
     async with sweep.acts.closer.ends.fenced() as connection:
         news = await note_progress(connection, changed)
     REPAIRS.labels(mode=MODE).inc(len(news))
-    await sweep.api.gather(*(_post(sweep, bots[each.meeting_id], each) for each in changed if each.meeting_id in news))
 
 
 def _of_pod(sweep: Sweep, bot: BotSummary) -> StartProgress | None:
@@ -62,20 +59,3 @@ async def _refused(sweep: Sweep, bot: BotSummary) -> StartProgress | None:
 
 def _is_new(bot: BotSummary, progress: StartProgress) -> bool:
     return progress.stage != bot.stage or progress.reason not in (None, bot.reason)
-
-
-async def _post(sweep: Sweep, bot: BotSummary, progress: StartProgress) -> None:
-    if bot.request_name is None:
-        return
-    namespace = bot.request_namespace or ""
-    body = event(
-        namespace=namespace,
-        name=bot.request_name,
-        uid=bot.request_uid or "",
-        kind="Warning",
-        reason=camel(progress.reason or ""),
-        message=progress.message or "",
-        now=datetime.now(UTC),
-        once=f"blocked/{progress.reason}",
-    )
-    await sweep.api.call(namespace, lambda: sweep.acts.kube.create_event(namespace, body))

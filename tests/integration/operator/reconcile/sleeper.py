@@ -56,7 +56,6 @@ async def main(url: str) -> None:
         database=database,
         kube=kube,
         acts=Acts(
-            kube=kube,
             commander=Commander(database, RecordingPublisher()),
             ensurer=cast(Any, None),
             closer=closer,

@@ -62,9 +62,11 @@ async def test_what_keeps_a_bot_from_running_is_shown_when_it_is_first_seen(
 async def test_it_is_shown_once(plane: Plane, given: Scenario, pod: dict[str, Any], shown: object) -> None:
     await a_bot_with(plane, given, pod)
     await plane.tick()
+    await plane.status_writer.write_changes()
     before = await given.everything()
     for _ in range(3):
         await plane.tick(after=10)
+        await plane.status_writer.write_changes()
     assert await given.everything() == before
     assert len(plane.kube.events) == 1
 
@@ -79,6 +81,7 @@ async def test_a_quota_that_is_full_is_told_by_the_events_of_the_job(plane: Plan
     now = await given.fresh(bot)
     assert (now.status, now.reason) == (Status.RESERVED, "pod_refused")
     assert now.message == f"Kubernetes refuses to create the bot's pod: {QUOTA}"
+    await plane.status_writer.write_changes()
     assert events(plane) == [("Warning", "PodRefused")]
 
 
