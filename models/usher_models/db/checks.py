@@ -62,7 +62,7 @@ async def check(database: Database) -> list[str]:
     """
     async with database.transaction() as connection:
         problems = await connection.run_sync(_check)
-    return problems + await _pooler(database)
+    return problems + await _pooler(database, complete=not problems)
 
 
 def _check(connection: Connection) -> list[str]:
@@ -124,13 +124,13 @@ def _session(connection: Connection) -> list[str]:
 _COMPARED = frozenset({"default_transaction_isolation", "timezone", "datestyle", "intervalstyle", "search_path"})
 
 
-async def _pooler(database: Database) -> list[str]:
+async def _pooler(database: Database, *, complete: bool) -> list[str]:
     if database.pooler is Pooler.SESSION and await _shares_sessions(database):
         return [
             "The pooler gives one session to two clients: it is in transaction mode. Set USHER_DATABASE_POOLER to"
             " transaction, and USHER_DATABASE_SESSION_URL to the URL of Postgres itself."
         ]
-    if database.pooler is Pooler.TRANSACTION and not await _is_same_database(database):
+    if database.pooler is Pooler.TRANSACTION and complete and not await _is_same_database(database):
         return ["USHER_DATABASE_SESSION_URL and USHER_DATABASE_URL lead to two different databases."]
     return []
 

@@ -29,6 +29,8 @@ from usher_models.errors import DatabaseNotReady
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 # A tenant may hold this share of a pool, and never less than one connection of it.
 TENANT_SHARE = 2 / 5
+# Waiting for one's own share takes nothing from others: a burst of one user is served one after the other.
+TENANT_WAIT_S = 15.0
 
 
 class Database:
@@ -50,7 +52,7 @@ class Database:
         self._local = text(connector.set_up(local=True))
         self._by_transaction = connector.pooler is Pooler.TRANSACTION
         self._sessions = self._pool(sessions, size=2) if sessions else self.engine
-        self._shares = Shares(max(1, int(pool_size * TENANT_SHARE)), wait_s=CONNECT_TIMEOUT_S)
+        self._shares = Shares(max(1, int(pool_size * TENANT_SHARE)), wait_s=TENANT_WAIT_S)
 
     @classmethod
     def connect(

@@ -94,7 +94,7 @@ def ends_connection(failure: BaseException) -> bool:
 
 
 def sqlstate(failure: BaseException) -> str | None:
-    """The SQLSTATE of a failure that the server told."""
+    """The SQLSTATE with which the server failed; None for a failure of the driver."""
     return getattr(_original(failure), "sqlstate", None)
 
 

@@ -35,7 +35,10 @@ WITH old AS (
 ), replicas AS (
     DELETE FROM usher.replicas r USING old WHERE r.replica = old.replica
 )
-DELETE FROM usher.outages WHERE ended_at < now() - make_interval(days => :days)
+DELETE FROM usher.outages WHERE began_at IN (
+    SELECT began_at FROM usher.outages WHERE ended_at < now() - make_interval(days => :days)
+    ORDER BY began_at FOR UPDATE SKIP LOCKED
+)
 """)
 
 

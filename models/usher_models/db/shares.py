@@ -1,6 +1,6 @@
 """How much of a pool one tenant may hold: requests that wait for a tenant's locked row must not take every connection.
 
-The tenant is a value of the running task: the part of the program that learns whose request it serves says so with
+The tenant is a value of the running task: the part of the program that knows whose request it serves states it with
 `on_behalf_of`, and every use of the database inside counts for it. A tenant that has its share already waits without a
 connection.
 """

@@ -41,6 +41,8 @@ _TRANSIENT = frozenset({401, 408, 429, 500, 502, 503, 504})
 class _NotUnderstood(KubernetesUnavailable):
     """The API server does not support the query."""
 
+    code = "query_not_supported"
+
 
 class KubeAdapter:
     """The API server of the cluster this process runs in, or of the current kubeconfig.

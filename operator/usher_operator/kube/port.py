@@ -24,6 +24,8 @@ class CreateForbidden(KubernetesUnavailable):
     """Kubernetes forbids to create an object now. Another try may succeed: a Role is being replaced, a quota is full
     for a minute, an admission webhook is being updated."""
 
+    code = "create_forbidden"
+
 
 class KubePort(Protocol):
     """The API server, as far as Usher uses it. Lists leave out what belongs to another installation."""

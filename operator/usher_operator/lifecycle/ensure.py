@@ -13,9 +13,10 @@ from datetime import datetime
 from usher_models.db import bots, desired_state, reservations, users
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
+from usher_models.db.shares import on_behalf_of
 from usher_models.errors import ConnectionTaken, DatabaseForbids, DuplicateMeeting, InvalidMeeting, Refused, Unavailable
 from usher_models.states import Desired, Reason
-from usher_operator.kube.botrequest import BotRequest
+from usher_operator.kube.botrequest import BotRequest, BotRequestSpec
 from usher_operator.kube.job import JobSettings
 from usher_operator.kube.port import KubePort
 from usher_operator.lifecycle.allowed_spec import AllowedSpec
@@ -90,10 +91,9 @@ class Ensurer:
         try:
             spec = request.spec()
             self._allowed.check(spec)
-            async with self._database.at_once() as connection:
-                user_id = spec.user_id or await users.user_id_by_email(connection, spec.user_email or "")
-                wanted = of_request(request, user_id=user_id, allowed_private_hosts=self._allowed.private_meeting_hosts)
-                reservation = await reservations.reserve(connection, wanted)
+            # A user whose row is locked must not hold every connection of the watch.
+            with on_behalf_of(f"user {spec.user_id or spec.user_email}"):
+                reservation = await self._reserve(request, spec)
         except (Refused, InvalidMeeting) as exc:
             await self._refuser.refuse(request, exc)
             return
@@ -116,6 +116,12 @@ class Ensurer:
             bot = await self._read(bot)
         if bot.live and bot.job_created_at is None:
             await self._starter.start(bot)
+
+    async def _reserve(self, request: BotRequest, spec: BotRequestSpec) -> reservations.Reservation:
+        async with self._database.at_once() as connection:
+            user_id = spec.user_id or await users.user_id_by_email(connection, spec.user_email or "")
+            wanted = of_request(request, user_id=user_id, allowed_private_hosts=self._allowed.private_meeting_hosts)
+            return await reservations.reserve(connection, wanted)
 
     async def _update(self, request: BotRequest, bot: Bot) -> Bot:
         spec = request.spec()

@@ -12,8 +12,10 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
+from types import CodeType
 from typing import Any, NoReturn
 
 import kopf
@@ -35,6 +37,8 @@ LONGEST_PAUSE_S = 60.0
 # A watch that lived this long was well: the next pause is a short one again.
 HEALTHY_AFTER_S = 60.0
 KOPF = os.path.dirname(kopf.__file__)
+# Tasks inherit it: it tells the tasks of one watch from those of the others.
+_VAULT: ContextVar[Vault | None] = ContextVar("vault", default=None)
 
 
 class WatchEnded(Exception):
@@ -86,6 +90,19 @@ class Supervisor:
         with suppress(KubernetesUnavailable):
             await check_namespace(self._kube, namespace, installation=self._installation)
         insights, vault = Insights(), Vault()
+        tasks = await _finished(self._spawn(namespace, insights, vault), undo=lambda tasks: _end(tasks, vault))
+        self._on_started()
+        served = asyncio.create_task(_check_served(insights), name="served")
+        try:
+            done = await _first_of(served, *tasks)
+        finally:
+            await _finished(_end([served, *tasks], vault))
+        for task in done:
+            task.result()
+        raise WatchEnded
+
+    async def _spawn(self, namespace: str, insights: Insights, vault: Vault) -> Sequence[asyncio.Task[None]]:
+        _VAULT.set(vault)
         tasks = await kopf.spawn_tasks(
             registry=self._registry,
             settings=configure(kopf.OperatorSettings(), installation=self._installation),
@@ -96,16 +113,21 @@ class Supervisor:
             # kopf would ask for the user's name, which an unprivileged uid of a container does not have.
             identity=Identity("usher"),
         )
-        self._on_started()
-        served = asyncio.create_task(_check_served(insights), name="served")
-        try:
-            done = await _first_of(served, *tasks)
-        finally:
-            await _end([served, *tasks])
-            await vault.close()  # kopf closes it only if all its tasks ended well
-        for task in done:
-            task.result()
-        raise WatchEnded
+        return list(tasks)
+
+
+async def _finished[Result](
+    work: Coroutine[Any, Any, Result], *, undo: Callable[[Result], Awaitable[None]] | None = None
+) -> Result:
+    """The result of work that a cancellation must not cut off: it is raised afterwards, when the work is undone."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        result = await task
+        if undo is not None:
+            await undo(result)
+        raise
 
 
 async def _check_served(insights: Insights) -> None:
@@ -123,17 +145,40 @@ async def _first_of(check: asyncio.Task[None], *tasks: asyncio.Task[None]) -> se
     return done
 
 
-async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
-    for task in tasks:
+async def _end(tasks: Iterable[asyncio.Task[None]], vault: Vault) -> None:
+    await _cancelled(tasks)
+    # kopf leaves the other watches of an operator running when one of them fails. Each closes its own helpers, which
+    # must not be cancelled before it.
+    await _cancelled(task for task in _tasks_of(vault) if _code_of(task).co_name == "guard")
+    await _cancelled(_tasks_of(vault))
+    await vault.close()  # kopf closes it only if all its tasks ended well
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    found = list(tasks)
+    for task in found:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*found, return_exceptions=True)
+
+
+def _tasks_of(vault: Vault) -> list[asyncio.Task[Any]]:
+    """kopf's own tasks that were started by the watch with that vault, and by nothing else that its handlers call."""
+    return [
+        task
+        for task in asyncio.all_tasks()
+        if task.get_context().get(_VAULT) is vault and _code_of(task).co_filename.startswith(KOPF)
+    ]
+
+
+def _code_of(task: asyncio.Task[Any]) -> CodeType:
+    return getattr(task.get_coro(), "cr_code", _code_of.__code__)
 
 
 def _log_unless_kopfs(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """kopf logs the error of the task that ended a watch, and leaves those of its other tasks to the garbage collector,
     which would log one traceback for each."""
-    coroutine = context["future"].get_coro() if isinstance(context.get("future"), asyncio.Task) else None
-    if not getattr(getattr(coroutine, "cr_code", None), "co_filename", "").startswith(KOPF):
+    task = context.get("future")
+    if not (isinstance(task, asyncio.Task) and _code_of(task).co_filename.startswith(KOPF)):
         loop.default_exception_handler(context)
 
 

@@ -22,6 +22,7 @@ from usher_models.db import (
     engine,
     external_ends,
     heartbeats,
+    object_deletions,
     reservations,
     stale_rules,
     status_writes,
@@ -126,6 +127,7 @@ async def test_nothing_that_is_asked_all_the_time_reads_a_whole_table(given: Sce
         "what others ended": partial(external_ends.follow, limit=1000),
         "what is late": partial(stale_rules.count_reports, after_s=90, max_credit_s=3600),
         "what is not shown yet": lambda connection: status_writes.unwritten_bots(connection, delay_s=5, limit=200),
+        "what is to be deleted": lambda connection: object_deletions.due(connection, limit=200),
         "who does not leave": lambda connection: desired_state.bots_ignoring_leave(connection, grace_s=30),
         "who stays too long": desired_state.overdue_bots,
     }

@@ -20,7 +20,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -154,11 +154,11 @@ class Race:
             await how(connection)
 
     async def reserve_and_count(self, who: Contender, request: Request) -> None:
-        engine = self.database.engine.execution_options(isolation_level="READ COMMITTED")
-        async with engine.connect() as connection:
-            held = await reserve(connection, request)
-            async with who.gate.closed_to("ending", doing="counting"):
-                await connection.commit()
+        async with AsyncExitStack() as until_counted:
+            async with self.database.transaction() as connection:
+                held = await reserve(connection, request)
+                await until_counted.enter_async_context(who.gate.closed_to("ending", doing="counting"))
+            async with self.database.reading() as connection:
                 values = {"user_id": who.user.id, "holds": sorted(HOLDS_SLOT)}
                 seen = (await connection.execute(COUNT, values)).one()
         who.largest = max(who.largest, seen.live)

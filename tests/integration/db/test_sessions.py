@@ -141,22 +141,24 @@ async def test_a_server_that_turns_read_only_counts_as_away_until_it_writes_agai
     given = Scenario(served)
     user = await given.a_user()
     assert await leader.acquire()
+    old_session = await given.scalar("SELECT pg_backend_pid()")
     own_server.sql("ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
     await _until_read_only(served)
     with pytest.raises(DatabaseNotReady, match="does not accept writes"):
-        await given.a_bot(user)
-    with pytest.raises(DatabaseNotReady, match="does not accept writes"):
-        await checks.require_ready(served)
-    # A session from before would still read; it was thrown away with the others.
+        await given.a_user()
+    # A session from before would still read; it was closed with the others.
     with pytest.raises(DatabaseNotReady):
         async with served.reading() as connection:
             await connection.execute(text("SELECT 1"))
+    with pytest.raises(DatabaseNotReady, match="does not accept writes"):
+        await checks.require_ready(served)
     await leader.release()
     assert not await leader.acquire()
     own_server.sql("ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()")
     await _until(served, writable=True)
     await checks.require_ready(served)
     assert (await given.a_bot(user)).live
+    assert await given.scalar("SELECT pg_backend_pid()") != old_session
     assert await leader.acquire()
     await leader.release()
 

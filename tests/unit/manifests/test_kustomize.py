@@ -86,7 +86,7 @@ def test_operate_has_the_least_rights_in_the_namespace_of_the_bots_only() -> Non
         resource: rule["verbs"] for rule in named("Role", "usher-operate")["rules"] for resource in rule["resources"]
     }
     assert rights == {
-        "botrequests": ["create", "get", "list", "watch"],
+        "botrequests": ["create", "delete", "get", "list", "watch"],
         "botrequests/status": ["patch"],
         "events": ["create", "list"],
         "jobs": ["create", "delete", "get", "list", "watch"],

@@ -56,7 +56,7 @@ def test_the_refusal_of_one_too_many_says_how_many() -> None:
     assert str(refusal) == "Maximum concurrent bots limit reached (3); 5 in use."
 
 
-@pytest.mark.parametrize(("meeting_id", "said"), [(7, "meeting 7"), (None, "another meeting row")])
+@pytest.mark.parametrize(("meeting_id", "said"), [(7, "meeting 7"), (None, "a planned meeting")])
 def test_a_duplicate_names_the_other_meeting_when_it_is_known(meeting_id: int | None, said: str) -> None:
     assert said in str(DuplicateMeeting(meeting_id=meeting_id))
 

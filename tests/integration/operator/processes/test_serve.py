@@ -217,3 +217,22 @@ async def test_a_users_locked_meetings_hold_up_no_callback_of_another_user(
 
 async def _ask_for_a_bot(serve: Serve, key: str, number: int) -> int:
     return await serve.post("/bots", key, platform="zoom", native_meeting_id=f"{85_100_000_000 + number}")
+
+
+async def test_many_locked_users_hold_up_no_callback(
+    given: Scenario, settings: Settings, api_server: ApiServer
+) -> None:
+    unlucky = [await given.a_user() for _ in range(8)]
+    healthy, started = await given.a_bot().starting().active(), await given.a_bot()
+    keys = [await key_of(given, user) for user in unlucky]
+    ids = [user.id for user in unlucky]
+    async with serving(settings) as serve, locked(given, "SELECT FROM users WHERE id = ANY(:ids) FOR UPDATE", ids=ids):
+        await _until_ready(serve)
+        waiting = [
+            asyncio.create_task(_ask_for_a_bot(serve, key, number)) for number, key in enumerate(keys) for _ in range(2)
+        ]
+        await asyncio.sleep(0.3)
+        async with asyncio.timeout(1.5):
+            assert await serve.say("heartbeat", healthy) == 200
+            assert await serve.say("started", started) == 200
+        assert set(await asyncio.gather(*waiting)) == {503}

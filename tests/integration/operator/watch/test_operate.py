@@ -11,8 +11,10 @@ from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
 from tests.fakes.api_server import FakeApiServer
+from tests.fakes.objects import a_botrequest
 from tests.fakes.settings import some_settings
 from usher_operator.kube.adapter import KubeAdapter
+from usher_operator.lifecycle.installation import ForeignNamespace
 from usher_operator.processes.operate import operate
 from usher_operator.reconcile import reconciler
 from usher_operator.watch import handlers, supervisor
@@ -77,3 +79,13 @@ async def test_errors_of_the_api_server_end_neither_the_process_nor_the_sweeps(
     api_server.errors.clear()
     stop.set()
     await running
+
+
+async def test_a_namespace_of_another_installation_is_no_place_to_start(
+    api_server: FakeApiServer, database_url: str
+) -> None:
+    await api_server.put(a_botrequest("foreign", namespace="team-a", status={"installation": "another"}))
+    settings = some_settings(database_url=SecretStr(database_url), namespaces=("team-a",), operate_port=0)
+    with pytest.raises(ForeignNamespace, match="Namespace team-a has 1 Jobs or BotRequests of another"):
+        await operate(settings, stop=asyncio.Event())
+    assert api_server.patched == []

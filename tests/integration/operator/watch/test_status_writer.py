@@ -340,16 +340,16 @@ async def test_a_status_that_fails_again_and_again_is_tried_ever_more_seldom(pla
     assert await given.scalar("SELECT write_failures FROM usher.bots") == 0
 
 
-async def test_what_keeps_a_bot_from_starting_is_shown_and_told_once(plane: Plane, given: Scenario) -> None:
+async def test_a_job_that_is_forbidden_is_shown_and_has_one_event(plane: Plane, given: Scenario) -> None:
     bot = with_request(plane, await reserved(given).written())
-    for message in ("0/3 nodes are available.", "0/4 nodes are available."):
+    for message in ("exceeded quota: pods=10", "exceeded quota: pods=11"):
         async with plane.database.at_once() as connection:
-            await status_writes.note_reason(connection, bot.meeting_id, reason="unschedulable", message=message)
+            await status_writes.note_reason(connection, bot.meeting_id, reason="job_create_forbidden", message=message)
         await given.execute("UPDATE usher.bots SET status_changed_at = now() - interval '1 minute'")
         assert await plane.status_writer.write_changes() == 1
         started = plane.kube.condition("Started", str(bot.request_name))
-        assert (started["status"], started["reason"], started["message"]) == ("False", "Unschedulable", message)
-    assert {(event["type"], event["reason"]) for event in plane.kube.events} == {("Warning", "Unschedulable")}
+        assert (started["status"], started["reason"], started["message"]) == ("False", "JobCreateForbidden", message)
+    assert {(event["type"], event["reason"]) for event in plane.kube.events} == {("Warning", "JobCreateForbidden")}
     assert len({event["metadata"]["name"] for event in plane.kube.events}) == 1
 
 

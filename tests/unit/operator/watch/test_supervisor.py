@@ -218,6 +218,26 @@ async def test_the_end_of_a_watch_leaves_younger_tasks_alone(
         younger.cancel()
 
 
+def watcher_tasks(team: str) -> list[str]:
+    return [name for task in asyncio.all_tasks() if (name := task.get_name()).endswith(f"@{team}")]
+
+
+async def test_a_watch_that_ended_leaves_no_task_behind(
+    server: FakeApiServer, seen: Seen, watches: Watches, pauses: list[float]
+) -> None:
+    """kopf would leave the watch of BotRequests running beside its successor when the one of Jobs fails."""
+    before = asyncio.all_tasks()
+    async with watches():
+        await server.put(a_botrequest("first", namespace="team-b", uid="1"))
+        await seen.until("team-b", "first")
+        await server.drop_watches("team-b", error=EXPIRED)
+        await until(lambda: bool(pauses))
+        await server.put(a_botrequest("second", namespace="team-b", uid="2"))
+        await seen.until("team-b", "second")
+        assert len(watcher_tasks("team-b")) == 2
+    assert {task for task in asyncio.all_tasks() - before if "kopf" in str(task.get_coro())} == set()
+
+
 def test_pauses_between_attempts_have_no_end() -> None:
     settings = handlers.configure(kopf.OperatorSettings(), installation=INSTALLATION)
     backoffs: Iterator[float] = iter(settings.networking.error_backoffs)  # type: ignore[arg-type]
