@@ -45,6 +45,7 @@ SET_BY_THE_CHART = frozenset(
         "database_pool_size",
         "database_session_url",
         "database_url",
+        "default_command",
         "default_driver",
         "legacy_statuses",
         "metrics_port",

@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 RULES = CHART / "templates" / "monitoring" / "prometheusrule.yaml"
 TEXT = """
-`serve` (port 8080) and `operate` (port 8082) answer `/metrics`. [Monitor](../howto/monitor.md) says how to scrape
+`serve` (port 8083) and `operate` (port 8082) answer `/metrics`. [Monitor](../howto/monitor.md) says how to scrape
 them and which queries to begin with. `make docs` makes this page from `operator/usher_operator/telemetry.py`, the
 modules in `operator/usher_operator/reconcile/repairs/`, and the chart's
 `helm/usher/templates/monitoring/prometheusrule.yaml`.

@@ -4,6 +4,7 @@ A wrong or missing one stops the start with a sentence that names the variable. 
 never reach a log. Durations are seconds.
 """
 
+import json
 from contextlib import suppress
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from usher_models.wire import HEARTBEAT_INTERVAL_S_MAX, HEARTBEAT_INTERVAL_S_MIN
+from usher_models.wire import HEARTBEAT_INTERVAL_S_MAX, HEARTBEAT_INTERVAL_S_MIN, short_command
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Quantity = Annotated[str, Field(pattern=r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i)?$")]
@@ -100,6 +101,9 @@ class BotSettings(_Group):
 
     default_driver: Literal["simulated", "exec"] = "simulated"
     """The driver of a BotRequest that names none."""
+
+    default_command: Annotated[tuple[str, ...], NoDecode] = ()
+    """The program of the exec driver where a BotRequest names none, as JSON: ["node", "/app/bot.js"]."""
 
     callback_url: str = "http://usher-callbacks.usher-system.svc.cluster.local:8081"
     """Where bots reach the callback server."""
@@ -289,6 +293,22 @@ class Settings(
             raise ValueError("name at least one namespace")
         return value
 
+    @field_validator("default_command", mode="before")
+    @classmethod
+    def _command(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            words = json.loads(value) if value.strip() else []
+        except ValueError as exc:
+            raise ValueError('must be a JSON list such as ["node", "/app/bot.js"]') from exc
+        return tuple(words) if isinstance(words, list) else words
+
+    @field_validator("default_command")
+    @classmethod
+    def _short(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(short_command(list(value)))
+
     @field_validator("database_url")
     @classmethod
     def _psycopg(cls, value: SecretStr) -> SecretStr:
@@ -337,6 +357,11 @@ class Settings(
             raise ValueError(
                 f"{ENV_PREFIX}HEARTBEAT_TIMEOUT_S must be at least twice {ENV_PREFIX}HEARTBEAT_INTERVAL_S,"
                 " or one lost heartbeat kills a healthy bot"
+            )
+        if self.default_driver == "exec" and not self.default_command:
+            raise ValueError(
+                f"{ENV_PREFIX}DEFAULT_DRIVER=exec needs {ENV_PREFIX}DEFAULT_COMMAND,"
+                " or each bot that names no command would end at once"
             )
         if self.database_pooler == "transaction" and not self.database_session_url.get_secret_value():
             raise ValueError(

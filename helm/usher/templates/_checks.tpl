@@ -29,6 +29,9 @@
 {{- if and $values.adminApi.enabled (not $values.features.restApi) -}}
 {{- fail "The admin API is a part of the REST API: set features.restApi=true, or adminApi.enabled=false." -}}
 {{- end -}}
+{{- if and (eq $values.bot.defaultDriver "exec") (not $values.bot.defaultCommand) -}}
+{{- fail "bot.defaultDriver=exec needs bot.defaultCommand, or each bot that names no command would end at once." -}}
+{{- end -}}
 {{- if has .Release.Namespace $values.botNamespaces -}}
 {{- fail (printf "Bots must not run beside Usher's Secrets: take the release's namespace %s out of botNamespaces." .Release.Namespace) -}}
 {{- end -}}

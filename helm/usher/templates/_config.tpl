@@ -12,6 +12,9 @@ USHER_BOT_SERVICE_ACCOUNT: {{ include "usher.fullname" . }}-bot
 USHER_CALLBACK_URL: http://{{ include "usher.fullname" . }}-callbacks.{{ .Release.Namespace }}.svc.cluster.local:8081
 USHER_DATABASE_POOL_SIZE: {{ .Values.database.poolSize | quote }}
 USHER_DEFAULT_DRIVER: {{ .Values.bot.defaultDriver }}
+{{- with .Values.bot.defaultCommand }}
+USHER_DEFAULT_COMMAND: {{ toJson . | quote }}
+{{- end }}
 USHER_LEGACY_STATUSES: {{ .Values.features.legacyStatuses | quote }}
 USHER_NAMESPACES: {{ join "," .Values.botNamespaces }}
 USHER_STALE_CHECKS_ENABLED: {{ .Values.features.staleChecks | quote }}

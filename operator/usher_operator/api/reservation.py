@@ -90,8 +90,10 @@ def _limits(leave: AutomaticLeave | None) -> dict[str, int | None]:
     return {
         "lobby_timeout_seconds": _seconds(leave.max_wait_for_admission),
         "max_duration_seconds": _seconds(leave.max_bot_time),
+        "no_one_joined_timeout_seconds": _seconds(leave.no_one_joined_timeout),
+        "left_alone_timeout_seconds": _seconds(leave.max_time_left_alone),
     }
 
 
 def _seconds(milliseconds: int | None) -> int | None:
-    return milliseconds // 1000 if milliseconds else None
+    return milliseconds // 1000 if milliseconds is not None else None

@@ -3,6 +3,7 @@
 Unexpected errors are logged with their traceback and answered without it.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -88,6 +89,9 @@ def status_of(error: UsherError) -> int:
 @web.middleware
 async def error_responses(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every error with a Problem."""
+    # aiohttp answers the pipelined requests of a connection one after the other, and a refusal waits for nothing:
+    # without this, a flood of them would keep the event loop from all other clients.
+    await asyncio.sleep(0)
     try:
         return await handler(request)
     except web.HTTPException as exc:

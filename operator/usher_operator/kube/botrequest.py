@@ -72,6 +72,9 @@ def _no_meeting(connection_id: str) -> str:
     return connection_id
 
 
+LeaveSeconds = Annotated[int, Field(ge=0, le=86_400)]
+
+
 class BotRequestSpec(_Spec):
     """spec of a BotRequest; `crds/botrequests.yaml` describes each field."""
 
@@ -88,6 +91,8 @@ class BotRequestSpec(_Spec):
     connection_id: Annotated[ConnectionId, AfterValidator(_no_meeting)] | None = None
     lobby_timeout_seconds: Seconds = defaults.LOBBY_TIMEOUT_S
     max_duration_seconds: Seconds = defaults.MAX_DURATION_S
+    no_one_joined_timeout_seconds: LeaveSeconds | None = None
+    left_alone_timeout_seconds: LeaveSeconds | None = None
     ttl_seconds_after_finished: int = Field(default=defaults.TTL_AFTER_FINISHED_S, ge=0, lt=2**31)
     request_ttl_seconds_after_finished: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     driver: Literal["simulated", "exec"] | None = None

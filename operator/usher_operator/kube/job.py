@@ -49,6 +49,7 @@ class JobSettings:
     redis_secret: str
     audience: str
     default_driver: str
+    default_command: tuple[str, ...]
     priority_class: str
     heartbeat_interval_s: float
     reserved_timeout_s: float
@@ -213,7 +214,7 @@ def _env(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> list[Json]:
         "USHER_LANGUAGE": bot.config.get("language"),
         "USHER_TASK": bot.config.get("task"),
         "USHER_DRIVER": driver,
-        "USHER_DRIVER_OPTIONS": json.dumps(_driver_options(driver, spec)),
+        "USHER_DRIVER_OPTIONS": json.dumps(_driver_options(driver, spec, settings)),
         "USHER_LOBBY_TIMEOUT_S": str(bot.lobby_timeout_s),
         "USHER_MAX_DURATION_S": str(bot.max_duration_s),
         "USHER_LEAVE_GRACE_S": str(max(1, settings.termination_grace_s - REPORT_MARGIN_S)),
@@ -235,9 +236,14 @@ def _from_pod(name: str, path: str) -> Json:
     return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
 
 
-def _driver_options(driver: str, spec: BotRequestSpec) -> Json:
+def _driver_options(driver: str, spec: BotRequestSpec, settings: JobSettings) -> Json:
     if driver == "exec":
-        return {"command": spec.command}
+        command = {"command": spec.command or list(settings.default_command)}
+        leave = {
+            "no_one_joined_s": spec.no_one_joined_timeout_seconds,
+            "everyone_left_s": spec.left_alone_timeout_seconds,
+        }
+        return command | {name: seconds for name, seconds in leave.items() if seconds is not None}
     simulation = spec.simulation or SimulationSpec()
     return {
         "boot_s": simulation.boot_seconds,

@@ -61,6 +61,7 @@ def job_settings(settings: Settings, *, installation: str) -> JobSettings:
         redis_secret=secret,
         audience=settings.token_audience,
         default_driver=settings.default_driver,
+        default_command=settings.default_command,
         priority_class=settings.bot_priority_class,
         heartbeat_interval_s=settings.heartbeat_interval_s,
         reserved_timeout_s=settings.reserved_timeout_s,

@@ -17,6 +17,7 @@ from tests.unit.helm.conftest import Refusal
         ({"adminApi": {"enabled": True}, "features": {"restApi": False}}, "a part of the REST API"),
         ({"botNamespaces": ["usher-system"]}, "Bots must not run beside Usher's Secrets"),
         ({"botNamespaces": ["a", "a"]}, "names a namespace twice"),
+        ({"bot": {"defaultDriver": "exec"}}, "bot.defaultDriver=exec needs bot.defaultCommand"),
         ({"rbac": {"clusterRoles": False, "aggregate": True}}, "rbac.aggregate needs the roles"),
         ({"serve": {"autoscaling": {"enabled": True, "minReplicas": 9}}}, "minReplicas is above"),
         ({"serve": {"terminationGracePeriodSeconds": 35}}, "killed while it finishes requests"),

@@ -9,8 +9,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AliasChoices, AwareDatetime, ConfigDict, Field, NaiveDatetime, model_validator
 
 from usher_models.platforms import URL_MAX_LENGTH, Platform
-from usher_operator.api.schemas.fields import PRINTABLE, STORABLE, Input, Language, Line, Milliseconds, Task, Text
+from usher_operator.api.schemas.fields import PRINTABLE, STORABLE, Input, Language, Line, Task, Text
 
+Leave = Annotated[int, Field(ge=0, le=86_400_000)]
 Budget = Annotated[int, Field(ge=10_000, le=7_200_000)]
 
 
@@ -28,11 +29,11 @@ class AutomaticLeave(Input):
     """The bot gives up if it is not admitted for this long."""
 
     max_time_left_alone: Annotated[
-        Milliseconds | None, Field(validation_alias=AliasChoices("max_time_left_alone", "everyone_left_timeout"))
+        Leave | None, Field(validation_alias=AliasChoices("max_time_left_alone", "everyone_left_timeout"))
     ] = None
     """The bot leaves after it was alone for this long."""
 
-    no_one_joined_timeout: Milliseconds | None = None
+    no_one_joined_timeout: Leave | None = None
     """The bot leaves if it is still alone this long after it joined."""
 
 

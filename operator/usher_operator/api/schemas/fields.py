@@ -42,7 +42,6 @@ def _leaves(value: object) -> list[object]:
 
 
 Id = Annotated[int, Field(ge=1, le=INT_MAX)]
-Milliseconds = Annotated[int, Field(ge=0, le=INT_MAX)]
 Text = Annotated[str, Field(max_length=255, pattern=STORABLE)]
 Name = Annotated[str, Field(max_length=100, pattern=STORABLE)]
 Line = Annotated[str, Field(max_length=255, pattern=PRINTABLE)]

@@ -29,10 +29,12 @@ def _known_events(value: JsonValue) -> JsonValue:
     """A list of event names, or a map from them to true or false."""
     if value is None:
         return None
-    if not isinstance(value, list | dict) or (isinstance(value, dict) and set(map(type, value.values())) - {bool}):
+    names = list(value) if isinstance(value, list | dict) else [value]
+    flags = list(value.values()) if isinstance(value, dict) else []
+    if not isinstance(value, list | dict) or set(map(type, names)) - {str} or set(map(type, flags)) - {bool}:
         raise ValueError("must be a list of event names, or an object from event names to true or false")
     known = {*EVENT_NAMES, *FOREIGN_EVENTS}
-    unknown = [str(name) for name in value if name not in known]
+    unknown = [str(name) for name in names if name not in known]
     if unknown:
         raise ValueError(f"has no event {', '.join(unknown[:3])}; there are {', '.join(EVENT_NAMES)}")
     return value

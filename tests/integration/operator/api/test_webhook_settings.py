@@ -79,7 +79,9 @@ async def test_null_removes_a_secret_and_a_choice_of_events(owner: Client, given
     assert await given.scalar("SELECT data FROM users") == {"webhook_url": URL}
 
 
-@pytest.mark.parametrize("events", [["meeting.ended"], {"meeting.done": True}, {"bot.failed": "yes"}, "bot.failed", 1])
+@pytest.mark.parametrize(
+    "events", [["meeting.ended"], {"meeting.done": True}, {"bot.failed": "yes"}, "bot.failed", 1, [{}], [["x"]]]
+)
 async def test_an_event_that_does_not_exist_is_refused(owner: Client, events: object) -> None:
     answer = await owner.send("PUT", PATH, json={"webhook_url": URL, "webhook_events": events})
     assert (answer.code, answer.body["errors"][0]["loc"]) == (422, ["body", "webhook_events"])

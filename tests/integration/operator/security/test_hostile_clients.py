@@ -224,10 +224,14 @@ async def test_a_compressed_body_is_not_unpacked(serve: Serve, bot: Bot) -> None
         assert await (await raw.say(head.encode() + bomb)).status() == 400
 
 
-async def test_a_flood_of_pipelined_requests_holds_up_nobody(serve: Serve, bot: Bot) -> None:
-    async with dialled(serve.ports["api"], count=20) as flooding:
+@pytest.mark.parametrize(
+    ("port", "path"),
+    [("api", "/openapi.json"), ("api", "/bots/status"), ("api", "/nowhere"), ("callbacks", f"{PREFIX}/heartbeat")],
+)
+async def test_a_flood_of_pipelined_requests_holds_up_nobody(serve: Serve, bot: Bot, port: str, path: str) -> None:
+    async with dialled(serve.ports[port], count=20) as flooding:
         for raw in flooding:
-            raw.writer.write(b"GET /docs HTTP/1.1\r\nHost: x\r\n\r\n" * 2000)
+            raw.writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 2000)
         for _ in range(5):
             assert await serve.is_well(bot)
 
@@ -279,7 +283,7 @@ async def test_one_client_cannot_take_every_connection(given: Scenario, bot: Bot
         dialled(serve.ports["api"], count=40) as greedy,
         dialled(serve.ports["api"], source="127.0.0.2") as (modest,),
     ):
-        await modest.say("GET /docs HTTP/1.1\r\nHost: x\r\n\r\n")
+        await modest.say("GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n")
         assert await modest.status() == 200
         await asyncio.sleep(0.05)
         assert sum(not raw.ended for raw in greedy) == 19

@@ -36,8 +36,10 @@ async def _stored_as_sent(http: ClientSession, text: str, *, email: str, key: st
         assert response.status == 201
     async with http.get(f"/admin/users/email/{email}", headers=admin) as response:
         assert (await response.json())["name"] == text
-    async with http.get("/meetings", params={"search": text, "status": text[:50]}, headers=mine) as response:
+    async with http.get("/meetings", params={"search": text, "native_meeting_id": text}, headers=mine) as response:
         assert (response.status, (await response.json())["meetings"]) == (200, [])
+    async with http.get("/meetings", params={"status": text}, headers=mine) as response:
+        assert response.status == 422
     forged = "".join(each for each in text if each.isascii() and each.isprintable()).strip() or "x"
     async with http.get("/bots/status", headers={"X-API-Key": forged}) as response:
         assert response.status == 401

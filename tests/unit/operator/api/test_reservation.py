@@ -66,3 +66,35 @@ def test_both_ways_in_reserve_the_same() -> None:
     by_request = of_request(request, user_id=7)
     own: dict[str, Any] = {"source": Source.API, "request_uid": None, "request_generation": 0}
     assert replace(by_request, **own) == by_rest
+
+
+def test_the_time_alone_reaches_the_spec() -> None:
+    leave = {"no_one_joined_timeout": 120_000, "everyone_left_timeout": 0}
+    wanted = reserved(platform="jitsi", native_meeting_id="standup", automatic_leave=leave)
+    assert (wanted.spec["noOneJoinedTimeoutSeconds"], wanted.spec["leftAloneTimeoutSeconds"]) == (120, 0)
+
+
+def test_the_language_auto_is_no_language() -> None:
+    wanted = reserved(platform="jitsi", native_meeting_id="standup", language="auto")
+    assert "language" not in wanted.spec
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("teams.microsoft.com", "https://teams.microsoft.com/meet/9361234567890?p=abc"),
+        ("gov.teams.microsoft.us", "https://gov.teams.microsoft.us/meet/9361234567890?p=abc"),
+        (None, "https://teams.live.com/meet/9361234567890?p=abc"),
+    ],
+)
+def test_a_teams_meeting_is_joined_on_its_own_host(host: str | None, url: str) -> None:
+    wanted = reserved(platform="teams", native_meeting_id="9361234567890", passcode="abc", teams_base_host=host)
+    assert wanted.config["meeting_url"] == url
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "teams.microsoft.com/x@evil.example", "teams.microsoft.com.evil.example"]
+)
+def test_a_host_that_is_not_of_teams_is_refused(host: str) -> None:
+    with pytest.raises(InvalidMeeting):
+        reserved(platform="teams", native_meeting_id="9361234567890", teams_base_host=host)

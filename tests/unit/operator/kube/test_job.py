@@ -237,7 +237,7 @@ def test_every_option_for_the_simulated_driver_is_one_it_knows() -> None:
 
 
 def test_the_installation_chooses_the_driver_of_a_request_that_names_none() -> None:
-    job = built(default_driver="exec")
+    job = built(default_driver="exec", default_command=("bot",))
     assert env_of(job)["USHER_DRIVER"] == "exec"
     assert container_of(job)["securityContext"]["readOnlyRootFilesystem"] is False
 
