@@ -64,7 +64,7 @@ def test_a_bot_in_its_meeting_leaves_when_asked_and_says_so(bots: Bots) -> None:
 
 def test_a_bot_in_the_lobby_leaves_when_asked_and_never_joins(bots: Bots) -> None:
     ending = bots.in_lobby.ended()
-    assert (ending.phase, ending.reason) == ("completed", "Stopped")
+    assert (ending.phase, ending.reason) == ("failed", "Stopped"), "only a bot that was in its meeting completes it"
     assert "active" not in [step.target for step in bots.in_lobby.story()]
     joined = bots.in_lobby.conditions()["Joined"]
     assert (joined["status"], joined["reason"]) == ("False", "Stopped")

@@ -32,6 +32,7 @@ def test_a_bot_in_its_meeting_shows_every_step_with_a_reason_and_a_sentence(bot:
         "Accepted": "True",
         "SlotReserved": "True",
         "JobCreated": "True",
+        "Started": "True",
         "Joined": "True",
         "Finished": "False",
     }
@@ -54,6 +55,7 @@ def test_a_meeting_that_ends_by_itself_is_completed(bot: Bot) -> None:
         "Accepted": "True",
         "SlotReserved": "False",
         "JobCreated": "True",
+        "Started": "True",
         "Joined": "True",
         "Finished": "True",
     }

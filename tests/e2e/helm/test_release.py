@@ -189,8 +189,12 @@ def test_bots_live_through_an_upgrade_a_rollback_and_leave_before_the_removal(
     took = time.monotonic() - began
     record_property("removal with ten live bots, s", f"{took:.1f}")
     assert took < REMOVED_WITHIN_S
-    for kind in ("botrequests", "jobs", "pods"):
-        assert release.kubectl("--namespace", BOTS, "get", kind, "--output", "name") == "", kind
+    left = release.kubectl("--namespace", BOTS, "get", "botrequests", "--output", "name").split()
+    assert left == [f"botrequest.usher.dev/{name}" for name in sorted(names[: COUNT // 2])], "what had ended stays"
+    for field in (".status.active", ".status.phase"):
+        kind = "jobs" if field == ".status.active" else "pods"
+        shown = release.kubectl("--namespace", BOTS, "get", kind, "--output", f"jsonpath={{.items[*]{field}}}")
+        assert set(shown.split()) <= {"Succeeded", "Failed"}, f"{kind}: {shown}"
     _assert_all_completed(release)
 
 
