@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from tests.faults.figures import Figure, Scale, at_least, exactly
 from tests.model.explorer import Finding, explore
 from tests.model.steps import Bounds
-from tests.model.world import Budget
+from tests.model.system import Budget
 
 SEARCHES: dict[str, Bounds] = {
     "no fault, everything at once": Bounds(mail=1),

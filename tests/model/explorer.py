@@ -1,4 +1,4 @@
-"""Breadth-first search through every world that can be reached, with a promise looked at in each.
+"""Breadth-first search through every state that can be reached, with a promise looked at in each.
 
 The first broken promise ends it, and the shortest history that leads there is told.
 """
@@ -12,14 +12,14 @@ from tests.model import recovery, store
 from tests.model.production import answered_by_the_model
 from tests.model.steps import Bounds, steps
 from tests.model.store import Broken
-from tests.model.world import World
+from tests.model.system import System
 
 TELL_EVERY_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What came of a search. `whole`: every reachable world was seen. `history`: how a promise came to be broken."""
+    """What came of a search. `whole`: every reachable state was seen. `history`: how a promise came to be broken."""
 
     states: int
     steps: int
@@ -44,7 +44,7 @@ def explore(
     within_s: float = 3600,
     say: Callable[[str], None] = lambda _: None,
 ) -> Finding:
-    """Go through every world within `bounds`, up to a number of states and a time."""
+    """Go through every state within `bounds`, up to a number of states and a time."""
     with answered_by_the_model():
         return _Search(bounds, most_states=most_states, within_s=within_s, say=say).run()
 
@@ -56,9 +56,9 @@ class _Search:
         self._within_s = within_s
         self._say = say
         self._began = self._told = time.monotonic()
-        # How each world was reached first: from which, by what, and how deep that is.
-        self._reached: dict[World, tuple[World | None, str, int]] = {}
-        self._waiting: deque[World] = deque()
+        # How each state was reached first: from which, by what, and how deep that is.
+        self._reached: dict[System, tuple[System | None, str, int]] = {}
+        self._waiting: deque[System] = deque()
         self._steps = 0
         self._recovered: set[object] = set()
 
@@ -67,35 +67,35 @@ class _Search:
         while self._waiting:
             if len(self._reached) >= self._most or time.monotonic() - self._began >= self._within_s:
                 return self._finding(whole=False)
-            world = self._waiting.popleft()
+            system = self._waiting.popleft()
             try:
-                self._expand(world)
+                self._expand(system)
             except Broken as broken:
-                return self._finding(whole=False, broken=str(broken), world=world)
+                return self._finding(whole=False, broken=str(broken), system=system)
         return self._finding(whole=True)
 
-    def _expand(self, world: World) -> None:
-        look_at(world)
-        recovery.check(world, self._bounds, known=self._recovered)
-        depth = self._reached[world][2]
-        for name, after in steps(world, self._bounds):
+    def _expand(self, system: System) -> None:
+        look_at(system)
+        recovery.check(system, self._bounds, known=self._recovered)
+        depth = self._reached[system][2]
+        for name, after in steps(system, self._bounds):
             self._steps += 1
             if after not in self._reached:
-                terminal_is_final(world, after)
-                self._reach(world, name, after, depth=depth + 1)
+                terminal_is_final(system, after)
+                self._reach(system, name, after, depth=depth + 1)
         if time.monotonic() - self._told > TELL_EVERY_S:
             self._told = time.monotonic()
             self._say(f"{len(self._reached)} states, {len(self._waiting)} to go on from, {depth} deep")
 
-    def _reach(self, origin: World | None, name: str, world: World, *, depth: int) -> None:
-        self._reached[world] = (origin, name, depth)
-        self._waiting.append(world)
+    def _reach(self, origin: System | None, name: str, system: System, *, depth: int) -> None:
+        self._reached[system] = (origin, name, depth)
+        self._waiting.append(system)
 
-    def _finding(self, *, whole: bool, broken: str = "", world: World | None = None) -> Finding:
+    def _finding(self, *, whole: bool, broken: str = "", system: System | None = None) -> Finding:
         history: list[str] = []
         deepest = max((reached[2] for reached in self._reached.values()), default=0)
-        while world is not None:
-            world, name, _ = self._reached[world]
+        while system is not None:
+            system, name, _ = self._reached[system]
             history.insert(0, name)
         return Finding(
             states=len(self._reached),
@@ -108,14 +108,14 @@ class _Search:
         )
 
 
-def look_at(world: World) -> None:
-    """The promises that one world can break."""
-    rows = [meeting.row for meeting in world.meetings if meeting.row]
+def look_at(system: System) -> None:
+    """The promises that one state can break."""
+    rows = [meeting.row for meeting in system.meetings if meeting.row]
     if sum(row.live for row in rows) > store.CAP:
         raise Broken("I1: more slots are held than the user may have")
 
 
-def terminal_is_final(before: World, after: World) -> None:
+def terminal_is_final(before: System, after: System) -> None:
     """I7, for one step."""
     for old, new in zip(before.meetings, after.meetings, strict=True):
         if old.row and not old.row.live and new.row and old.row.status is not new.row.status:

@@ -19,7 +19,7 @@ from unittest.mock import patch
 from tests.fakes.bots import RESERVED_AT, a_bot_row
 from tests.fakes.objects import COMPLETE, FAILED_BY_POLICY, a_botrequest, a_job, a_pod, running, terminated
 from tests.fakes.settings import INSTALLATION, some_settings
-from tests.model.world import Message, Phase, Pod, Program, Row
+from tests.model.system import Message, Phase, Pod, Program, Row
 from usher_models.db import bots, desired_state, heartbeats, reservations, stale_rules, transitions
 from usher_models.db.bots import Bot, BotSummary, Requested, StaleBot
 from usher_models.db.leader_lock import UNFENCED
@@ -498,7 +498,7 @@ async def _job_seen(number: int, job: str) -> None:
 
 
 async def _sweep(name: str, memory: frozenset[tuple[str, object]]) -> frozenset[tuple[str, object]]:
-    """One failure mode with a look at the world of its own; what it saw amiss, for the next."""
+    """One failure mode with a look at the state of its own; what it saw amiss, for the next."""
     remembered = Memory.empty(settings=SETTINGS, kube=_KUBE, clock=lambda: SETTINGS.orphan_grace_s)
     remembered.grace._since = dict.fromkeys(memory, 0.0)
     needs = NEEDS[name]

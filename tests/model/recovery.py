@@ -1,6 +1,6 @@
-"""I3 and I4, from every world: when faults end and even every bot falls silent, all comes to rest.
+"""I3 and I4, from every state: when faults end and even every bot falls silent, all comes to rest.
 
-Each world is taken on by itself: what runs in it is cut off, what is on its way is lost, its bots freeze, and then time
+Each state is taken on by itself: what runs in it is cut off, what is on its way is lost, its bots freeze, and then time
 passes, Kubernetes acts and the reconciler sweeps. After a few sweeps every row must be over, with no Job and no pod.
 """
 
@@ -8,16 +8,16 @@ from tests.model import production, store
 from tests.model.production import Ask, Done, advance
 from tests.model.steps import Bounds, kubernetes
 from tests.model.store import Broken
-from tests.model.world import Meeting, Phase, Program, World
+from tests.model.system import Meeting, Phase, Program, System
 
 # Found out by looking: what needs more than these sweeps in a row is stuck, for nothing else will happen.
 SWEEPS = 6
 
 
-def check(world: World, bounds: Bounds, *, known: set[object]) -> None:
-    """Raise Broken unless this world comes to rest. `known`: worlds that were seen to."""
-    calm = _calmed(world)
-    path: list[World] = []
+def check(system: System, bounds: Bounds, *, known: set[object]) -> None:
+    """Raise Broken unless this state comes to rest. `known`: states that were seen to."""
+    calm = _calmed(system)
+    path: list[System] = []
     for _ in range(SWEEPS):
         if calm in known:
             break
@@ -30,9 +30,9 @@ def check(world: World, bounds: Bounds, *, known: set[object]) -> None:
     known.update(path)
 
 
-def _calmed(world: World) -> World:
-    meetings = tuple(_silenced(meeting) for meeting in world.meetings)
-    return World(meetings=meetings)
+def _calmed(system: System) -> System:
+    meetings = tuple(_silenced(meeting) for meeting in system.meetings)
+    return System(meetings=meetings)
 
 
 def _silenced(meeting: Meeting) -> Meeting:
@@ -40,13 +40,15 @@ def _silenced(meeting: Meeting) -> Meeting:
     return meeting._replace(mail=frozenset(), pods=pods)
 
 
-def _after_a_sweep(world: World, bounds: Bounds) -> World:
-    world = world._replace(meetings=tuple(_settled(_aged(meeting), bounds) for meeting in world.meetings))
+def _after_a_sweep(system: System, bounds: Bounds) -> System:
+    system = system._replace(meetings=tuple(_settled(_aged(meeting), bounds) for meeting in system.meetings))
     for name in production.SWEEPS:
-        known = frozenset(seen for seen in world.memory if seen[0] == name)
-        world, memory = _run(world, Program("sweep", (name, known)))
-        world = world._replace(memory=frozenset(seen for seen in world.memory if seen[0] != name) | (memory or known))
-    return world
+        known = frozenset(seen for seen in system.memory if seen[0] == name)
+        system, memory = _run(system, Program("sweep", (name, known)))
+        system = system._replace(
+            memory=frozenset(seen for seen in system.memory if seen[0] != name) | (memory or known)
+        )
+    return system
 
 
 def _aged(meeting: Meeting) -> Meeting:
@@ -60,19 +62,19 @@ def _settled(meeting: Meeting, bounds: Bounds) -> Meeting:
     return meeting
 
 
-def _run(world: World, program: Program) -> tuple[World, frozenset[tuple[str, object]] | None]:
+def _run(system: System, program: Program) -> tuple[System, frozenset[tuple[str, object]] | None]:
     asked: Ask | Done = advance(program)
     while not isinstance(asked, Done):
-        world, answer = store.perform(world, asked.what, asked.args)[0]
+        system, answer = store.perform(system, asked.what, asked.args)[0]
         program = program._replace(results=(*program.results, answer))
         asked = advance(program)
-    return world, asked.value
+    return system, asked.value
 
 
-def _at_rest(world: World) -> bool:
+def _at_rest(system: System) -> bool:
     def over(meeting: Meeting) -> bool:
         ended = meeting.refused if meeting.row is None else not meeting.row.live
         gone = meeting.wish == "gone" and meeting.row is None
         return (ended or gone) and meeting.job != "running" and all(pod.phase is Phase.DONE for pod in meeting.pods)
 
-    return all(map(over, world.meetings))
+    return all(map(over, system.meetings))

@@ -1,4 +1,4 @@
-"""What may happen next in a world: a step of a program, of Kubernetes, of a bot, of the network, of time; or a fault.
+"""What may happen next in a state: a step of a program, of Kubernetes, of a bot, of the network, of time; or a fault.
 
 Every step that is possible is offered, so the explorer goes through every order of all of them.
 """
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from tests.model import store
 from tests.model.production import SWEEPS, Done, advance
 from tests.model.store import Broken
-from tests.model.world import Budget, Meeting, Message, Phase, Pod, Program, World
+from tests.model.system import Budget, Meeting, Message, Phase, Pod, Program, System
 from usher_models.states import Status
 
-Step = tuple[str, World]
+Step = tuple[str, System]
 
 NO_FAULTS = Budget()
 
@@ -29,44 +29,44 @@ class Bounds:
     sweeps: tuple[str, ...] = SWEEPS
     faults: Budget = NO_FAULTS
 
-    def beginning(self) -> World:
+    def beginning(self) -> System:
         """BotRequests have been created, and nothing has happened yet."""
-        return World(meetings=(Meeting(),) * self.meetings, budget=self.faults)
+        return System(meetings=(Meeting(),) * self.meetings, budget=self.faults)
 
 
-def steps(world: World, bounds: Bounds) -> Iterator[Step]:
+def steps(system: System, bounds: Bounds) -> Iterator[Step]:
     """Every step that is possible, with a name for people. Raises Broken when one breaks a promise."""
-    for at, program in enumerate(world.programs):
-        others = world.programs[:at] + world.programs[at + 1 :]
-        yield from _go_on(world.with_programs(*others), program)
-    yield from _begin(world, bounds)
-    for number, meeting in enumerate(world.meetings, 1):
+    for at, program in enumerate(system.programs):
+        others = system.programs[:at] + system.programs[at + 1 :]
+        yield from _go_on(system.with_programs(*others), program)
+    yield from _begin(system, bounds)
+    for number, meeting in enumerate(system.meetings, 1):
         for name, after in _of_meeting(meeting, bounds):
-            yield f"{name} {number}", world.with_meeting(number, after)
-        yield from _of_mail(world, number, bounds)
-        yield from _of_faults(world, number, bounds)
-    crashed = world.spend("crashes")
-    if crashed and world.programs:
-        callbacks = [program for program in world.programs if program.is_callback]
-        operators = [program for program in world.programs if not program.is_callback]
+            yield f"{name} {number}", system.with_meeting(number, after)
+        yield from _of_mail(system, number, bounds)
+        yield from _of_faults(system, number, bounds)
+    crashed = system.spend("crashes")
+    if crashed and system.programs:
+        callbacks = [program for program in system.programs if program.is_callback]
+        operators = [program for program in system.programs if not program.is_callback]
         if operators:
             yield "operator crashes", crashed.with_programs(*callbacks)._replace(memory=frozenset())
         if callbacks:
             yield "serve crashes", crashed.with_programs(*operators)
 
 
-def _go_on(world: World, program: Program) -> Iterator[Step]:
+def _go_on(system: System, program: Program) -> Iterator[Step]:
     """The program's next question is answered, or answered with trouble before or after its effect."""
     asked = advance(program)
     if isinstance(asked, Done):
         return
     label = f"{program.name}{program.args}: {asked.what}{asked.args}"
-    answers = store.perform(world, asked.what, asked.args)
+    answers = store.perform(system, asked.what, asked.args)
     for after, answer in answers:
         yield label, _answered(after, program, answer)
     if asked.what == "publish":
         return
-    troubled = world.spend("troubles")
+    troubled = system.spend("troubles")
     if troubled:
         yield f"{label} is not heard", _answered(troubled, program, asked.trouble)
         for after, _ in store.perform(troubled, asked.what, asked.args):
@@ -74,34 +74,34 @@ def _go_on(world: World, program: Program) -> Iterator[Step]:
                 yield f"{label} loses its reply", _answered(after, program, asked.trouble)
 
 
-def _answered(world: World, program: Program, answer: object) -> World:
+def _answered(system: System, program: Program, answer: object) -> System:
     program = program._replace(results=(*program.results, answer))
     asked = advance(program)
     if not isinstance(asked, Done):
-        return world.with_programs(*world.programs, program)
+        return system.with_programs(*system.programs, program)
     if program.name == "sweep":
-        return _remember(world, program, asked.value)
+        return _remember(system, program, asked.value)
     if program.is_callback:
-        return hear(world, *program.args, answer=str(asked.value))
-    return world
+        return hear(system, *program.args, answer=str(asked.value))
+    return system
 
 
-def _remember(world: World, program: Program, memory: frozenset[tuple[str, object]] | None) -> World:
+def _remember(system: System, program: Program, memory: frozenset[tuple[str, object]] | None) -> System:
     """The reconciler remembers what this mode saw amiss; one that was cut off remembers what it did before."""
     if memory is None:
-        return world
+        return system
     mode = str(program.args[0])
-    return world._replace(memory=frozenset(seen for seen in world.memory if seen[0] != mode) | memory)
+    return system._replace(memory=frozenset(seen for seen in system.memory if seen[0] != mode) | memory)
 
 
-def hear(world: World, number: int, message: Message, *, answer: str) -> World:
+def hear(system: System, number: int, message: Message, *, answer: str) -> System:
     """The bot hears what became of its callback; one that is gone, or got its answer before, does not care."""
-    meeting = world.meeting(number)
+    meeting = system.meeting(number)
     pod = meeting.pod(message.pod)
     if answer in ("ok", "leave") and meeting.row and meeting.row.pod != message.pod:
         raise Broken(f"I2: pod {message.pod} was heard, and pod {meeting.row.pod} speaks for the meeting")
     if pod is None or not pod.runs:
-        return world
+        return system
     if message.kind == "exited" and answer != "retry":
         pod = pod._replace(phase=Phase.DONE)
     elif answer == "terminate":
@@ -110,24 +110,24 @@ def hear(world: World, number: int, message: Message, *, answer: str) -> World:
         pod = pod._replace(phase=Phase.STARTING)
     if answer == "leave":
         pod = pod._replace(told=True)
-    return world.with_meeting(number, meeting.with_pod(pod))
+    return system.with_meeting(number, meeting.with_pod(pod))
 
 
-def _begin(world: World, bounds: Bounds) -> Iterator[Step]:
+def _begin(system: System, bounds: Bounds) -> Iterator[Step]:
     """A watch event or a sweep starts a program; events come late, twice or never."""
-    if sum(not program.is_callback for program in world.programs) >= bounds.operators:
+    if sum(not program.is_callback for program in system.programs) >= bounds.operators:
         return
-    for number, meeting in enumerate(world.meetings, 1):
-        yield from _start(world, "ensure", number, meeting.wish, meeting.shown)
+    for number, meeting in enumerate(system.meetings, 1):
+        yield from _start(system, "ensure", number, meeting.wish, meeting.shown)
         if meeting.job in ("complete", "failed"):
-            yield from _start(world, "job_seen", number, meeting.job)
+            yield from _start(system, "job_seen", number, meeting.job)
     for name in bounds.sweeps:
-        yield from _start(world, "sweep", name, frozenset(seen for seen in world.memory if seen[0] == name))
+        yield from _start(system, "sweep", name, frozenset(seen for seen in system.memory if seen[0] == name))
 
 
-def _start(world: World, name: str, *args: object) -> Iterator[Step]:
+def _start(system: System, name: str, *args: object) -> Iterator[Step]:
     """A program begins with its first question: when it was begun makes no difference to anybody."""
-    yield from _go_on(world, Program(name, args))
+    yield from _go_on(system, Program(name, args))
 
 
 def _of_meeting(meeting: Meeting, bounds: Bounds) -> Iterator[tuple[str, Meeting]]:
@@ -195,13 +195,13 @@ def _of_visit(pod: Pod, go: object, *, name: str) -> Iterator[tuple[str, Meeting
         yield f"{name} leaves", go(Phase.STOPPING, Message("status", pod.number, status=Status.STOPPING))
 
 
-def _of_mail(world: World, number: int, bounds: Bounds) -> Iterator[Step]:
+def _of_mail(system: System, number: int, bounds: Bounds) -> Iterator[Step]:
     """The network: a callback arrives now, or never, or arrives and comes again."""
-    meeting = world.meeting(number)
-    busy = sum(program.is_callback for program in world.programs) >= bounds.callbacks
-    copied = world.spend("copies")
+    meeting = system.meeting(number)
+    busy = sum(program.is_callback for program in system.programs) >= bounds.callbacks
+    copied = system.spend("copies")
     for message in meeting.mail:
-        without = world.with_meeting(number, meeting._replace(mail=meeting.mail - {message}))
+        without = system.with_meeting(number, meeting._replace(mail=meeting.mail - {message}))
         yield f"lost {message.event_id}", without
         if busy:
             continue
@@ -210,19 +210,19 @@ def _of_mail(world: World, number: int, bounds: Bounds) -> Iterator[Step]:
             yield from _start(copied, "callback", number, message)
 
 
-def _of_faults(world: World, number: int, bounds: Bounds) -> Iterator[Step]:
-    meeting = world.meeting(number)
-    if meeting.wish != "gone" and (deleted := world.spend("deletions")):
+def _of_faults(system: System, number: int, bounds: Bounds) -> Iterator[Step]:
+    meeting = system.meeting(number)
+    if meeting.wish != "gone" and (deleted := system.spend("deletions")):
         yield f"request deleted {number}", deleted.with_meeting(number, meeting._replace(wish="gone"))
     for pod in meeting.pods:
         if not pod.runs or pod.phase is Phase.PENDING:
             continue
-        if died := world.spend("deaths"):
+        if died := system.spend("deaths"):
             dead = pod._replace(phase=Phase.DONE, code=1)
             yield f"bot {pod.number} crashes", died.with_meeting(number, meeting.with_pod(dead))
-        if froze := world.spend("freezes"):
+        if froze := system.spend("freezes"):
             frozen = pod._replace(frozen=True)
             yield f"bot {pod.number} freezes", froze.with_meeting(number, meeting.with_pod(frozen))
-        if not pod.lost and len(meeting.pods) < bounds.pods and (split := world.spend("partitions")):
+        if not pod.lost and len(meeting.pods) < bounds.pods and (split := system.spend("partitions")):
             lost = pod._replace(lost=True)
             yield f"node of bot {pod.number} is lost", split.with_meeting(number, meeting.with_pod(lost))

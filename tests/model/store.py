@@ -7,7 +7,7 @@ is held to the SQL by `tests/integration/db/test_model.py`, which asks both the 
 from collections.abc import Callable
 from typing import Any
 
-from tests.model.world import Meeting, Phase, Row, World
+from tests.model.system import Meeting, Phase, Row, System
 from usher_models import states
 from usher_models.states import TERMINAL, Judgement, Source, Status
 
@@ -18,12 +18,12 @@ class Broken(Exception):
     """A promise is broken in this step; the message says which."""
 
 
-Answers = list[tuple[World, Any]]
+Answers = list[tuple[System, Any]]
 
 
-def perform(world: World, what: str, args: tuple[Any, ...]) -> Answers:
-    """Every way in which this question may be answered: the world after it, and the answer."""
-    return _ACTS[what](world, *args)
+def perform(system: System, what: str, args: tuple[Any, ...]) -> Answers:
+    """Every way in which this question may be answered: the state after it, and the answer."""
+    return _ACTS[what](system, *args)
 
 
 def moved(row: Row, target: Status, source: Source, reason: str, *, pod: int = 0, event: str | None = None) -> Row:
@@ -107,124 +107,124 @@ def healthy(meeting: Meeting) -> bool:
     )
 
 
-def _row(world: World, number: int) -> Row:
-    row = world.meeting(number).row
+def _row(system: System, number: int) -> Row:
+    row = system.meeting(number).row
     assert row is not None
     return row
 
 
 def _seen(row: Row) -> Row:
-    """A row as far as a program that reads it can be told by it; the rest would only part worlds that are alike."""
+    """A row as far as a program that reads it can be told by it; the rest would only part states that are alike."""
     return row._replace(pod=0, stale=False, events=frozenset(), ended_by=None)
 
 
-def _read(world: World, number: int) -> Answers:
-    row = world.meeting(number).row
-    return [(world, row and _seen(row))]
+def _read(system: System, number: int) -> Answers:
+    row = system.meeting(number).row
+    return [(system, row and _seen(row))]
 
 
-def _rows(world: World) -> Answers:
-    return [(world, tuple((n, _seen(each.row)) for n, each in enumerate(world.meetings, 1) if each.row))]
+def _rows(system: System) -> Answers:
+    return [(system, tuple((n, _seen(each.row)) for n, each in enumerate(system.meetings, 1) if each.row))]
 
 
-def _stale(world: World, status: Status) -> Answers:
-    rows = ((n, each.row) for n, each in enumerate(world.meetings, 1) if each.row)
-    return [(world, tuple((n, _seen(row)) for n, row in rows if row.status is status and row.stale))]
+def _stale(system: System, status: Status) -> Answers:
+    rows = ((n, each.row) for n, each in enumerate(system.meetings, 1) if each.row)
+    return [(system, tuple((n, _seen(row)) for n, row in rows if row.status is status and row.stale))]
 
 
-def _reserve(world: World, number: int, generation: int) -> Answers:
-    row = world.meeting(number).row
+def _reserve(system: System, number: int, generation: int) -> Answers:
+    row = system.meeting(number).row
     if row:
-        return [(world, _seen(row))]
-    if sum(each.row is not None and each.row.live for each in world.meetings) >= CAP:
-        return [(world, None)]
-    return [(world.with_row(number, Row(generation=generation)), Row(generation=generation))]
+        return [(system, _seen(row))]
+    if sum(each.row is not None and each.row.live for each in system.meetings) >= CAP:
+        return [(system, None)]
+    return [(system.with_row(number, Row(generation=generation)), Row(generation=generation))]
 
 
-def _report(world: World, number: int, target: Status, pod: int, event: str | None, reason: str) -> Answers:
-    judgement, row = report(_row(world, number), target, pod, event, reason)
-    return [(world.with_row(number, row), (judgement, _seen(row)))]
+def _report(system: System, number: int, target: Status, pod: int, event: str | None, reason: str) -> Answers:
+    judgement, row = report(_row(system, number), target, pod, event, reason)
+    return [(system.with_row(number, row), (judgement, _seen(row)))]
 
 
-def _beat(world: World, number: int, pod: int) -> Answers:
-    judgement, row = beat(_row(world, number), pod)
-    return [(world.with_row(number, row), (judgement, _seen(row)))]
+def _beat(system: System, number: int, pod: int) -> Answers:
+    judgement, row = beat(_row(system, number), pod)
+    return [(system.with_row(number, row), (judgement, _seen(row)))]
 
 
-def _beat_many(world: World, number: int, pod: int) -> Answers:
-    row = beat_many(_row(world, number), pod)
-    passed_over = (world, None)
+def _beat_many(system: System, number: int, pod: int) -> Answers:
+    row = beat_many(_row(system, number), pod)
+    passed_over = (system, None)
     # A batch goes around a row that somebody holds, whoever's it is.
-    return [(world.with_row(number, row), _seen(row)), passed_over] if row else [passed_over]
+    return [(system.with_row(number, row), _seen(row)), passed_over] if row else [passed_over]
 
 
-def _end_reserved(world: World, number: int, target: Status, source: Source, reason: str) -> Answers:
-    row = end_reserved(_row(world, number), target, source, reason)
-    if row and healthy(world.meeting(number)):
+def _end_reserved(system: System, number: int, target: Status, source: Source, reason: str) -> Answers:
+    row = end_reserved(_row(system, number), target, source, reason)
+    if row and healthy(system.meeting(number)):
         raise Broken(f"I6: a healthy bot's reservation was ended: {reason}")
-    return [(world.with_row(number, row) if row else world, row is not None)]
+    return [(system.with_row(number, row) if row else system, row is not None)]
 
 
 def _close(
-    world: World, wanted: tuple[tuple[int, str], ...], target: Status, source: Source, status: Any, stale: bool
+    system: System, wanted: tuple[tuple[int, str], ...], target: Status, source: Source, status: Any, stale: bool
 ) -> Answers:
     ended = []
     for number, reason in wanted:
-        before = _row(world, number)
+        before = _row(system, number)
         row = close(before, target, source, reason, status=status, stale=stale)
         if row is None:
             continue
-        if healthy(world.meeting(number)) and not before.stale:
+        if healthy(system.meeting(number)) and not before.stale:
             raise Broken(f"I6: a healthy bot was ended: {reason}")
         if target is Status.COMPLETED and not before.joined:
             raise Broken(f"I5: a bot that never joined was completed: {reason}")
-        world = world.with_row(number, row)
+        system = system.with_row(number, row)
         ended.append((number, before.status))
-    return [(world, tuple(ended))]
+    return [(system, tuple(ended))]
 
 
-def _want_leave(world: World, numbers: tuple[int, ...]) -> Answers:
+def _want_leave(system: System, numbers: tuple[int, ...]) -> Answers:
     asked = []
     for number in numbers:
-        row = want_leave(_row(world, number))
+        row = want_leave(_row(system, number))
         if row:
-            world = world.with_row(number, row)
+            system = system.with_row(number, row)
             asked.append(number)
-    return [(world, tuple(asked))]
+    return [(system, tuple(asked))]
 
 
-def _mark_job(world: World, number: int) -> Answers:
-    row = _row(world, number)
-    return [(world.with_row(number, row._replace(job_created=row.live)), None)]
+def _mark_job(system: System, number: int) -> Answers:
+    row = _row(system, number)
+    return [(system.with_row(number, row._replace(job_created=row.live)), None)]
 
 
-def _note_request(world: World, number: int, generation: int) -> Answers:
-    row = _row(world, number)
+def _note_request(system: System, number: int, generation: int) -> Answers:
+    row = _row(system, number)
     newest = max(row.generation, generation) if row.live else row.generation
-    return [(world.with_row(number, row._replace(generation=newest)), None)]
+    return [(system.with_row(number, row._replace(generation=newest)), None)]
 
 
-def _requests(world: World) -> Answers:
-    listed = tuple((n, each.wish, each.shown) for n, each in enumerate(world.meetings, 1) if each.wish != "gone")
-    return [(world, listed)]
+def _requests(system: System) -> Answers:
+    listed = tuple((n, each.wish, each.shown) for n, each in enumerate(system.meetings, 1) if each.wish != "gone")
+    return [(system, listed)]
 
 
-def _jobs(world: World) -> Answers:
-    return [(world, tuple((n, each.job) for n, each in enumerate(world.meetings, 1) if each.job != "none"))]
+def _jobs(system: System) -> Answers:
+    return [(system, tuple((n, each.job) for n, each in enumerate(system.meetings, 1) if each.job != "none"))]
 
 
-def _pods(world: World) -> Answers:
-    listed = ((n, pod) for n, each in enumerate(world.meetings, 1) for pod in each.pods if not pod.lost)
+def _pods(system: System) -> Answers:
+    listed = ((n, pod) for n, each in enumerate(system.meetings, 1) for pod in each.pods if not pod.lost)
     # What the API shows of a running pod does not depend on how far its bot is.
     shown = ((n, pod if pod.phase is Phase.DONE else pod._replace(phase=Phase.PENDING)) for n, pod in listed)
-    return [(world, tuple((n, pod._replace(told=False, frozen=False)) for n, pod in shown))]
+    return [(system, tuple((n, pod._replace(told=False, frozen=False)) for n, pod in shown))]
 
 
-def _create_job(world: World, number: int) -> Answers:
-    meeting = world.meeting(number)
+def _create_job(system: System, number: int) -> Answers:
+    meeting = system.meeting(number)
     if meeting.job != "none":
-        return [(world, False)]
-    return [(world.with_meeting(number, meeting._replace(job="running")), True)]
+        return [(system, False)]
+    return [(system.with_meeting(number, meeting._replace(job="running")), True)]
 
 
 def delete_job(meeting: Meeting) -> Meeting:
@@ -233,25 +233,25 @@ def delete_job(meeting: Meeting) -> Meeting:
     return meeting._replace(job="none", pods=pods)
 
 
-def _delete_job(world: World, number: int) -> Answers:
-    meeting = world.meeting(number)
+def _delete_job(system: System, number: int) -> Answers:
+    meeting = system.meeting(number)
     if meeting.row and meeting.row.live and healthy(meeting):
         raise Broken("I6: the Job of a healthy bot was deleted")
-    return [(world.with_meeting(number, delete_job(meeting)), meeting.job != "none")]
+    return [(system.with_meeting(number, delete_job(meeting)), meeting.job != "none")]
 
 
-def _refuse(world: World, number: int) -> Answers:
-    meeting = world.meeting(number)
-    return [(world.with_meeting(number, meeting._replace(refused=True)), meeting.wish != "gone")]
+def _refuse(system: System, number: int) -> Answers:
+    meeting = system.meeting(number)
+    return [(system.with_meeting(number, meeting._replace(refused=True)), meeting.wish != "gone")]
 
 
-def _publish(world: World, number: int) -> Answers:
+def _publish(system: System, number: int) -> Answers:
     """Redis may lose it, or bring it to any pod that listens."""
-    answers: Answers = [(world, None)]
-    meeting = world.meeting(number)
+    answers: Answers = [(system, None)]
+    meeting = system.meeting(number)
     for pod in meeting.pods:
         if pod.runs and not pod.told and pod.phase > Phase.PENDING:
-            answers.append((world.with_meeting(number, meeting.with_pod(pod._replace(told=True))), None))
+            answers.append((system.with_meeting(number, meeting.with_pod(pod._replace(told=True))), None))
     return answers
 
 
@@ -271,7 +271,7 @@ _ACTS: dict[str, Callable[..., Answers]] = {
     "requests": _requests,
     "jobs": _jobs,
     "pods": _pods,
-    "job": lambda world, number: [(world, world.meeting(number).job)],
+    "job": lambda system, number: [(system, system.meeting(number).job)],
     "create_job": _create_job,
     "delete_job": _delete_job,
     "refuse": _refuse,

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.model import store
-from tests.model.world import Row
+from tests.model.system import Row
 from tests.scenario import Scenario, heartbeat_of, speaker_of
 from usher_models.db import desired_state, heartbeats, stale_rules, transitions
 from usher_models.db.bots import Bot

@@ -12,7 +12,7 @@ import pytest
 from tests.model import production, store
 from tests.model.explorer import Finding, explore
 from tests.model.steps import Bounds
-from tests.model.world import Budget, Row, World
+from tests.model.system import Budget, Row, System
 from usher_models import states
 from usher_models.db import reservations, stale_rules
 from usher_models.db.bots import Bot
@@ -59,9 +59,9 @@ def _no_fence() -> Iterator[None]:
         yield
 
 
-def _inserted(world: World, number: int) -> tuple[World, Row]:
-    row = world.meeting(number).row or Row()
-    return world.with_row(number, row), row
+def _inserted(system: System, number: int) -> tuple[System, Row]:
+    row = system.meeting(number).row or Row()
+    return system.with_row(number, row), row
 
 
 @contextmanager
@@ -76,10 +76,10 @@ def _no_lock() -> Iterator[None]:
         return Reservation(bot=production.as_bot(number, row), created=True)
 
     acts = {
-        "reserve_count": lambda world, number: [
-            (world, not any(each.row and each.row.live for each in world.meetings) or world.meeting(number).row)
+        "reserve_count": lambda system, number: [
+            (system, not any(each.row and each.row.live for each in system.meetings) or system.meeting(number).row)
         ],
-        "reserve_insert": lambda world, number: [_inserted(world, number)],
+        "reserve_insert": lambda system, number: [_inserted(system, number)],
     }
     functions = production._ANSWERED[reservations]
     with patch.dict(store._ACTS, acts), patch.dict(functions, {"reserve": reserve}):

@@ -63,7 +63,7 @@ def test_a_missing_database_is_named_with_what_it_must_be(environment: pytest.Mo
         ("NAMESPACES", " , ", "name at least one namespace"),
         ("BOT_IMAGE_PULL_POLICY", "Sometimes", "'Always', 'IfNotPresent' or 'Never'"),
         ("DEFAULT_DRIVER", "browser", "'simulated' or 'exec'"),
-        ("HEARTBEAT_INTERVAL_S", "0", "greater than 0"),
+        ("HEARTBEAT_INTERVAL_S", "0", "greater than or equal to 0.1"),
         ("HEARTBEAT_INTERVAL_S", "soon", "valid number"),
         ("RESERVED_TIMEOUT_S", "-1", "greater than 0"),
         ("STARTING_TIMEOUT_S", "0", "greater than 0"),

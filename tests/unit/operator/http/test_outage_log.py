@@ -35,7 +35,7 @@ def test_many_different_sentences_do_not_fill_the_memory(clock: FakeClock) -> No
 def test_a_client_is_not_told_where_the_database_is(caplog: pytest.LogCaptureFixture) -> None:
     response = errors._to_response(DatabaseUnavailable(WHY))
     assert response.text is not None
-    assert json.loads(response.text)["detail"] == "The database cannot be reached; try again."
+    assert json.loads(response.text)["detail"] == "The database cannot be reached. Try again later."
     assert response.headers["Retry-After"]
     assert WHY in caplog.text
 

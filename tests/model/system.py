@@ -1,7 +1,7 @@
-"""Everything that Usher's promises depend on, as one hashable value: a world is a node of the explored graph.
+"""Everything that Usher's promises depend on, as one hashable value: a state is a node of the explored graph.
 
 Time is not a number here: `Row.stale` says that the limit of the row's status is over, and a step may set it at any
-moment, so every length of every delay is covered. What a world has left of faults is its `Budget`.
+moment, so every length of every delay is covered. What a state has left of faults is its `Budget`.
 """
 
 from enum import IntEnum
@@ -54,7 +54,7 @@ class Message(NamedTuple):
 class Row(NamedTuple):
     """The rows of one meeting in `meetings`, `usher.bots` and `usher.heartbeats`. Pod 0 is none.
 
-    Of a row that is over only what still decides anything is kept, so that worlds that will never differ are one.
+    Of a row that is over only what still decides anything is kept, so that states that will never differ are one.
     """
 
     status: Status = Status.RESERVED
@@ -121,7 +121,7 @@ class Budget(NamedTuple):
     deletions: int = 0
 
 
-class World(NamedTuple):
+class System(NamedTuple):
     """The whole. `memory`: what the reconciler saw amiss in its last sweep, as (mode, thing)."""
 
     meetings: tuple[Meeting, ...]
@@ -132,17 +132,17 @@ class World(NamedTuple):
     def meeting(self, number: int) -> Meeting:
         return self.meetings[number - 1]
 
-    def with_meeting(self, number: int, meeting: Meeting) -> "World":
+    def with_meeting(self, number: int, meeting: Meeting) -> "System":
         return self._replace(meetings=(*self.meetings[: number - 1], meeting, *self.meetings[number:]))
 
-    def with_row(self, number: int, row: Row) -> "World":
+    def with_row(self, number: int, row: Row) -> "System":
         return self.with_meeting(number, self.meeting(number)._replace(row=row))
 
-    def with_programs(self, *programs: Program) -> "World":
-        # An order that is the same for the same programs, so that mirrored worlds are one.
+    def with_programs(self, *programs: Program) -> "System":
+        # An order that is the same for the same programs, so that mirrored states are one.
         return self._replace(programs=tuple(sorted(programs, key=hash)))
 
-    def spend(self, fault: str) -> "World | None":
+    def spend(self, fault: str) -> "System | None":
         """The same with one fault of that kind less; None when none is left."""
         left = getattr(self.budget, fault)
         return self._replace(budget=self.budget._replace(**{fault: left - 1})) if left else None
