@@ -217,5 +217,6 @@ def _settings(url: str, namespace: str) -> Settings:
         reconcile_interval_s=0.3,
         orphan_grace_s=3,
         heartbeat_interval_s=0.5,
+        brownout_small_fleet_s=0,
         status_write_delay_s=0.001,
     )

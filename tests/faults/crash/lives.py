@@ -1,11 +1,15 @@
 """The lives that come to every write of the control plane: what people, bots and Kubernetes do, and how it must end."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from tests.faults.crash.actor import Actor
 from tests.faults.harness.api import JOBS
 
 Life = Callable[[Actor], Awaitable[None]]
+
+# Longer than `orphan_grace_s` of these runs.
+FOREIGN_FOR_S = 4.0
 
 
 async def applied(actor: Actor) -> None:
@@ -150,7 +154,7 @@ async def job_deleted(actor: Actor) -> None:
 
 
 async def strange_job(actor: Actor) -> None:
-    """A Job of a database that is gone runs on, until it is collected."""
+    """A Job that nothing shows to be Usher's is left alone for longer than an orphan would be."""
     job = {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -167,7 +171,12 @@ async def strange_job(actor: Actor) -> None:
             },
         },
     }
-    await actor.installation.api.make(JOBS.format(actor.installation.namespace), job)
+    jobs, api = JOBS.format(actor.installation.namespace), actor.installation.api
+    await api.make(jobs, job)
+    await asyncio.sleep(FOREIGN_FOR_S)
+    status, found = await api.persist("GET", f"{jobs}/bot-999999")
+    assert (status, found.get("metadata", {}).get("deletionTimestamp")) == (200, None), "a foreign Job was deleted"
+    await api.persist("DELETE", f"{jobs}/bot-999999", propagationPolicy="Background")
     await actor.quiet(status="", reasons=set())
 
 

@@ -54,8 +54,11 @@ def _ends(status: str, *reasons: str) -> frozenset[End]:
 
 
 LEFT = _ends("completed", "left")
-STOPPED = _ends("completed", "stopped", "stopped_before_start")
-DELETED = _ends("completed", "request_deleted", "left", "stopped_before_start")
+# Only a bot that was in its meeting completes it: one that leaves before fails it, with the same reason.
+STOPPED = _ends("completed", "stopped", "stopped_before_start") | _ends("failed", "stopped")
+DELETED = _ends("completed", "request_deleted", "left", "stopped_before_start") | _ends(
+    "failed", "request_deleted", "left", "stopped"
+)
 # The end of a process that was killed because it did not go when it was told to.
 SHOT_LEAVING = _ends("failed", "leave_ignored", "exit_code_137")
 SHOT_DELETED = _ends("failed", "request_deleted", "exit_code_137")
