@@ -41,6 +41,7 @@ _VARIABLES = {
     "stage": "'scheduling'",
     "lobby_timeout_s": "900",
     "max_duration_s": "14400",
+    "request_ttl_s": "NULL",
     "source": "'api'",
     "reason": "'requested'",
     "message": "'raced'",

@@ -29,6 +29,8 @@ def needs_evidence(bot: BotSummary, *, exit_code: int, reason: str | None) -> bo
 def end_of(bot: BotSummary, *, exit_code: int, reason: str | None, evidence: Reason | None = None) -> End:
     """The end of a bot that reports its exit. `evidence`: who terminated it, as Kubernetes shows it."""
     if needs_evidence(bot, exit_code=exit_code, reason=reason):
+        if evidence is Reason.REQUEST_DELETED:  # a wish, as if operate had passed it on before the pod was told
+            return _orderly(bot, evidence)
         return End(target=Status.FAILED, reason=evidence or Reason.TERMINATED)
     if reason in _ORDERED and bot.desired is Desired.LEAVE and (exit_code == 0 or reason is not None):
         return _orderly(bot, bot.leave_reason or Reason.STOPPED)

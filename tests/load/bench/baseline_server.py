@@ -78,6 +78,7 @@ async def reserve(connection: psycopg.AsyncConnection[Any], number: int) -> int:
         "stage": "scheduling",
         "lobby_timeout_s": 900,
         "max_duration_s": 14_400,
+        "request_ttl_s": None,
         "source": "api",
         "reason": "requested",
         "message": "Requested.",
