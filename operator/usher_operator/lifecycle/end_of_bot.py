@@ -34,9 +34,9 @@ def end_of(bot: BotSummary, *, exit_code: int, reason: str | None, evidence: Rea
         return End(target=Status.FAILED, reason=evidence or Reason.TERMINATED)
     if reason in _ORDERED and bot.desired is Desired.LEAVE and (exit_code == 0 or reason is not None):
         return _orderly(bot, bot.leave_reason or Reason.STOPPED)
-    if exit_code == 0 and reason == Reason.LEFT:
-        # The bot itself says that it left the meeting; its `joined` may have been lost while serve was away.
-        return End(target=Status.COMPLETED, reason=reason)
+    if exit_code == 0 and reason in (None, Reason.LEFT) and bot.status is Status.STOPPING:
+        # Unasked, only a bot in its meeting reports that it leaves; its `joined` was lost while serve was away.
+        return End(target=Status.COMPLETED, reason=Reason.LEFT)
     if exit_code == 0:
         return _orderly(bot, reason or Reason.LEFT)
     return End(target=Status.FAILED, reason=reason or _of_code(exit_code))
