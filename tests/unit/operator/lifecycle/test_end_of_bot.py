@@ -72,3 +72,10 @@ def test_a_bot_that_was_terminated_and_not_asked_fails_for_what_kubernetes_shows
 )
 def test_kubernetes_is_asked_only_about_what_it_alone_can_know(bot: Bot, exit_code: int, reason: str | None) -> None:
     assert not needs_evidence(bot, exit_code=exit_code, reason=reason)
+
+
+@pytest.mark.parametrize("said", [None, "left"])
+def test_a_bot_that_was_leaving_unasked_completes_its_meeting_though_joined_was_lost(said: str | None) -> None:
+    bot = a_bot_row(status=Status.STOPPING, joined_at=None, desired=Desired.RUN, leave_reason=None)
+    end = end_of(bot, exit_code=0, reason=said)
+    assert (end.target, end.reason) == (Status.COMPLETED, "left")
