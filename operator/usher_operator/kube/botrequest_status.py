@@ -9,10 +9,12 @@ from typing import Any
 from usher_models.db.bots import Bot
 from usher_models.errors import UsherError
 from usher_models.states import Reason, Status
+from usher_operator.kube.drivers import SIMULATED
 
 Json = dict[str, Any]
 
 MESSAGE_MAX_LENGTH = 1024
+SIMULATION_JOINED = ("SimulationJoined", "The driver simulated plays a meeting; no real meeting was joined.")
 
 
 def camel(reason: str) -> str:
@@ -22,23 +24,32 @@ def camel(reason: str) -> str:
 
 def status_of(bot: Bot, *, installation: str) -> Json:
     """The status of a request that has a row."""
+    reason, message = _why(bot)
     return {
         "installation": installation,
         "phase": str(bot.status),
         "stage": bot.stage,
+        "driver": bot.driver,
         "meetingId": bot.meeting_id,
         "userId": bot.user_id,
         "platform": bot.platform,
         "nativeMeetingId": bot.native_id,
         "connectionId": bot.connection_id,
         "jobName": bot.job_name,
-        "reason": camel(bot.reason),
-        "message": bot.message[:MESSAGE_MAX_LENGTH],
+        "reason": reason,
+        "message": message[:MESSAGE_MAX_LENGTH],
         "startTime": _time(bot.started_at),
         "endTime": _time(bot.ended_at),
         "observedGeneration": bot.request_generation,
         "conditions": [step(bot) for step in (_accepted, _slot_reserved, _job_created, _started, _joined, _finished)],
     }
+
+
+def _why(bot: Bot) -> tuple[str, str]:
+    """The row's reason and sentence; a simulated bot does not claim to be in a meeting."""
+    if bot.driver == SIMULATED and bot.reason == Reason.JOINED:
+        return SIMULATION_JOINED
+    return camel(bot.reason), bot.message
 
 
 def refusal_of(error: UsherError, *, spec: Json, generation: int, now: datetime, installation: str) -> Json:
@@ -140,8 +151,10 @@ def _obstacle(bot: Bot) -> tuple[str, str] | None:
 
 def _joined(bot: Bot) -> Json:
     if bot.joined_at:
-        message = "The bot joined the meeting."
-        return _condition(bot, "Joined", True, reason="Joined", message=message, at=bot.joined_at)
+        reason, message = ("Joined", "The bot joined the meeting.")
+        if bot.driver == SIMULATED:
+            reason, message = SIMULATION_JOINED
+        return _condition(bot, "Joined", True, reason=reason, message=message, at=bot.joined_at)
     reason, message = ("NotYet", "The bot has not joined the meeting yet.")
     if bot.ended_at or (bot.status is Status.RESERVED and bot.reason != Reason.REQUESTED):
         reason, message = camel(bot.reason), bot.message

@@ -30,12 +30,12 @@ def quantity(value: str | int) -> Decimal:
     return number.scaleb(int(suffix[1:])) if suffix else number
 
 
-def with_defaults(resources: Json | None) -> Json:
+def with_defaults(resources: Json | None, defaults: Json = DEFAULT_RESOURCES) -> Json:
     """The resources of a request over the defaults. A default request never exceeds a limit that was asked for, and a
     default limit is never below a request: Kubernetes would refuse both."""
     given = resources or {}
-    limits = DEFAULT_RESOURCES["limits"] | (given.get("limits") or {})
-    requests = DEFAULT_RESOURCES["requests"] | (given.get("requests") or {})
+    limits = defaults["limits"] | (given.get("limits") or {})
+    requests = defaults["requests"] | (given.get("requests") or {})
     for name, limit in limits.items():
         if name in requests and quantity(requests[name]) > quantity(limit):
             if name in (given.get("limits") or {}):

@@ -1,10 +1,12 @@
 """Each switch of the chart does what its comment says, and nothing else."""
 
+import json
 from typing import Any
 
 import pytest
 
 from tests.unit.helm.conftest import Objects, Render
+from usher_operator.kube.drivers import BROWSER_RESOURCES
 
 OWN_DATABASE: dict[str, Any] = {"postgresql": {"enabled": False}, "externalDatabase": {"existingSecret": "db"}}
 
@@ -243,3 +245,25 @@ def test_behind_a_pooler_the_url_of_postgres_itself_is_a_secret_too(render: Rend
     for process in ("operate", "serve"):
         assert env(objects, process)["USHER_DATABASE_SESSION_URL"] == secret("db", "direct")
     assert config(objects)["USHER_DATABASE_POOLER"] == "transaction"
+
+
+def test_a_bot_is_a_browser_unless_the_values_say_otherwise(render: Render) -> None:
+    plain = config(render())
+    assert plain["USHER_DEFAULT_DRIVER"] == "browser"
+    assert plain["USHER_BROWSER_IMAGE"].startswith("usher.dev/bot-browser:")
+    assert json.loads(plain["USHER_BROWSER_RESOURCES"]) == BROWSER_RESOURCES
+    assert not {"USHER_BROWSER_OPTIONS", "USHER_BROWSER_SECCOMP_PROFILE"} & plain.keys()
+
+
+def test_the_values_of_the_browser_reach_the_operator(render: Render) -> None:
+    browser = {
+        "image": {"digest": f"sha256:{'0' * 64}"},
+        "options": {"silence_s": 600},
+        "resources": {"limits": {"memory": "2Gi"}},
+        "seccompProfile": "usher/chromium.json",
+    }
+    found = config(render(bot={"browser": browser}))
+    assert found["USHER_BROWSER_IMAGE"] == f"usher.dev/bot-browser@sha256:{'0' * 64}"
+    assert json.loads(found["USHER_BROWSER_OPTIONS"]) == {"silence_s": 600}
+    assert json.loads(found["USHER_BROWSER_RESOURCES"])["limits"]["memory"] == "2Gi"
+    assert found["USHER_BROWSER_SECCOMP_PROFILE"] == "usher/chromium.json"
