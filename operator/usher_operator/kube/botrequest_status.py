@@ -14,7 +14,7 @@ from usher_operator.kube.drivers import SIMULATED
 Json = dict[str, Any]
 
 MESSAGE_MAX_LENGTH = 1024
-SIMULATION_JOINED = ("SimulationJoined", "The driver simulated plays a meeting; no real meeting was joined.")
+SIMULATION = "The driver simulated plays a meeting; no real meeting was joined."
 
 
 def camel(reason: str) -> str:
@@ -24,7 +24,6 @@ def camel(reason: str) -> str:
 
 def status_of(bot: Bot, *, installation: str) -> Json:
     """The status of a request that has a row."""
-    reason, message = _why(bot)
     return {
         "installation": installation,
         "phase": str(bot.status),
@@ -36,8 +35,8 @@ def status_of(bot: Bot, *, installation: str) -> Json:
         "nativeMeetingId": bot.native_id,
         "connectionId": bot.connection_id,
         "jobName": bot.job_name,
-        "reason": reason,
-        "message": message[:MESSAGE_MAX_LENGTH],
+        "reason": camel(bot.reason),
+        "message": message_of(bot)[:MESSAGE_MAX_LENGTH],
         "startTime": _time(bot.started_at),
         "endTime": _time(bot.ended_at),
         "observedGeneration": bot.request_generation,
@@ -45,11 +44,9 @@ def status_of(bot: Bot, *, installation: str) -> Json:
     }
 
 
-def _why(bot: Bot) -> tuple[str, str]:
-    """The row's reason and sentence; a simulated bot does not claim to be in a meeting."""
-    if bot.driver == SIMULATED and bot.reason == Reason.JOINED:
-        return SIMULATION_JOINED
-    return camel(bot.reason), bot.message
+def message_of(bot: Bot) -> str:
+    """The row's sentence, unless it says of a simulated bot that it is in a meeting."""
+    return SIMULATION if bot.driver == SIMULATED and bot.reason == Reason.JOINED else bot.message
 
 
 def refusal_of(error: UsherError, *, spec: Json, generation: int, now: datetime, installation: str) -> Json:
@@ -153,7 +150,7 @@ def _joined(bot: Bot) -> Json:
     if bot.joined_at:
         reason, message = ("Joined", "The bot joined the meeting.")
         if bot.driver == SIMULATED:
-            reason, message = SIMULATION_JOINED
+            reason, message = ("SimulationJoined", SIMULATION)
         return _condition(bot, "Joined", True, reason=reason, message=message, at=bot.joined_at)
     reason, message = ("NotYet", "The bot has not joined the meeting yet.")
     if bot.ended_at or (bot.status is Status.RESERVED and bot.reason != Reason.REQUESTED):

@@ -10,7 +10,7 @@ from usher_operator.kube.resources import DEFAULT_RESOURCES
 Json = dict[str, Any]
 
 BROWSER, EXEC, SIMULATED = "browser", "exec", "simulated"
-# One bot in a conference of two takes 0.2 core and 400 MiB; see docs/evidence/browser.md.
+# One bot in a conference of two takes 0.2 core and 400 MiB; see docs/reference/browser.md.
 BROWSER_RESOURCES: Json = {
     "requests": {"cpu": "200m", "memory": "512Mi"},
     "limits": {"memory": "1Gi", "ephemeral-storage": "2Gi"},

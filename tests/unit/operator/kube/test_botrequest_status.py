@@ -80,7 +80,7 @@ def shape(schema: dict[str, Any]) -> Draft202012Validator:
 def test_a_simulated_bot_never_says_that_it_is_in_a_meeting() -> None:
     bot = in_meeting(config={"driver": "simulated"})
     status = status_of(bot, installation=INSTALLATION)
-    assert (status["driver"], status["reason"]) == ("simulated", "SimulationJoined")
+    assert status["driver"] == "simulated"
     assert "no real meeting was joined" in status["message"]
     assert conditions(bot)["Joined"] | {"lastTransitionTime": None} == {
         "type": "Joined",
@@ -90,7 +90,7 @@ def test_a_simulated_bot_never_says_that_it_is_in_a_meeting() -> None:
         "lastTransitionTime": None,
         "observedGeneration": 1,
     }
-    assert status_of(in_meeting(config={"driver": "browser"}), installation=INSTALLATION)["reason"] == "Joined"
+    assert conditions(in_meeting(config={"driver": "browser"}))["Joined"]["reason"] == "Joined"
 
 
 @settings(max_examples=50)

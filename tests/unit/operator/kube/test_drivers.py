@@ -8,7 +8,7 @@ from tests.fakes.bots import a_bot_row
 from tests.unit.operator.kube.test_job import built, container_of, driver_options, env_of, pod_of, with_spec
 from usher_bot.drivers.browser.options import BrowserOptions
 
-IMAGES = {"bot_image": "usher.dev/bot:v1", "browser_image": "usher.dev/bot-browser:v1"}
+IMAGES: dict[str, Any] = {"bot_image": "usher.dev/bot:v1", "browser_image": "usher.dev/bot-browser:v1"}
 
 
 def test_a_request_that_names_no_driver_gets_a_browser() -> None:
