@@ -171,8 +171,8 @@ verify-release: install ## Verify build/release/VERSION without the network: VER
 	@$(RUN) dev.release verify "$(VERSION)" $(addprefix --key ,$(KEY))
 
 .PHONY: demo
-demo: ## Show the main job on a real cluster: CLUSTER=kind|current|local (about 15 minutes at first, then 2)
-	@$(RUN_ANYWHERE) dev.demo
+demo: install ## Show the main job on a real cluster: CLUSTER=kind|current|local (about 20 minutes at first, then 3)
+	@$(RUN) dev.demo
 
 .PHONY: up
 up: ## Bring up the development cluster with Usher in it

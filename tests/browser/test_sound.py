@@ -10,11 +10,11 @@ from typing import Any
 
 import psutil
 
+from dev.conference.host import Host
 from dev.conference.settings import Settings
+from dev.conference.voices import likeness, loudness
 from tests.browser.conftest import MakeGuest
 from tests.browser.guest import NAME, Guest
-from tests.browser.host import Host
-from tests.browser.voices import likeness, loudness
 from usher_models.states import Stage
 
 RECOGNISED = 0.7
