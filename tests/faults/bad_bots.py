@@ -1,8 +1,8 @@
 """Every kind of bad bot at once, as real bot processes: each ends terminal, in its bound, with the right reason.
 
 The callback server and the reconciler are production's, on a real Postgres with short clocks; Kubernetes is away, so
-nothing but callbacks and silence speaks. What needs a pod (out of memory, the Job of a bot that ignores its leave) is in
-`tests/e2e`.
+nothing but callbacks and silence speaks. What needs a pod (out of memory, the Job of a bot that ignores its leave) is
+in `tests/e2e`.
 """
 
 import asyncio

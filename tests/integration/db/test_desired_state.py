@@ -103,7 +103,7 @@ async def test_the_newest_generation_of_a_request_is_kept(given: Scenario) -> No
     assert (now.request_namespace, now.request_name, now.request_uid) == ("bots", "weekly", "u-1")
 
 
-@pytest.mark.parametrize(("waited", "ignores_leave"), [(89, False), (91, True)])
+@pytest.mark.parametrize(("waited", "ignores_leave"), [(80, False), (91, True)])
 async def test_a_bot_ignores_its_leave_when_it_reports_beyond_the_grace(
     given: Scenario, waited: int, ignores_leave: bool
 ) -> None:

@@ -108,7 +108,7 @@ async def test_what_is_over_is_never_found(given: Scenario, rule: Rule) -> None:
     assert await found(given, rule) == []
 
 
-@pytest.mark.parametrize(("waited", "stale"), [(899, False), (959, False), (961, True)])
+@pytest.mark.parametrize(("waited", "stale"), [(899, False), (950, False), (961, True)])
 async def test_a_lobby_budget_beyond_the_limit_counts(given: Scenario, waited: int, stale: bool) -> None:
     bot = await given.a_bot(lobby_timeout_s=900).starting().waited(waited).beating()
     assert bool(await found(given, NEVER_JOINED)) is stale
