@@ -93,6 +93,10 @@ browser: install ## The browser driver in a real Chromium and a real conference 
 	@# Most of a test here is waiting for a page, so three at a time are no more work for two cores than they can do.
 	@$(RUN) pytest tests/browser --quiet --timeout 200 --durations 5 --numprocesses 3
 
+.PHONY: browser-cost
+browser-cost: install ## What one browser bot costs in a pod of the local cluster, in a room of four (about 2 minutes)
+	@$(RUN) tests.load.browser_cost
+
 .PHONY: e2e
 e2e: install ## Tests on a real cluster (about 8 minutes; the first time about 15 more for building it)
 	@# Most of a test here is waiting: six files at a time, then those that need the cluster for themselves.
