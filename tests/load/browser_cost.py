@@ -1,4 +1,4 @@
-"""What a browser bot costs: `make browser-cost`, in a pod of the local cluster, in a room of four where all others speak.
+"""What a browser bot costs: `make browser-cost`, in a pod of the local cluster, with three others who all speak.
 
 Memory is what the kubelet counts as the container's working set; CPU is the container's, this probe's included.
 """
