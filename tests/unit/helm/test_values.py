@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from dev.conference import chart_values
+from dev.conference.settings import for_cluster
 from tests.unit.helm.conftest import Objects, Render
 from usher_operator.kube.drivers import BROWSER_RESOURCES
 
@@ -269,3 +271,11 @@ def test_the_values_of_the_browser_reach_the_operator(render: Render) -> None:
     assert json.loads(found["USHER_BROWSER_OPTIONS"]) == {"silence_s": 600}
     assert json.loads(found["USHER_BROWSER_RESOURCES"])["limits"]["memory"] == "2Gi"
     assert found["USHER_BROWSER_SECCOMP_PROFILE"] == "usher/chromium.json"
+
+
+def test_the_chart_takes_the_values_of_the_conference(render: Render) -> None:
+    objects = render(**chart_values.values(for_cluster(), pin="q" * 43 + "="))
+    bots = objects["NetworkPolicy", "usher-bot"]
+    peers = [peer.get("ipBlock") for rule in bots["spec"]["egress"] for peer in rule["to"]]
+    assert {"cidr": "10.244.0.1/32"} in peers
+    assert config(objects)["USHER_ALLOWED_PRIVATE_MEETING_HOSTS"] == chart_values.HOST
