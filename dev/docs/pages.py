@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from dev.docs import botrequest, browser_cases, chart_values, cli, metrics, reasons, rest_api, settings
+from dev.docs import botrequest, browser_cases, chart_values, cli, conformance, metrics, reasons, rest_api, settings
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "reference/botrequest.md": botrequest.page,
@@ -13,4 +13,5 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reference/chart-values.md": chart_values.page,
     "reference/cli.md": cli.page,
     "reference/browser-cases.md": browser_cases.page,
+    "reference/conformance.md": conformance.page,
 }
