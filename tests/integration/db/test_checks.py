@@ -80,7 +80,8 @@ FULL = (
             "The role may not call the function usher.credit(timestamp with time zone): grant EXECUTE on it.",
         ),
         (
-            'CREATE TABLE public.transcriptions (id integer, meeting_id integer); GRANT SELECT ON public.transcriptions TO "{role}"',
+            "CREATE TABLE public.transcriptions (id integer, meeting_id integer);"
+            ' GRANT SELECT ON public.transcriptions TO "{role}"',
             "The role may not DELETE on public.transcriptions: grant it.",
         ),
         (
