@@ -29,6 +29,7 @@
         │   ├── DatabaseNotReady database_not_ready        it cannot write, or its schema is missing or too old
         │   └── DatabaseForbids database_forbids           the database role lacks a privilege
         ├── KubernetesUnavailable kubernetes_unavailable
+        ├── RedisUnavailable    redis_unavailable
         └── NotLeading          not_leading                another process leads; this one must not write
 
 `code` is stable and for programs; `str(error)` is the sentence for people.
@@ -240,6 +241,12 @@ class KubernetesUnavailable(Unavailable):
     """The Kubernetes API cannot be reached. Try again later."""
 
     code = "kubernetes_unavailable"
+
+
+class RedisUnavailable(Unavailable):
+    """Redis cannot be reached. Commands travel in the replies to callbacks."""
+
+    code = "redis_unavailable"
 
 
 class NotLeading(Unavailable):

@@ -11,7 +11,7 @@ from usher_models.db.session import SETTINGS
 from usher_models.db.upgrade import foreign_schema, unusable_encoding
 from usher_models.db.vexa_tables import ACTIVE_MEETING_INDEX, REQUIRED_COLUMNS, SCHEMA
 from usher_models.errors import DatabaseNotReady
-from usher_models.states import LEGACY_LIVE
+from usher_models.states import HOLDS_SLOT
 
 OLDEST_SERVER = 13
 
@@ -31,7 +31,7 @@ WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_
 ORDER BY 1
 """)
 _LEGACY = text(
-    "SELECT count(*) FROM meetings m WHERE status = ANY(:live)"
+    "SELECT count(*) FROM meetings m WHERE lower(btrim(status)) = ANY(:holds)"
     " AND NOT EXISTS (SELECT FROM usher.bots b WHERE b.meeting_id = m.id)"
 )
 _INDEX = text("SELECT count(*) FROM pg_indexes WHERE indexname = :name")
@@ -152,7 +152,7 @@ async def _is_same_database(database: Database) -> bool:
 async def describe(database: Database) -> list[str]:
     """What a person should know about an adopted database, a sentence each."""
     async with database.transaction() as connection:
-        legacy = await connection.scalar(_LEGACY, {"live": sorted(LEGACY_LIVE)})
+        legacy = await connection.scalar(_LEGACY, {"holds": sorted(HOLDS_SLOT)})
         index = await connection.scalar(_INDEX, {"name": ACTIVE_MEETING_INDEX})
         return [
             f"{legacy} live rows of an older deployment count against their users' limits and are never written.",

@@ -15,7 +15,7 @@ from usher_models.states import HOLDS_SLOT
 
 _LIVE_LEGACY = """
 FROM meetings m LEFT JOIN users u ON u.id = m.user_id
-WHERE lower(m.status) = ANY(:holds) AND NOT EXISTS (SELECT FROM usher.bots b WHERE b.meeting_id = m.id)
+WHERE lower(btrim(m.status)) = ANY(:holds) AND NOT EXISTS (SELECT FROM usher.bots b WHERE b.meeting_id = m.id)
   AND coalesce(m.updated_at, m.created_at, '-infinity')
       <= (now() AT TIME ZONE 'utc') - make_interval(secs => CAST(:idle_s AS float8))
 """

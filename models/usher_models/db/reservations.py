@@ -66,7 +66,7 @@ _RESERVE = text(
 WITH known AS (
     SELECT meeting_id, user_id FROM usher.bots WHERE connection_id = :connection_id
 ), used AS (
-    SELECT count(*) AS used, (SELECT max_concurrent_bots FROM users WHERE id = :user_id) AS cap,
+    SELECT count(*) AS used, (SELECT coalesce(max_concurrent_bots, 0) FROM users WHERE id = :user_id) AS cap,
            min(id) FILTER (WHERE platform = :platform AND platform_specific_id = :native_id) AS duplicate
     FROM meetings WHERE user_id = :user_id AND {holds_slot("status")} AND {ACTIVE_MEETING}
 ), fresh AS (

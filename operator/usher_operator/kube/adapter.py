@@ -270,11 +270,14 @@ class KubeAdapter:
                 _preload_content=False,
             )
             async with answer.response as response:
-                status, raw = response.status, await response.read()
+                status, raw, kind = response.status, await response.read(), response.content_type
         except (TimeoutError, aiohttp.ClientError, OSError) as exc:
             raise KubernetesUnavailable(f"{method} {path}: {str(exc) or type(exc).__name__}") from exc
         if status in _TRANSIENT:
             raise KubernetesUnavailable(f"{method} {path}: {status} {_parse(raw).get('message', '')}")
+        if not _is_of_kubernetes(status, raw, json=accept == "*/*" or kind.endswith("json")):
+            # The page of a proxy that says 404 is no evidence that an object does not exist.
+            raise KubernetesUnavailable(f"{method} {path}: {status}, and not from the API server")
         return status, raw
 
 
@@ -292,6 +295,11 @@ def _shaped(path: str, raw: bytes, shape: TypeAdapter[Any]) -> Json:
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
         raise KubernetesUnavailable(f"GET {path}: not a list of Kubernetes: {first['msg']}.") from exc
+
+
+def _is_of_kubernetes(status: int, raw: bytes, *, json: bool) -> bool:
+    """True if the API server itself answered: its errors are objects of the kind Status."""
+    return json if status < 400 else _parse(raw).get("kind") == "Status"
 
 
 def _is_of_another_object(answer: Json) -> bool:
