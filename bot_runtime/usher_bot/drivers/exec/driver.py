@@ -15,12 +15,12 @@ from usher_bot.drivers.base import NotJoined, ReportStage
 from usher_bot.drivers.exec.callbacks import ChildCallbacks
 from usher_bot.drivers.exec.child import Child
 from usher_bot.drivers.exec.config import child_environment, secrets_in
-from usher_bot.drivers.exec.options import ExecOptions
 from usher_bot.drivers.exec.output import Output
 from usher_bot.drivers.exec.server import LocalServer
 from usher_bot.exit_codes import ExitCode, Outcome, program_ended, program_silent
 from usher_bot.redaction import Redactor
 from usher_bot.settings import Settings
+from usher_models.exec_options import ExecOptions
 from usher_models.wire import Command
 
 REST_S = 2.0

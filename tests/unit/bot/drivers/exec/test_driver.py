@@ -14,7 +14,7 @@ from tests.unit.bot.harness import PASSCODE, some_settings
 from usher_bot.clock import SystemClock
 from usher_bot.drivers.base import NotJoined
 from usher_bot.drivers.exec.driver import ExecDriver
-from usher_bot.drivers.exec.options import ExecOptions
+from usher_models.exec_options import ExecOptions
 from usher_models.states import Stage
 from usher_models.wire import reconfigure_command
 
