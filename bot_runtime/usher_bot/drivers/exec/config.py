@@ -62,6 +62,12 @@ def bot_config(
     return {name: value for name, value in config.items() if value is not None}
 
 
+def own_redis(environment: Mapping[str, str], settings: Settings) -> str:
+    """The URL of a Redis of the program's own; empty if it has none, or that of its commands."""
+    url = environment.get(PASSED_ON["redisUrl"], "")
+    return "" if settings.redis_url and url == settings.redis_url.get_secret_value() else url
+
+
 def secrets_in(environment: Mapping[str, str]) -> list[str]:
     """The values that a program must not repeat in a report, recognised by the names of their variables."""
     return [value for name, value in environment.items() if any(word in name.upper() for word in _SECRET_NAMES)]
