@@ -4,7 +4,7 @@ One JSON document (USHER_BOT_CLASS), which the chart makes of its `bot.*` values
 pod are those of Kubernetes.
 """
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
@@ -38,6 +38,7 @@ def _new_volume(entry: Json) -> Json:
     return entry
 
 
+ResourceKind = Annotated[str, Field(pattern=r"^(requests|limits)$")]
 Named = Annotated[Json, AfterValidator(_named)]
 EnvVar = Annotated[Named, AfterValidator(_not_ours)]
 Volume = Annotated[Named, AfterValidator(_new_volume)]
@@ -81,7 +82,7 @@ class BotClass(_Part):
 
     env: tuple[EnvVar, ...] = ()
     env_from: tuple[Json, ...] = ()
-    resources: dict[Literal["requests", "limits"], dict[str, Quantity]] | None = None
+    resources: dict[ResourceKind, dict[str, Quantity]] | None = None
     shm_size: Quantity | None = None
     run_as_user: Annotated[int, Field(ge=1, lt=2**31)] | None = None
     volumes: tuple[Volume, ...] = ()

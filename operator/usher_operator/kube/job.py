@@ -5,7 +5,6 @@ a bot that died has left its meeting, and a second pod would report for a meetin
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -202,7 +201,7 @@ def _container(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> Json:
     }
 
 
-def _class_resources(spec: BotRequestSpec, settings: JobSettings) -> Mapping[str, Any] | None:
+def _class_resources(spec: BotRequestSpec, settings: JobSettings) -> Json | None:
     return settings.bot_class.resources if _runs_own_program(spec, settings) else None
 
 

@@ -1,7 +1,6 @@
 """Requests and limits of a bot's container: defaults below those of the request, and no container without limits."""
 
 import re
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -31,14 +30,14 @@ def quantity(value: str | int) -> Decimal:
     return number.scaleb(int(suffix[1:])) if suffix else number
 
 
-def with_defaults(resources: Json | None, *, of_class: Mapping[str, Any] | None = None) -> Json:
+def with_defaults(resources: Json | None, *, of_class: Json | None = None) -> Json:
     """The resources of a request over those of its class, over the defaults. A request that was not asked for never
     exceeds a limit that was, and a limit that was not asked for is never below a request: Kubernetes would refuse
     both."""
     return _over(_over(DEFAULT_RESOURCES, of_class), resources)
 
 
-def _over(defaults: Json, given: Mapping[str, Any] | None) -> Json:
+def _over(defaults: Json, given: Json | None) -> Json:
     given = given or {}
     limits = defaults["limits"] | (given.get("limits") or {})
     requests = defaults["requests"] | (given.get("requests") or {})
