@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from dev.docs import botrequest, chart_values, cli, metrics, reasons, rest_api, settings
+from dev.docs import botrequest, chart_values, cli, conformance, metrics, reasons, rest_api, settings
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "reference/botrequest.md": botrequest.page,
@@ -12,4 +12,5 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reference/settings.md": settings.page,
     "reference/chart-values.md": chart_values.page,
     "reference/cli.md": cli.page,
+    "reference/conformance.md": conformance.page,
 }

@@ -244,7 +244,7 @@ class Bot:
         return "\n".join(f"--- {title}\n{text}" for title, text in words)
 
 
-class Wish:
+class BotBuilder:
     """A BotRequest before it is applied: a simulated bot that joins within seconds and stays for an hour."""
 
     def __init__(self, cluster: "Cluster", user: User | None, *, name: str, native_id: str) -> None:
@@ -322,18 +322,18 @@ class Cluster:
         """Give a user another limit."""
         self.kubectl.usher("user", "add", user.email, "--max-concurrent-bots", str(cap))
 
-    def a_bot(self, user: User | None, *, called: str = "bot") -> Wish:
+    def a_bot(self, user: User | None, *, called: str = "bot") -> BotBuilder:
         """A wish for a bot in a meeting of its own; `called` begins its name."""
         name = self.a_name(called)
-        return Wish(self, user, name=name, native_id=name)
+        return BotBuilder(self, user, name=name, native_id=name)
 
     def a_name(self, called: str) -> str:
         """A name that nothing else has."""
         return f"{called}-{self._run}-{next(self._numbers)}"
 
-    def apply(self, wishes: Sequence[Wish]) -> list[Bot]:
+    def apply(self, requests: Sequence[BotBuilder]) -> list[Bot]:
         """Apply them, all in one request of a person's."""
-        return self.apply_objects([wish.body() for wish in wishes])
+        return self.apply_objects([request.body() for request in requests])
 
     def apply_objects(self, bodies: Sequence[Mapping[str, Any]]) -> list[Bot]:
         """Apply BotRequests and watch over them."""

@@ -1,7 +1,8 @@
 """Every kind of bad bot at once, as real bot processes: each ends terminal, in its bound, with the right reason.
 
 The callback server and the reconciler are production's, on a real Postgres with short clocks; Kubernetes is away, so
-nothing but callbacks and silence speaks. What needs a pod (out of memory, a deaf bot's Job) is in `tests/e2e`.
+nothing but callbacks and silence speaks. What needs a pod (out of memory, the Job of a bot that ignores its leave) is
+in `tests/e2e`.
 """
 
 import asyncio
@@ -109,19 +110,19 @@ async def run(scale: Scale) -> list[Figure]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         given = Scenario(database)
         bots = {kind.name: await given.a_bot(lobby_timeout_s=LOBBY_S, request_namespace=NAMESPACE) for kind in KINDS}
-        zoo = BadBots(given=given, issuer=issuer, port=port, folder=folder)
-        stack.push_async_callback(zoo.close)
-        babbling = asyncio.create_task(zoo.babble(bots["babbling"], seed=scale.seed))
+        bad_bots = BadBots(given=given, issuer=issuer, port=port, folder=folder)
+        stack.push_async_callback(bad_bots.close)
+        babbling = asyncio.create_task(bad_bots.babble(bots["babbling"], seed=scale.seed))
         for kind in KINDS:
-            await zoo.start(bots[kind.name], kind)
+            await bad_bots.start(bots[kind.name], kind)
         await stack.enter_async_context(sweeping(database, SETTINGS))
         scale.say(f"{len(KINDS)} kinds of bots are at it")
         said, *_ = await asyncio.gather(
-            babbling, zoo.ask_to_leave(bots["slow leaver"]), zoo.doze(bots["reports after failure"])
+            babbling, bad_bots.ask_to_leave(bots["slow leaver"]), bad_bots.doze(bots["reports after failure"])
         )
-        await zoo.all_over(list(bots.values()), within_s=WITHIN_S)
+        await bad_bots.all_over(list(bots.values()), within_s=WITHIN_S)
         return [
-            *[await zoo.figure(kind, bots[kind.name]) for kind in KINDS],
+            *[await bad_bots.figure(kind, bots[kind.name]) for kind in KINDS],
             counted("callbacks that the babbling one said", said.total()),
             *(counted(f"of those answered {code}", number) for code, number in sorted(said.items())),
             exactly("of those answered by a fault of the server", sum(said[code] for code in said if code >= 500), 0),

@@ -104,7 +104,7 @@ async def died_without_a_word(actor: Actor) -> None:
     await actor.quiet(status="failed", reasons={"exit_code_137"})
 
 
-async def deaf(actor: Actor) -> None:
+async def ignores_leave(actor: Actor) -> None:
     """A bot does not leave when it is asked to; its Job is deleted."""
     person = await actor.a_person()
     name = await actor.apply(userId=person.id)
@@ -216,7 +216,7 @@ ALL: tuple[Life, ...] = (
     silent,
     never_started,
     died_without_a_word,
-    deaf,
+    ignores_leave,
     overrun,
     withdrawn_over_rest,
     job_deleted,

@@ -98,7 +98,7 @@ BAD = (
         leave_s=FOR_EVER_S,
     ),
     Kind(
-        name="mute",
+        name="never starts",
         ends=_ends("failed", "never_started"),
         left=STOPPED | SHOT_LEAVING,
         deleted=DELETED | SHOT_DELETED,

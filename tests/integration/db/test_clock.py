@@ -59,10 +59,10 @@ async def test_a_dead_bot_is_stale_a_limit_after_the_step(given: Scenario) -> No
     await stepped_back(given)
     assert await set_back(given) == 3
     await serve(given)
-    await pass_time(given, LIMIT_S - 1)
+    await pass_time(given, LIMIT_S - 5)
     await serve(given)
     assert not await is_stale(given, bot)
-    await pass_time(given, 2)
+    await pass_time(given, 6)
     await serve(given)
     # Time was made to pass for the replica too, whose word counts as an outage then: no credit for what it said since.
     await given.execute("DELETE FROM usher.outages")

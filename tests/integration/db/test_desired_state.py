@@ -103,12 +103,14 @@ async def test_the_newest_generation_of_a_request_is_kept(given: Scenario) -> No
     assert (now.request_namespace, now.request_name, now.request_uid) == ("bots", "weekly", "u-1")
 
 
-@pytest.mark.parametrize(("waited", "deaf"), [(89, False), (91, True)])
-async def test_a_bot_is_deaf_when_it_is_heard_beyond_the_grace(given: Scenario, waited: int, deaf: bool) -> None:
+@pytest.mark.parametrize(("waited", "ignores_leave"), [(80, False), (91, True)])
+async def test_a_bot_ignores_its_leave_when_it_reports_beyond_the_grace(
+    given: Scenario, waited: int, ignores_leave: bool
+) -> None:
     bot = await given.a_bot().with_job().active().asked_to_leave().waited(waited).beating()
     async with given.database.transaction() as connection:
         found = await desired_state.bots_ignoring_leave(connection, grace_s=90)
-    assert [each.meeting_id for each in found] == ([bot.meeting_id] if deaf else [])
+    assert [each.meeting_id for each in found] == ([bot.meeting_id] if ignores_leave else [])
 
 
 async def test_a_bot_that_nobody_hears_is_not_deaf_but_silent(given: Scenario) -> None:

@@ -30,7 +30,7 @@ Act = Callable[[], Awaitable[None]]
 
 
 @pytest.fixture
-async def crowd(database_url: str) -> AsyncIterator[Database]:
+async def pool(database_url: str) -> AsyncIterator[Database]:
     database = open_database(database_url, pool_size=CLIENTS, lock_timeout_ms=60_000)
     yield database
     await database.close()
@@ -49,8 +49,8 @@ async def all_at_once(acts: list[Act]) -> None:
             group.create_task(client())
 
 
-class Crowd:
-    """Everybody who may say something about a meeting."""
+class Writers:
+    """Those who may report something about a meeting."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -102,29 +102,29 @@ async def the_story_is_whole(given: Scenario, bot: Bot, *, changes: int) -> None
 
 
 async def test_whatever_is_said_at_once_each_meeting_ends_once_with_a_whole_story(
-    given: Scenario, crowd: Database, record_property: Callable[[str, object], None]
+    given: Scenario, pool: Database, record_property: Callable[[str, object], None]
 ) -> None:
-    everybody = Crowd(crowd)
+    writers = Writers(pool)
     bots = await given.copies_of(await given.a_bot(), BOTS)
     said: list[Act] = []
     for bot in bots:
         for target in (Status.STARTING, Status.ACTIVE, Status.STOPPING, Status.COMPLETED, Status.FAILED):
-            said += [partial(everybody.tell, bot, target, event_id=f"{bot.meeting_id}-{target}")] * 2
-            said.append(partial(everybody.tell, bot, target))
-        said.append(partial(everybody.tell, bot, Status.ACTIVE, pod_uid="another"))
-        said += [partial(everybody.beat, bot)] * 4
-        said.append(partial(everybody.end, bot, source=Source.OPERATOR))
+            said += [partial(writers.tell, bot, target, event_id=f"{bot.meeting_id}-{target}")] * 2
+            said.append(partial(writers.tell, bot, target))
+        said.append(partial(writers.tell, bot, Status.ACTIVE, pod_uid="another"))
+        said += [partial(writers.beat, bot)] * 4
+        said.append(partial(writers.end, bot, source=Source.OPERATOR))
     # Close to each other in time, but in no order.
     generator = random.Random(7)
     said = [act for _, act in sorted(enumerate(said), key=lambda item: item[0] + generator.random() * 80)]
     for at in range(0, len(said), 80):
         few = generator.sample(bots, 3)
-        said.insert(at, partial(everybody.sweep, few, source=Source.RECONCILER))
-        said.insert(at, partial(everybody.sweep, few[::-1], source=Source.EVIDENCE))
+        said.insert(at, partial(writers.sweep, few, source=Source.RECONCILER))
+        said.insert(at, partial(writers.sweep, few[::-1], source=Source.EVIDENCE))
     await all_at_once(said)
-    await all_at_once([partial(everybody.tell, bot, Status.COMPLETED) for bot in bots])
+    await all_at_once([partial(writers.tell, bot, Status.COMPLETED) for bot in bots])
     for bot in bots:
-        await the_story_is_whole(given, bot, changes=everybody.changes[bot.meeting_id])
+        await the_story_is_whole(given, bot, changes=writers.changes[bot.meeting_id])
     query = "SELECT count(*) FROM usher.heartbeats h JOIN usher.bots b USING (meeting_id) WHERE b.ended_at IS NOT NULL"
     assert await given.scalar(query) == 0
     sources = await given.scalar(
@@ -136,48 +136,48 @@ async def test_whatever_is_said_at_once_each_meeting_ends_once_with_a_whole_stor
     record_property("who ended them", sources)
 
 
-async def test_one_move_told_64_fold_is_made_once(given: Scenario, crowd: Database) -> None:
-    everybody = Crowd(crowd)
+async def test_one_move_told_64_fold_is_made_once(given: Scenario, pool: Database) -> None:
+    writers = Writers(pool)
     bot = await given.a_bot()
     for target in (Status.STARTING, Status.ACTIVE, Status.STOPPING, Status.FAILED):
         event_id = f"event-{target}"
-        await all_at_once([partial(everybody.tell, bot, target, event_id=event_id)] * 64)
-    assert everybody.changes[bot.meeting_id] == 4
+        await all_at_once([partial(writers.tell, bot, target, event_id=event_id)] * 64)
+    assert writers.changes[bot.meeting_id] == 4
     await the_story_is_whole(given, bot, changes=4)
 
 
-async def test_one_late_started_told_16_fold_is_noted_once(given: Scenario, crowd: Database) -> None:
-    everybody = Crowd(crowd)
+async def test_one_late_started_told_16_fold_is_noted_once(given: Scenario, pool: Database) -> None:
+    writers = Writers(pool)
     bots = await given.copies_of(await given.a_bot().active(), 20)
     said: list[Act] = []
     for bot in bots:
-        said += [partial(everybody.tell, bot, Status.STARTING, event_id=f"late-{bot.meeting_id}")] * 16
+        said += [partial(writers.tell, bot, Status.STARTING, event_id=f"late-{bot.meeting_id}")] * 16
     await all_at_once(said)
     for bot in bots:
         assert [line.reason for line in await given.story(bot)] == ["requested", "joined", "late_started"]
 
 
-async def test_a_late_started_never_follows_the_end(given: Scenario, crowd: Database) -> None:
-    everybody = Crowd(crowd)
+async def test_a_late_started_never_follows_the_end(given: Scenario, pool: Database) -> None:
+    writers = Writers(pool)
     bots = await given.copies_of(await given.a_bot().active(), 60)
     said: list[Act] = []
     for bot in bots:
-        said.append(partial(everybody.sweep, [bot], source=Source.RECONCILER))
-        said.append(partial(everybody.tell, bot, Status.STARTING, event_id=f"late-{bot.meeting_id}"))
+        said.append(partial(writers.sweep, [bot], source=Source.RECONCILER))
+        said.append(partial(writers.tell, bot, Status.STARTING, event_id=f"late-{bot.meeting_id}"))
     await all_at_once(said)
-    await all_at_once([partial(everybody.tell, bot, Status.FAILED) for bot in bots])
+    await all_at_once([partial(writers.tell, bot, Status.FAILED) for bot in bots])
     for bot in bots:
         await the_story_is_whole(given, bot, changes=2)
 
 
-async def test_two_pods_that_start_at_once_do_not_both_speak(given: Scenario, crowd: Database) -> None:
+async def test_two_pods_that_start_at_once_do_not_both_speak(given: Scenario, pool: Database) -> None:
     bots = await given.copies_of(await given.a_bot(), 60)
     answers: Counter[int] = Counter()
 
     async def start(bot: Bot, pod_uid: str) -> None:
         speaker = speaker_of(bot, pod_uid=pod_uid)
         what = Report(connection_id=bot.connection_id, target=Status.STARTING, reason="started", speaker=speaker)
-        async with crowd.at_once() as connection:
+        async with pool.at_once() as connection:
             await report(connection, what)
         answers[bot.meeting_id] += 1
 
@@ -189,13 +189,13 @@ async def test_two_pods_that_start_at_once_do_not_both_speak(given: Scenario, cr
     assert {answers[bot.meeting_id] for bot in bots} == {1}
 
 
-async def test_two_pods_that_beat_at_once_do_not_both_live(given: Scenario, crowd: Database) -> None:
+async def test_two_pods_that_beat_at_once_do_not_both_live(given: Scenario, pool: Database) -> None:
     bots = await given.copies_of(await given.a_bot(), 60)
     answers: Counter[int] = Counter()
 
     async def beat(bot: Bot, pod_uid: str) -> None:
         with suppress(CallbackRejected):
-            async with crowd.transaction() as connection:
+            async with pool.transaction() as connection:
                 await heartbeats.record(connection, heartbeat_of(bot, pod_uid=pod_uid))
             answers[bot.meeting_id] += 1
 
@@ -203,10 +203,10 @@ async def test_two_pods_that_beat_at_once_do_not_both_live(given: Scenario, crow
     assert {answers[bot.meeting_id] for bot in bots} == {1}
 
 
-async def test_two_sweeps_end_each_meeting_once(given: Scenario, crowd: Database) -> None:
-    everybody = Crowd(crowd)
+async def test_two_sweeps_end_each_meeting_once(given: Scenario, pool: Database) -> None:
+    writers = Writers(pool)
     bots = await given.copies_of(await given.a_bot().active(), 200)
     orders = [bots, bots[::-1], bots[100:] + bots[:100], bots]
-    await all_at_once([partial(everybody.sweep, order, source=Source.RECONCILER) for order in orders])
-    await everybody.sweep(bots, source=Source.RECONCILER)
-    assert {everybody.changes[bot.meeting_id] for bot in bots} == {1}
+    await all_at_once([partial(writers.sweep, order, source=Source.RECONCILER) for order in orders])
+    await writers.sweep(bots, source=Source.RECONCILER)
+    assert {writers.changes[bot.meeting_id] for bot in bots} == {1}

@@ -57,6 +57,13 @@ def test_every_pod_meets_the_restricted_standard(item: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("item", WORKLOADS)
+def test_kubectl_exec_needs_not_say_which_container_it_took(item: dict[str, Any]) -> None:
+    template = item["spec"]["template"]
+    named = template["metadata"].get("annotations", {}).get("kubectl.kubernetes.io/default-container")
+    assert len(list(containers(item))) == 1 or named in [each["name"] for each in template["spec"]["containers"]]
+
+
+@pytest.mark.parametrize("item", WORKLOADS)
 def test_every_container_asks_for_what_it_needs_and_has_a_memory_limit(item: dict[str, Any]) -> None:
     for container in containers(item):
         assert set(container["resources"]["requests"]) == {"cpu", "memory"}

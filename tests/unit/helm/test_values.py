@@ -42,7 +42,8 @@ def test_by_default_all_of_it_is_there(render: Render) -> None:
     assert kinds(objects) >= {
         "ClusterRole", "ConfigMap", "CustomResourceDefinition", "Deployment", "FlowSchema", "Namespace",
         "NetworkPolicy", "PodDisruptionBudget", "PriorityClass", "PriorityLevelConfiguration", "Role", "RoleBinding",
-        "Secret", "Service", "ServiceAccount", "StatefulSet",
+        "Secret", "Service", "ServiceAccount", "StatefulSet", "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
     }  # fmt: skip
     assert not kinds(objects) & {"HorizontalPodAutoscaler", "PrometheusRule", "ServiceMonitor"}
 
@@ -54,6 +55,7 @@ def test_by_default_all_of_it_is_there(render: Render) -> None:
         ({"createBotNamespaces": False}, "Namespace"),
         ({"networkPolicy": {"enabled": False}}, "NetworkPolicy"),
         ({"priorityClasses": {"enabled": False}}, "PriorityClass"),
+        ({"warnOfUnservedNamespaces": {"enabled": False}}, "ValidatingAdmissionPolicy"),
         ({"flowControl": {"enabled": False}}, "FlowSchema"),
         ({"flowControl": {"enabled": False}}, "PriorityLevelConfiguration"),
         ({"rbac": {"clusterRoles": False, "aggregate": False}}, "ClusterRole"),
