@@ -88,6 +88,24 @@ async def test_an_ended_meeting_is_forgotten_but_its_trail_stays(me: Client, giv
     assert len(await given.story(bot)) == 3
 
 
+async def test_a_meeting_is_described_and_forgotten_by_its_id(me: Client, given: Scenario, user: User) -> None:
+    bot = await given.a_bot(user, request_name="meeting-1").starting().completed()
+    path = f"/meetings/{bot.meeting_id}"
+    described = await me.send("PATCH", path, json={"data": {"notes": "short"}})
+    assert (described.code, described.body["data"]) == (200, {"notes": "short"})
+    for said in (f"Meeting {bot.platform}/{bot.native_id}", f"Meeting {bot.platform}/{bot.meeting_id}"):
+        forgotten = await me.send("DELETE", path)
+        assert forgotten.code == 200
+        assert forgotten.body["message"].startswith(f"{said} and its transcripts were deleted.")
+    assert (await me.send("DELETE", "/meetings/4711")).code == 404
+
+
+async def test_nobody_else_describes_or_forgets_a_meeting(me: Client, given: Scenario) -> None:
+    other = await given.a_bot().starting().completed()
+    for method, body in (("PATCH", {"data": {"notes": "x"}}), ("DELETE", None)):
+        assert (await me.send(method, f"/meetings/{other.meeting_id}", json=body)).code == 404
+
+
 async def test_a_live_meeting_is_not_forgotten(me: Client, given: Scenario, user: User) -> None:
     bot = await given.a_bot(user)
     answer = await me.send("DELETE", f"/meetings/{bot.platform}/{bot.native_id}")
