@@ -8,7 +8,7 @@ from usher_models.db.bots import Transition
 from usher_models.db.meetings import Record, Session
 from usher_models.errors import InvalidMeeting
 from usher_models.platforms import resolve
-from usher_operator.api.links import without_secrets
+from usher_models.platforms.secrets import without_secrets
 from usher_operator.api.schemas.output import Output, Time, visible
 from usher_operator.api.vexa import legacy_statuses
 from usher_operator.api.vexa.legacy_reasons import word_of
