@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db import bots, meetings, object_deletions
+from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.db.meetings import Record
 from usher_operator.api.framework.route import Call, Nothing, Route
@@ -120,9 +121,18 @@ async def _describe(connection: AsyncConnection, record: Record, body: MeetingPa
 
 
 async def _forget(connection: AsyncConnection, record: Record) -> Message:
+    bot = await bots.bot_by_id(connection, record.id)
     await meetings.forget(connection, record)
     message = f"Meeting {record.platform}/{record.native_id or record.id} and its transcripts were deleted."
     if await object_deletions.is_pending(connection, record.id):
         # Kubernetes holds the link and the passcode, too, and may be unavailable.
-        message += " What Kubernetes still holds of it is deleted next."
+        message += f" What Kubernetes still holds of it is deleted next.{_warning(bot)}"
     return Message(message=message, meeting_id=record.id)
+
+
+def _warning(bot: Bot | None) -> str:
+    """About a BotRequest that its owner made: whoever keeps it elsewhere would make it again, which asks for a bot."""
+    if bot is None or bot.request_name is None or not bot.spec or "connectionId" in bot.spec:
+        return ""
+    name = f"{bot.request_namespace}/{bot.request_name}"
+    return f" If Git or a controller keeps the BotRequest {name}, take it out there, or a new bot will be sent."

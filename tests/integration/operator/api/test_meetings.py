@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.integration.operator.api.client import Client
 from tests.scenario import Scenario, User, a_meeting
 
@@ -98,6 +100,18 @@ async def test_a_meeting_is_described_and_forgotten_by_its_id(me: Client, given:
         assert forgotten.code == 200
         assert forgotten.body["message"].startswith(f"{said} and its transcripts were deleted.")
     assert (await me.send("DELETE", "/meetings/4711")).code == 404
+
+
+@pytest.mark.parametrize("made_by_rest", [True, False])
+async def test_whoever_keeps_a_botrequest_elsewhere_is_warned_that_it_would_ask_for_a_bot_again(
+    me: Client, given: Scenario, user: User, made_by_rest: bool
+) -> None:
+    spec = {"userId": user.id} | ({"connectionId": "c-1"} if made_by_rest else {})
+    bot = await given.a_bot(user, request_name="standup", spec=spec).starting().completed()
+    said = (await me.send("DELETE", f"/meetings/{bot.meeting_id}")).body["message"]
+    assert ("keeps the BotRequest bots/standup, take it out there" in said) is not made_by_rest
+    again = (await me.send("DELETE", f"/meetings/{bot.meeting_id}")).body["message"]
+    assert "take it out there" not in again
 
 
 async def test_nobody_else_describes_or_forgets_a_meeting(me: Client, given: Scenario) -> None:
