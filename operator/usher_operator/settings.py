@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from usher_models.db.connecting import is_database_url
 from usher_models.urls import is_server_url
 from usher_models.wire import HEARTBEAT_INTERVAL_S_MAX, HEARTBEAT_INTERVAL_S_MIN, short_command
+from usher_operator.bot_class import BotClass, Quantity
 
 # Far beyond what makes sense, and within what Postgres, Kubernetes and the timers of a process can hold.
 LONGEST_S = 30 * 86_400
@@ -21,7 +22,6 @@ MOST = 1_000_000
 Seconds = Annotated[float, Field(gt=0, le=LONGEST_S)]
 SecondsOrNone = Annotated[float, Field(ge=0, le=LONGEST_S)]
 Count = Annotated[int, Field(ge=1, le=MOST)]
-Quantity = Annotated[str, Field(pattern=r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i)?$")]
 
 ENV_PREFIX = "USHER_"
 
@@ -63,6 +63,10 @@ class RedisSettings(_Group):
 
     bot_redis_secret: SecretStr = SecretStr("")
     """operate: derives a Redis user per bot; `redis_url`'s user must manage users. 32 characters, or empty: shared."""
+
+    bot_redis_transcripts: bool = False
+    """operate: with `bot_redis_secret`, a bot may write there what Vexa's bots write: the stream of transcripts, and
+    the channels and keys of its own meeting. Needs Redis 7."""
 
 
 class BotSettings(_Group):
@@ -110,6 +114,17 @@ class BotSettings(_Group):
 
     default_command: Annotated[tuple[str, ...], NoDecode] = ()
     """The program of the exec driver where a BotRequest names none, as JSON: ["node", "/app/bot.js"]."""
+
+    bot_class: Annotated[BotClass, NoDecode] = BotClass()
+    """What the installation gives its own bots, as JSON: env, envFrom, resources, shmSize, volumes, nodeSelector, … The
+    chart makes it of its `bot.*` values."""
+
+    meeting_token_secret: SecretStr = SecretStr("")
+    """operate: the ADMIN_TOKEN of Vexa's services. The installation's own bots get a key (BOT_TOKEN) that is good for
+    their meeting at the collector and the receiver of recordings. 32 characters, or empty: none."""
+
+    meeting_token_issuer: Literal["meeting-api", "bot-manager"] = "meeting-api"  # noqa: S105
+    """Who these services expect to have minted the key: bot-manager with Vexa 0.9, meeting-api later."""
 
     callback_url: str = "http://usher-callbacks.usher-system.svc.cluster.local:8081"
     """Where bots reach the callback server."""
@@ -310,6 +325,16 @@ class Settings(
             raise ValueError('must be a JSON list such as ["node", "/app/bot.js"]') from exc
         return tuple(words) if isinstance(words, list) else words
 
+    @field_validator("bot_class", mode="before")
+    @classmethod
+    def _json(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value) if value.strip() else {}
+        except ValueError as exc:
+            raise ValueError('must be a JSON object such as {"envFrom": [{"secretRef": {"name": "bot"}}]}') from exc
+
     @field_validator("default_command")
     @classmethod
     def _short(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -349,7 +374,7 @@ class Settings(
             raise ValueError("must look like http://usher-callbacks:8081")
         return value
 
-    @field_validator("bot_redis_secret")
+    @field_validator("bot_redis_secret", "meeting_token_secret")
     @classmethod
     def _hard_to_guess(cls, value: SecretStr) -> SecretStr:
         # A bot knows what was derived from it, and may try to find it at home.
@@ -384,6 +409,11 @@ class Settings(
                 f"{ENV_PREFIX}DATABASE_POOLER=transaction needs {ENV_PREFIX}DATABASE_SESSION_URL, the URL of Postgres"
                 " itself: leadership is a lock of a session, which a pooler in transaction mode does not keep"
             )
+        if self.bot_redis_transcripts and not self.bot_redis_secret.get_secret_value():
+            raise ValueError(
+                f"{ENV_PREFIX}BOT_REDIS_TRANSCRIPTS needs {ENV_PREFIX}BOT_REDIS_SECRET: it is a right of each bot's own"
+                " user of Redis"
+            )
         if self.bot_redis_secret.get_secret_value() and not self.redis_url.get_secret_value():
             raise ValueError(
                 f"{ENV_PREFIX}BOT_REDIS_SECRET needs {ENV_PREFIX}REDIS_URL, whose user makes the users of bots"
@@ -411,4 +441,5 @@ def _explain(error: object) -> str:
     name = ENV_PREFIX + str(error["loc"][0]).upper() if error["loc"] else "settings"
     wrong = "is not set" if error["type"] == "missing" else str(error["msg"]).removeprefix("Value error, ")
     hint = Settings.model_fields[str(error["loc"][0])].description if error["loc"] else None
-    return f"{name}: {wrong}" + (f" ({hint})" if hint else "")
+    inside = "".join(f"{part}: " for part in error["loc"][1:])
+    return f"{name}: {inside}{wrong}" + (f" ({hint})" if hint else "")

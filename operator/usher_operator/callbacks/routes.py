@@ -216,6 +216,7 @@ class Callbacks:
                 stage=body.stage,
                 applied_generation=heartbeat.applied_generation if heartbeat else None,
                 participants=heartbeat.participants if heartbeat else None,
+                detail=heartbeat.detail if heartbeat else None,
             )
 
     async def _record(self, speaker: Speaker, body: Heartbeat | StatusUpdate) -> Bot | BotState:
@@ -273,6 +274,7 @@ def _has_new_details(body: Heartbeat, bot: Bot | BotState) -> bool:
         (body.stage is not None and body.stage != bot.stage)
         or (body.applied_generation or 0) > bot.applied_generation
         or (body.participants is not None and body.participants != bot.participants)
+        or bool(body.detail)
     )
 
 

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from usher_models.db.bots import Bot
+from usher_operator.bot_class import BotClass
 from usher_operator.kube.botrequest import BotRequestSpec, SimulationSpec
+from usher_operator.kube.class_fields import with_program_needs, with_scheduling
 from usher_operator.kube.expansion import literal
+from usher_operator.kube.meeting_token import Issuer, mint
 from usher_operator.kube.resources import with_defaults
 from usher_operator.redis_acl.account import RedisAccount
 
@@ -50,6 +53,9 @@ class JobSettings:
     audience: str
     default_driver: str
     default_command: tuple[str, ...]
+    bot_class: BotClass
+    meeting_token_secret: str
+    meeting_token_issuer: Issuer
     priority_class: str
     heartbeat_interval_s: float
     reserved_timeout_s: float
@@ -158,7 +164,18 @@ def _pod(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> Json:
         "priorityClassName": spec.priority_class_name or settings.priority_class,
         "imagePullSecrets": spec.image_pull_secrets,
     }
-    return pod | {key: value for key, value in scheduling.items() if value}
+    pod = with_scheduling(pod | {key: value for key, value in scheduling.items() if value}, settings.bot_class)
+    return with_program_needs(pod, settings.bot_class) if _runs_own_program(spec, settings) else pod
+
+
+def _runs_own_program(spec: BotRequestSpec, settings: JobSettings) -> bool:
+    """True if nothing of what runs comes from the request: whoever may name an image or a command must not get what
+    the installation gives to its own program."""
+    return (
+        (spec.driver or settings.default_driver) == settings.default_driver
+        and (spec.image or settings.image) == settings.image
+        and (tuple(spec.command) or settings.default_command) == settings.default_command
+    )
 
 
 def _container(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> Json:
@@ -168,7 +185,7 @@ def _container(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> Json:
         "imagePullPolicy": settings.image_pull_policy,
         "command": [literal("usher-bot")],
         "env": _env(bot, spec, settings),
-        "resources": with_defaults(spec.resources),
+        "resources": with_defaults(spec.resources, of_class=_class_resources(spec, settings)),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -182,6 +199,10 @@ def _container(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> Json:
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
         ],
     }
+
+
+def _class_resources(spec: BotRequestSpec, settings: JobSettings) -> Json | None:
+    return settings.bot_class.resources if _runs_own_program(spec, settings) else None
 
 
 def _volumes(settings: JobSettings) -> list[Json]:
@@ -220,9 +241,21 @@ def _env(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> list[Json]:
         "USHER_LEAVE_GRACE_S": str(max(1, settings.termination_grace_s - REPORT_MARGIN_S)),
         "USHER_HEARTBEAT_INTERVAL_S": f"{settings.heartbeat_interval_s:g}",
         "USHER_LOG_FORMAT": "json",
+        "BOT_TOKEN": _meeting_token(bot, spec, settings),
     }
     plain: list[Json] = [{"name": name, "value": literal(value)} for name, value in values.items() if value is not None]
     return [*plain, _from_pod("USHER_POD_NAME", "metadata.name"), _from_pod("USHER_POD_UID", "metadata.uid")]
+
+
+def _meeting_token(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> str | None:
+    if not settings.meeting_token_secret or not _runs_own_program(spec, settings):
+        return None
+    return mint(
+        bot,
+        secret=settings.meeting_token_secret,
+        issuer=settings.meeting_token_issuer,
+        lifetime_s=_active_deadline_s(bot, settings),
+    )
 
 
 def _redis_url(bot: Bot, settings: JobSettings) -> str | None:
@@ -238,12 +271,7 @@ def _from_pod(name: str, path: str) -> Json:
 
 def _driver_options(driver: str, spec: BotRequestSpec, settings: JobSettings) -> Json:
     if driver == "exec":
-        command = {"command": spec.command or list(settings.default_command)}
-        leave = {
-            "no_one_joined_s": spec.no_one_joined_timeout_seconds,
-            "everyone_left_s": spec.left_alone_timeout_seconds,
-        }
-        return command | {name: seconds for name, seconds in leave.items() if seconds is not None}
+        return _exec_options(spec, settings)
     simulation = spec.simulation or SimulationSpec()
     return {
         "boot_s": simulation.boot_seconds,
@@ -255,3 +283,13 @@ def _driver_options(driver: str, spec: BotRequestSpec, settings: JobSettings) ->
         "exit_code": simulation.exit_code,
         "participants": simulation.participants,
     }
+
+
+def _exec_options(spec: BotRequestSpec, settings: JobSettings) -> Json:
+    given = settings.bot_class.exec.options() if _runs_own_program(spec, settings) else {}
+    leave = {
+        "no_one_joined_s": spec.no_one_joined_timeout_seconds,
+        "everyone_left_s": spec.left_alone_timeout_seconds,
+    }
+    command = {"command": spec.command or list(settings.default_command)}
+    return command | given | {name: seconds for name, seconds in leave.items() if seconds is not None}

@@ -62,6 +62,9 @@ def job_settings(settings: Settings, *, installation: str) -> JobSettings:
         audience=settings.token_audience,
         default_driver=settings.default_driver,
         default_command=settings.default_command,
+        bot_class=settings.bot_class,
+        meeting_token_secret=settings.meeting_token_secret.get_secret_value(),
+        meeting_token_issuer=settings.meeting_token_issuer,
         priority_class=settings.bot_priority_class,
         heartbeat_interval_s=settings.heartbeat_interval_s,
         reserved_timeout_s=settings.reserved_timeout_s,
@@ -191,7 +194,12 @@ async def _redis_users(stack: AsyncExitStack, settings: Settings, *, database: D
     secret = settings.bot_redis_secret.get_secret_value()
     if not secret:
         return NoUsers()
-    users = AclUsers.connect(settings.redis_url.get_secret_value(), secret=secret, database=database)
+    users = AclUsers.connect(
+        settings.redis_url.get_secret_value(),
+        secret=secret,
+        database=database,
+        transcripts=settings.bot_redis_transcripts,
+    )
     stack.push_async_callback(users.close)
     return users
 

@@ -676,3 +676,24 @@ FIELDS = st.sampled_from(["event_id", "seq", "status", "stage", "exit_code", "re
 async def test_no_body_breaks_the_server(given: Scenario, caller_of: CallerOf, kind: str, body: dict[str, Any]) -> None:
     caller = await caller_of(given.a_bot())
     assert (await caller.say(kind, **body)).code in (200, 422)
+
+
+async def test_what_a_bot_waits_for_is_stored_and_costs_one_write_of_its_status(
+    given: Scenario, caller_of: CallerOf
+) -> None:
+    caller = await caller_of(given.a_bot().starting())
+    before = caller.bot.revision
+    for waited in (60, 90, 120):
+        await caller.say("heartbeat", status="starting", detail=f"Its last callback was 'joining', {waited} s ago.")
+    bot = await given.fresh(caller.bot)
+    assert (bot.reason, bot.message) == ("started", "Its last callback was 'joining', 120 s ago.")
+    assert bot.revision == before + 1, (
+        "The text changes with every heartbeat, and each write of a status has its price."
+    )
+    await caller.say("heartbeat", status="starting")
+    assert (await given.fresh(caller.bot)).message == bot.message
+    await caller.say("joined")
+    joined = await given.fresh(caller.bot)
+    assert (joined.message, joined.revision) == ("The bot is in the meeting.", bot.revision + 1)
+    await caller.say("heartbeat", status="active", detail="The page is slow.")
+    assert (await given.fresh(caller.bot)).revision == joined.revision + 1
