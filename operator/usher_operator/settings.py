@@ -5,7 +5,7 @@ never reach a log. Durations are seconds.
 """
 
 import json
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -24,6 +24,12 @@ SecondsOrNone = Annotated[float, Field(ge=0, le=LONGEST_S)]
 Count = Annotated[int, Field(ge=1, le=MOST)]
 
 ENV_PREFIX = "USHER_"
+
+_EXAMPLES = {
+    "bot_class": '{"envFrom": [{"secretRef": {"name": "bot"}}]}',
+    "browser_options": '{"locale": "en-US"}',
+    "browser_resources": '{"limits": {"memory": "1Gi"}}',
+}
 
 
 class SettingsInvalid(Exception):
@@ -76,14 +82,26 @@ class BotSettings(_Group):
     """Namespaces whose BotRequests are served, comma-separated. Fixed, so that no cluster-wide right is needed."""
 
     bot_image: str = "usher.dev/bot:dev"
-    """The image of a bot whose BotRequest names none."""
+    """The image of a bot of the drivers exec and simulated whose BotRequest names none."""
+
+    browser_image: str = "usher.dev/bot-browser:dev"
+    """The image of a bot of the driver browser whose BotRequest names none."""
+
+    browser_options: Annotated[dict[str, Any], NoDecode] = {}
+    """Options of the browser driver for all its bots, as a JSON object such as {"silence_s": 600}."""
+
+    browser_resources: Annotated[dict[str, dict[str, Quantity | int]], NoDecode] = {}
+    """What a browser bot's container asks for where its BotRequest does not say, as JSON, over Usher's own defaults."""
+
+    browser_seccomp_profile: str = ""
+    """A seccomp profile of the nodes that lets Chromium's sandbox start. Empty: RuntimeDefault, mostly without it."""
 
     bot_image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     """The pull policy of bots' images."""
 
     allowed_images: Annotated[tuple[str, ...], NoDecode] = ()
     """Globs of images that a BotRequest may name, comma-separated. A `*` does not match a `/`, and the registry is
-    matched whole. Empty: only `bot_image`."""
+    matched whole. Empty: only `bot_image` and `browser_image`."""
 
     allowed_priority_classes: Annotated[tuple[str, ...], NoDecode] = ()
     """PriorityClasses that a BotRequest may name, comma-separated. Empty: only `bot_priority_class`."""
@@ -109,8 +127,8 @@ class BotSettings(_Group):
     bot_priority_class: str = ""
     """The PriorityClass of bots whose BotRequest names none. Empty: the cluster's default."""
 
-    default_driver: Literal["simulated", "exec"] = "simulated"
-    """The driver of a BotRequest that names none."""
+    default_driver: Literal["browser", "exec", "simulated"] = "browser"
+    """The driver of a BotRequest that names none. Bots of the driver simulated join no meeting."""
 
     default_command: Annotated[tuple[str, ...], NoDecode] = ()
     """The program of the exec driver where a BotRequest names none, as JSON: ["node", "/app/bot.js"]."""
@@ -325,15 +343,15 @@ class Settings(
             raise ValueError('must be a JSON list such as ["node", "/app/bot.js"]') from exc
         return tuple(words) if isinstance(words, list) else words
 
-    @field_validator("bot_class", mode="before")
+    @field_validator("bot_class", "browser_options", "browser_resources", mode="before")
     @classmethod
-    def _json(cls, value: object) -> object:
+    def _json(cls, value: object, info: ValidationInfo) -> object:
         if not isinstance(value, str):
             return value
         try:
             return json.loads(value) if value.strip() else {}
         except ValueError as exc:
-            raise ValueError('must be a JSON object such as {"envFrom": [{"secretRef": {"name": "bot"}}]}') from exc
+            raise ValueError(f"must be a JSON object such as {_EXAMPLES[info.field_name or '']}") from exc
 
     @field_validator("default_command")
     @classmethod

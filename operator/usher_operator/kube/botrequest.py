@@ -95,7 +95,7 @@ class BotRequestSpec(_Spec):
     left_alone_timeout_seconds: LeaveSeconds | None = None
     ttl_seconds_after_finished: int = Field(default=defaults.TTL_AFTER_FINISHED_S, ge=0, lt=2**31)
     request_ttl_seconds_after_finished: Annotated[int, Field(ge=0, lt=2**31)] | None = None
-    driver: Literal["simulated", "exec"] | None = None
+    driver: Literal["browser", "exec", "simulated"] | None = None
     image: str | None = None
     command: Annotated[list[str], AfterValidator(short_command)] = []
     simulation: SimulationSpec | None = None

@@ -120,7 +120,12 @@ class Ensurer:
     async def _reserve(self, request: BotRequest, spec: BotRequestSpec) -> reservations.Reservation:
         async with self._database.at_once() as connection:
             user_id = spec.user_id or await users.user_id_by_email(connection, spec.user_email or "")
-            wanted = of_request(request, user_id=user_id, allowed_private_hosts=self._allowed.private_meeting_hosts)
+            wanted = of_request(
+                request,
+                user_id=user_id,
+                allowed_private_hosts=self._allowed.private_meeting_hosts,
+                default_driver=self._allowed.default_driver,
+            )
             return await reservations.reserve(connection, wanted)
 
     async def _update(self, request: BotRequest, bot: Bot) -> Bot:
