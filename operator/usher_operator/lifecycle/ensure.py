@@ -78,7 +78,7 @@ class Ensurer:
         if request.deleting:
             await self.withdraw(request)
             return
-        if request.new:
+        if request.new and self._first_tries.is_first(request):
             await self._admit(request)
             return
         async with self._database.reading() as connection:
@@ -86,7 +86,7 @@ class Ensurer:
         if bot is not None:
             await self._apply(request, bot)
         elif not request.over:
-            await self._admit(request)
+            await self._admit_unless_running(request)
         elif not request.refused:
             logger.warning(
                 "The BotRequest shows the end of its bot and has no row; it is left alone.",
@@ -101,11 +101,14 @@ class Ensurer:
             await self._commander.leave([bot], reason=Reason.REQUEST_DELETED)
             await self._starter.end_unless_started(bot)
 
-    async def _admit(self, request: BotRequest) -> None:
-        adopted = None if self._first_tries.is_first(request) else await self._adopt_running(request)
-        if adopted is not None:
+    async def _admit_unless_running(self, request: BotRequest) -> None:
+        adopted = await self._adopt_running(request)
+        if adopted is None:
+            await self._admit(request)
+        else:
             await self._apply(request, adopted)
-            return
+
+    async def _admit(self, request: BotRequest) -> None:
         try:
             spec = request.spec()
             self._allowed.check(spec)

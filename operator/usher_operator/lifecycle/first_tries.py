@@ -21,7 +21,7 @@ class FirstTries:
         self._tried: dict[str, datetime] = {}
 
     def is_first(self, request: BotRequest) -> bool:
-        """True if no process can have admitted the request before; from now on it was tried."""
+        """True if nobody can have admitted the request before; from now on it was tried."""
         now = self._now()
         self._forget(now)
         tried = self._tried.setdefault(request.uid, now) is not now
