@@ -24,6 +24,8 @@ MANAGED_BY = "app.kubernetes.io/managed-by=usher"
 CONNECTION_ANNOTATION = "usher.dev/connection-id"
 INSTALLATION_LABEL = "usher.dev/installation"
 MEETING_LABEL = "usher.dev/meeting-id"
+USER_LABEL = "usher.dev/user-id"
+REQUEST_LABEL = "usher.dev/request-uid"
 CONTAINER = "bot"
 TOKEN_DIR = "/var/run/secrets/usher"  # noqa: S105 - a path
 TOKEN_EXPIRATION_S = 3600
@@ -97,14 +99,15 @@ def _driver_name(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> str:
 
 
 def _labels(bot: Bot, settings: JobSettings) -> Json:
-    return {
+    request: Json = {REQUEST_LABEL: bot.request_uid} if bot.request_uid else {}
+    return request | {
         "app.kubernetes.io/name": "usher-bot",
         "app.kubernetes.io/component": "bot",
         "app.kubernetes.io/part-of": "usher",
         "app.kubernetes.io/managed-by": "usher",
         INSTALLATION_LABEL: settings.installation,
         MEETING_LABEL: str(bot.meeting_id),
-        "usher.dev/user-id": str(bot.user_id),
+        USER_LABEL: str(bot.user_id),
         "usher.dev/platform": bot.platform,
     }
 
