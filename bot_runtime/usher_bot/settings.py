@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from usher_bot.errors import InvalidSettings
 from usher_models.defaults import LOBBY_TIMEOUT_S, MAX_DURATION_S
 from usher_models.platforms import Platform
+from usher_models.platforms.secrets import secret_values
+from usher_models.urls import is_server_url
 from usher_models.wire import HEARTBEAT_INTERVAL_S_MAX, HEARTBEAT_INTERVAL_S_MIN, ConnectionId
 
 PREFIX = "USHER_"
@@ -22,8 +24,7 @@ PREFIX = "USHER_"
 
 def _is_url(*schemes: str) -> Any:
     def check(value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in schemes or not parts.hostname or parts.port == 0:
+        if not is_server_url(value, schemes):
             raise ValueError("not such a URL")
         return value.rstrip("/")
 
@@ -100,6 +101,7 @@ class Settings(BaseSettings):
         """The values that must never be logged or reported."""
         held = (self.redis_url, self.meeting_url, self.passcode)
         values = [secret.get_secret_value() for secret in held if secret]
+        values += secret_values(self.meeting_url.get_secret_value())
         password = urlsplit(values[0]).password if self.redis_url else None
         return [*values, password] if password else values
 

@@ -5,19 +5,31 @@ never reach a log. Durations are seconds.
 """
 
 import json
-from contextlib import suppress
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from usher_models.db.connecting import is_database_url
+from usher_models.urls import is_server_url
 from usher_models.wire import HEARTBEAT_INTERVAL_S_MAX, HEARTBEAT_INTERVAL_S_MIN, short_command
+from usher_operator.bot_class import BotClass, Quantity
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Quantity = Annotated[str, Field(pattern=r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i)?$")]
+# Far beyond what makes sense, and within what Postgres, Kubernetes and the timers of a process can hold.
+LONGEST_S = 30 * 86_400
+MOST = 1_000_000
+
+Seconds = Annotated[float, Field(gt=0, le=LONGEST_S)]
+SecondsOrNone = Annotated[float, Field(ge=0, le=LONGEST_S)]
+Count = Annotated[int, Field(ge=1, le=MOST)]
 
 ENV_PREFIX = "USHER_"
+
+_EXAMPLES = {
+    "bot_class": '{"envFrom": [{"secretRef": {"name": "bot"}}]}',
+    "browser_options": '{"locale": "en-US"}',
+    "browser_resources": '{"limits": {"memory": "1Gi"}}',
+}
 
 
 class SettingsInvalid(Exception):
@@ -57,6 +69,10 @@ class RedisSettings(_Group):
 
     bot_redis_secret: SecretStr = SecretStr("")
     """operate: derives a Redis user per bot; `redis_url`'s user must manage users. 32 characters, or empty: shared."""
+
+    bot_redis_transcripts: bool = False
+    """operate: with `bot_redis_secret`, a bot may write there what Vexa's bots write: the stream of transcripts, and
+    the channels and keys of its own meeting. Needs Redis 7."""
 
 
 class BotSettings(_Group):
@@ -117,13 +133,24 @@ class BotSettings(_Group):
     default_command: Annotated[tuple[str, ...], NoDecode] = ()
     """The program of the exec driver where a BotRequest names none, as JSON: ["node", "/app/bot.js"]."""
 
+    bot_class: Annotated[BotClass, NoDecode] = BotClass()
+    """What the installation gives its own bots, as JSON: env, envFrom, resources, shmSize, volumes, nodeSelector, … The
+    chart makes it of its `bot.*` values."""
+
+    meeting_token_secret: SecretStr = SecretStr("")
+    """operate: the ADMIN_TOKEN of Vexa's services. The installation's own bots get a key (BOT_TOKEN) that is good for
+    their meeting at the collector and the receiver of recordings. 32 characters, or empty: none."""
+
+    meeting_token_issuer: Literal["meeting-api", "bot-manager"] = "meeting-api"  # noqa: S105
+    """Who these services expect to have minted the key: bot-manager with Vexa 0.9, meeting-api later."""
+
     callback_url: str = "http://usher-callbacks.usher-system.svc.cluster.local:8081"
     """Where bots reach the callback server."""
 
     termination_grace_s: Annotated[int, Field(ge=1, le=600)] = 45
     """Seconds between SIGTERM and SIGKILL: enough to leave a meeting and to report it through a short outage."""
 
-    duration_grace_s: Annotated[int, Field(ge=30)] = 120
+    duration_grace_s: Annotated[int, Field(ge=30, le=LONGEST_S)] = 120
     """Kubernetes ends a Job this long after its maximum duration, if everything else failed."""
 
 
@@ -155,10 +182,10 @@ class SilenceSettings(_Group):
     stopping_timeout_s: Seconds = 300
     """A bot that said it was leaving and never reported its exit is failed."""
 
-    outage_credit_s: Annotated[float, Field(ge=0)] = 3600
+    outage_credit_s: SecondsOrNone = 3600
     """Silence during an outage of Usher's own does not count against a bot, up to this much."""
 
-    brownout_min_bots: Annotated[int, Field(ge=1)] = 5
+    brownout_min_bots: Count = 5
     """Stale checks pause when at least this many bots are silent at once, and more than the share below."""
 
     brownout_share: Annotated[float, Field(gt=0, le=1)] = 0.55
@@ -167,13 +194,13 @@ class SilenceSettings(_Group):
     brownout_limit_s: Seconds = 900
     """Stale checks resume after this long: bots do die together when their nodes do, and every meeting must end."""
 
-    brownout_small_fleet_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 240
+    brownout_small_fleet_s: SecondsOrNone = 240
     """A fleet of fewer bots, all of them late, is not judged for this long: it may be the network. 0: at once."""
 
     stale_checks_enabled: bool = True
     """operate: whether stale rules end meetings. If false, only a finished Job ends what its bot did not end."""
 
-    stale_ends_per_minute: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600
+    stale_ends_per_minute: Annotated[float, Field(gt=0, le=MOST)] = 600
     """Most meetings that stale rules end in a minute, so that a wrong verdict is seen in time."""
 
 
@@ -183,7 +210,7 @@ class ReconcilerSettings(_Group):
     reconcile_interval_s: Seconds = 10
     """The time between two sweeps. It bounds how long anything that the watch missed stays unrepaired."""
 
-    leader_lease_s: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 60
+    leader_lease_s: Annotated[float, Field(ge=1, le=86_400)] = 60
     """An operator that was stopped or hangs loses leadership after this long, and writes nothing when it wakes."""
 
     orphan_grace_s: Seconds = 60
@@ -192,7 +219,7 @@ class ReconcilerSettings(_Group):
     leave_grace_s: Seconds = 60
     """After a leave command is ignored for this long, the bot's Job is deleted, which sends SIGTERM."""
 
-    history_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 90
+    history_days: Annotated[float, Field(ge=0, le=36_500)] = 90
     """What Usher keeps of an ended meeting (row, transitions, webhooks) is deleted after this; 0: never."""
 
     status_write_interval_s: Seconds = 1
@@ -250,10 +277,10 @@ class ServerSettings(_Group):
     bind_host: str = "0.0.0.0"  # noqa: S104 - a pod's address is not known beforehand
     """The address to listen on."""
 
-    max_connections: Annotated[int, Field(ge=1)] = 20_000
+    max_connections: Count = 20_000
     """Most open connections on each port. Beyond it, the client with the most makes room for one with fewer."""
 
-    drain_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5
+    drain_s: SecondsOrNone = 5
     """serve: after SIGTERM it goes on serving for this long, until no load balancer sends it requests."""
 
     shutdown_timeout_s: Seconds = 30
@@ -316,16 +343,15 @@ class Settings(
             raise ValueError('must be a JSON list such as ["node", "/app/bot.js"]') from exc
         return tuple(words) if isinstance(words, list) else words
 
-    @field_validator("browser_options", "browser_resources", mode="before")
+    @field_validator("bot_class", "browser_options", "browser_resources", mode="before")
     @classmethod
-    def _object(cls, value: object) -> object:
+    def _json(cls, value: object, info: ValidationInfo) -> object:
         if not isinstance(value, str):
             return value
         try:
-            found = json.loads(value) if value.strip() else {}
+            return json.loads(value) if value.strip() else {}
         except ValueError as exc:
-            raise ValueError('must be a JSON object such as {"locale": "en-US"}') from exc
-        return found
+            raise ValueError(f"must be a JSON object such as {_EXAMPLES[info.field_name or '']}") from exc
 
     @field_validator("default_command")
     @classmethod
@@ -335,7 +361,7 @@ class Settings(
     @field_validator("database_url")
     @classmethod
     def _psycopg(cls, value: SecretStr) -> SecretStr:
-        if _scheme(value) != "postgresql+psycopg":
+        if not is_database_url(value.get_secret_value()):
             raise ValueError("must look like postgresql+psycopg://user:password@host:5432/name")
         return value
 
@@ -355,11 +381,18 @@ class Settings(
     @field_validator("media_upstream")
     @classmethod
     def _http(cls, value: str) -> str:
-        if value and not value.startswith(("http://", "https://")):
+        if value and not is_server_url(value, ("http", "https")):
             raise ValueError("must look like http://service:8080, or be empty")
         return value.rstrip("/")
 
-    @field_validator("bot_redis_secret")
+    @field_validator("callback_url")
+    @classmethod
+    def _callback(cls, value: str) -> str:
+        if not is_server_url(value, ("http", "https")):
+            raise ValueError("must look like http://usher-callbacks:8081")
+        return value
+
+    @field_validator("bot_redis_secret", "meeting_token_secret")
     @classmethod
     def _hard_to_guess(cls, value: SecretStr) -> SecretStr:
         # A bot knows what was derived from it, and may try to find it at home.
@@ -369,9 +402,12 @@ class Settings(
 
     @field_validator("redis_url", "bot_redis_url")
     @classmethod
-    def _redis(cls, value: SecretStr) -> SecretStr:
-        if value.get_secret_value() and _scheme(value) not in ("redis", "rediss", "unix"):
-            raise ValueError("must look like redis://host:6379/0, or be empty")
+    def _redis(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        url = value.get_secret_value()
+        # A bot has no socket of the operator's machine.
+        local = info.field_name == "redis_url" and url.startswith("unix:/")
+        if url and not local and not is_server_url(url, ("redis", "rediss")):
+            raise ValueError("must look like redis://host:6379/0, or be empty; encode signs of the password as %2F")
         return value
 
     @model_validator(mode="after")
@@ -391,18 +427,23 @@ class Settings(
                 f"{ENV_PREFIX}DATABASE_POOLER=transaction needs {ENV_PREFIX}DATABASE_SESSION_URL, the URL of Postgres"
                 " itself: leadership is a lock of a session, which a pooler in transaction mode does not keep"
             )
+        if self.bot_redis_transcripts and not self.bot_redis_secret.get_secret_value():
+            raise ValueError(
+                f"{ENV_PREFIX}BOT_REDIS_TRANSCRIPTS needs {ENV_PREFIX}BOT_REDIS_SECRET: it is a right of each bot's own"
+                " user of Redis"
+            )
         if self.bot_redis_secret.get_secret_value() and not self.redis_url.get_secret_value():
             raise ValueError(
                 f"{ENV_PREFIX}BOT_REDIS_SECRET needs {ENV_PREFIX}REDIS_URL, whose user makes the users of bots"
             )
+        if self.bot_redis_secret.get_secret_value() and self._bots_get_a_socket():
+            raise ValueError(
+                f"{ENV_PREFIX}BOT_REDIS_URL is needed: bots cannot reach the socket of {ENV_PREFIX}REDIS_URL"
+            )
         return self
 
-
-def _scheme(url: SecretStr) -> str:
-    # urlsplit repeats what it does not understand, and that may be a password.
-    with suppress(ValueError):
-        return urlsplit(url.get_secret_value()).scheme
-    return ""
+    def _bots_get_a_socket(self) -> bool:
+        return not self.bot_redis_url.get_secret_value() and self.redis_url.get_secret_value().startswith("unix:")
 
 
 def load() -> Settings:
@@ -418,4 +459,5 @@ def _explain(error: object) -> str:
     name = ENV_PREFIX + str(error["loc"][0]).upper() if error["loc"] else "settings"
     wrong = "is not set" if error["type"] == "missing" else str(error["msg"]).removeprefix("Value error, ")
     hint = Settings.model_fields[str(error["loc"][0])].description if error["loc"] else None
-    return f"{name}: {wrong}" + (f" ({hint})" if hint else "")
+    inside = "".join(f"{part}: " for part in error["loc"][1:])
+    return f"{name}: {inside}{wrong}" + (f" ({hint})" if hint else "")

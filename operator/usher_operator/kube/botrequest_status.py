@@ -8,7 +8,7 @@ from typing import Any
 
 from usher_models.db.bots import Bot
 from usher_models.errors import UsherError
-from usher_models.states import Reason, Status
+from usher_models.states import SENTENCES, Reason, Status
 from usher_operator.kube.drivers import SIMULATED
 
 Json = dict[str, Any]
@@ -153,6 +153,8 @@ def _joined(bot: Bot) -> Json:
             reason, message = ("SimulationJoined", SIMULATION)
         return _condition(bot, "Joined", True, reason=reason, message=message, at=bot.joined_at)
     reason, message = ("NotYet", "The bot has not joined the meeting yet.")
+    if bot.status is Status.STARTING and bot.message != SENTENCES[Reason.STARTED]:
+        message = bot.message
     if bot.ended_at or (bot.status is Status.RESERVED and bot.reason != Reason.REQUESTED):
         reason, message = camel(bot.reason), bot.message
     return _condition(bot, "Joined", False, reason=reason, message=message, at=bot.reserved_at)

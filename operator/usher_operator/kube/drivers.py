@@ -1,7 +1,7 @@
 """What a bot's pod is by its driver: image, options, resources, root filesystem and seccomp profile."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from usher_operator.kube.botrequest import BotRequestSpec, SimulationSpec
@@ -28,13 +28,16 @@ class DriverSettings:
     browser_options: Mapping[str, Any] = field(default_factory=dict)
     browser_resources: Mapping[str, Any] = field(default_factory=dict)
     browser_seccomp_profile: str = ""
+    exec_options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DriverPod:
-    """A driver's part of a pod."""
+    """A driver's part of a pod. `own` is True if nothing of what runs comes from the request: whoever may name an image
+    or a command must not get what the installation gives to its own program."""
 
     name: str
+    own: bool
     image: str
     options: Json
     resources: Json
@@ -45,15 +48,22 @@ class DriverPod:
 def driver_pod(driver: str, spec: BotRequestSpec, settings: DriverSettings) -> DriverPod:
     """What that driver needs for that request."""
     browser = driver == BROWSER
+    image = settings.browser_image if browser else settings.image
+    own = driver == settings.default and spec.image in (None, image) and _has_own_command(spec, settings)
     return DriverPod(
         name=driver,
-        image=spec.image or (settings.browser_image if browser else settings.image),
-        options=_options(driver, spec, settings),
+        own=own,
+        image=spec.image or image,
+        options=_options(driver, spec, settings if own else replace(settings, exec_options={})),
         resources=_browser_resources(settings) if browser else DEFAULT_RESOURCES,
         seccomp_profile=_seccomp_profile(settings.browser_seccomp_profile if browser else ""),
         # A program that driver `exec` runs may expect to write beside its own files.
         read_only=driver != EXEC,
     )
+
+
+def _has_own_command(spec: BotRequestSpec, settings: DriverSettings) -> bool:
+    return not spec.command or tuple(spec.command) == settings.default_command
 
 
 def driver_name(spec: BotRequestSpec, *, default: str) -> str:
@@ -79,8 +89,10 @@ def _options(driver: str, spec: BotRequestSpec, settings: DriverSettings) -> Jso
 
 def _exec_options(spec: BotRequestSpec, settings: DriverSettings) -> Json:
     command = {"command": spec.command or list(settings.default_command)}
-    return command | _given(
-        no_one_joined_s=spec.no_one_joined_timeout_seconds, everyone_left_s=spec.left_alone_timeout_seconds
+    return (
+        command
+        | dict(settings.exec_options)
+        | _given(no_one_joined_s=spec.no_one_joined_timeout_seconds, everyone_left_s=spec.left_alone_timeout_seconds)
     )
 
 

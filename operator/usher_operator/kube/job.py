@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from usher_models.db.bots import Bot
+from usher_operator.bot_class import BotClass
 from usher_operator.kube.botrequest import BotRequestSpec
+from usher_operator.kube.class_fields import with_program_needs, with_scheduling
 from usher_operator.kube.drivers import DriverPod, DriverSettings, driver_name, driver_pod
 from usher_operator.kube.expansion import literal
+from usher_operator.kube.meeting_token import Issuer, mint
 from usher_operator.kube.resources import with_defaults
 from usher_operator.redis_acl.account import RedisAccount
 
@@ -21,6 +24,8 @@ MANAGED_BY = "app.kubernetes.io/managed-by=usher"
 CONNECTION_ANNOTATION = "usher.dev/connection-id"
 INSTALLATION_LABEL = "usher.dev/installation"
 MEETING_LABEL = "usher.dev/meeting-id"
+USER_LABEL = "usher.dev/user-id"
+REQUEST_LABEL = "usher.dev/request-uid"
 CONTAINER = "bot"
 TOKEN_DIR = "/var/run/secrets/usher"  # noqa: S105 - a path
 TOKEN_EXPIRATION_S = 3600
@@ -49,6 +54,9 @@ class JobSettings:
     redis_secret: str
     audience: str
     drivers: DriverSettings
+    bot_class: BotClass
+    meeting_token_secret: str
+    meeting_token_issuer: Issuer
     priority_class: str
     heartbeat_interval_s: float
     reserved_timeout_s: float
@@ -91,14 +99,15 @@ def _driver_name(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> str:
 
 
 def _labels(bot: Bot, settings: JobSettings) -> Json:
-    return {
+    request: Json = {REQUEST_LABEL: bot.request_uid} if bot.request_uid else {}
+    return request | {
         "app.kubernetes.io/name": "usher-bot",
         "app.kubernetes.io/component": "bot",
         "app.kubernetes.io/part-of": "usher",
         "app.kubernetes.io/managed-by": "usher",
         INSTALLATION_LABEL: settings.installation,
         MEETING_LABEL: str(bot.meeting_id),
-        "usher.dev/user-id": str(bot.user_id),
+        USER_LABEL: str(bot.user_id),
         "usher.dev/platform": bot.platform,
     }
 
@@ -163,7 +172,8 @@ def _pod(bot: Bot, spec: BotRequestSpec, driver: DriverPod, settings: JobSetting
         "priorityClassName": spec.priority_class_name or settings.priority_class,
         "imagePullSecrets": spec.image_pull_secrets,
     }
-    return pod | {key: value for key, value in scheduling.items() if value}
+    pod = with_scheduling(pod | {key: value for key, value in scheduling.items() if value}, settings.bot_class)
+    return with_program_needs(pod, settings.bot_class) if driver.own else pod
 
 
 def _container(bot: Bot, spec: BotRequestSpec, driver: DriverPod, settings: JobSettings) -> Json:
@@ -173,7 +183,9 @@ def _container(bot: Bot, spec: BotRequestSpec, driver: DriverPod, settings: JobS
         "imagePullPolicy": settings.image_pull_policy,
         "command": [literal("usher-bot")],
         "env": _env(bot, driver, settings),
-        "resources": with_defaults(spec.resources, driver.resources),
+        "resources": with_defaults(
+            spec.resources, of_class=settings.bot_class.resources if driver.own else None, defaults=driver.resources
+        ),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -223,9 +235,21 @@ def _env(bot: Bot, driver: DriverPod, settings: JobSettings) -> list[Json]:
         "USHER_LEAVE_GRACE_S": str(max(1, settings.termination_grace_s - REPORT_MARGIN_S)),
         "USHER_HEARTBEAT_INTERVAL_S": f"{settings.heartbeat_interval_s:g}",
         "USHER_LOG_FORMAT": "json",
+        "BOT_TOKEN": _meeting_token(bot, driver, settings),
     }
     plain: list[Json] = [{"name": name, "value": literal(value)} for name, value in values.items() if value is not None]
     return [*plain, _from_pod("USHER_POD_NAME", "metadata.name"), _from_pod("USHER_POD_UID", "metadata.uid")]
+
+
+def _meeting_token(bot: Bot, driver: DriverPod, settings: JobSettings) -> str | None:
+    if not settings.meeting_token_secret or not driver.own:
+        return None
+    return mint(
+        bot,
+        secret=settings.meeting_token_secret,
+        issuer=settings.meeting_token_issuer,
+        lifetime_s=_active_deadline_s(bot, settings),
+    )
 
 
 def _redis_url(bot: Bot, settings: JobSettings) -> str | None:

@@ -68,7 +68,11 @@ def job_settings(settings: Settings, *, installation: str) -> JobSettings:
             browser_options=settings.browser_options,
             browser_resources=settings.browser_resources,
             browser_seccomp_profile=settings.browser_seccomp_profile,
+            exec_options=settings.bot_class.exec.options(),
         ),
+        bot_class=settings.bot_class,
+        meeting_token_secret=settings.meeting_token_secret.get_secret_value(),
+        meeting_token_issuer=settings.meeting_token_issuer,
         priority_class=settings.bot_priority_class,
         heartbeat_interval_s=settings.heartbeat_interval_s,
         reserved_timeout_s=settings.reserved_timeout_s,
@@ -198,7 +202,12 @@ async def _redis_users(stack: AsyncExitStack, settings: Settings, *, database: D
     secret = settings.bot_redis_secret.get_secret_value()
     if not secret:
         return NoUsers()
-    users = AclUsers.connect(settings.redis_url.get_secret_value(), secret=secret, database=database)
+    users = AclUsers.connect(
+        settings.redis_url.get_secret_value(),
+        secret=secret,
+        database=database,
+        transcripts=settings.bot_redis_transcripts,
+    )
     stack.push_async_callback(users.close)
     return users
 

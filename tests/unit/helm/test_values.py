@@ -1,5 +1,6 @@
 """Each switch of the chart does what its comment says, and nothing else."""
 
+import base64
 import json
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from dev.conference import chart_values
 from dev.conference.settings import for_cluster
 from tests.unit.helm.conftest import Objects, Render
+from usher_operator.bot_class import BotClass
 from usher_operator.kube.drivers import BROWSER_RESOURCES
 
 OWN_DATABASE: dict[str, Any] = {"postgresql": {"enabled": False}, "externalDatabase": {"existingSecret": "db"}}
@@ -212,6 +214,58 @@ def test_pods_take_the_knobs_of_their_part(render: Render, part: str) -> None:
     for knob in ("nodeSelector", "tolerations", "affinity", "terminationGracePeriodSeconds"):
         assert pod[knob] == knobs[knob]
     assert pod["imagePullSecrets"] == [{"name": "pull"}]
+
+
+def test_what_bots_need_is_one_document_for_the_operator(render: Render) -> None:
+    bot: dict[str, Any] = {
+        "env": [{"name": "REDIS_URL", "valueFrom": {"secretKeyRef": {"name": "vexa", "key": "redis"}}}],
+        "envFrom": [{"secretRef": {"name": "vexa-bot"}}],
+        "resources": {"requests": {"cpu": "1"}, "limits": {"memory": "4Gi"}},
+        "shmSize": "2Gi",
+        "runAsUser": 1000,
+        "volumes": [{"name": "models", "persistentVolumeClaim": {"claimName": "models"}}],
+        "volumeMounts": [{"name": "models", "mountPath": "/models"}],
+        "exec": {"silenceSeconds": 0, "noOneJoinedSeconds": 300, "config": {"recordingEnabled": True}},
+        "nodeSelector": {"pool": "bots"},
+        "tolerations": [{"key": "bots", "operator": "Exists"}],
+        "affinity": {"podAntiAffinity": {}},
+    }
+    document = config(render(bot=bot))["USHER_BOT_CLASS"]
+    assert json.loads(document) == bot
+    assert BotClass.model_validate_json(document).exec.options()["silence_s"] == 0
+    assert "USHER_BOT_CLASS" not in config(render())
+
+
+def test_services_of_vexa_are_told_by_secrets_and_get_rights_only_when_they_are_there(render: Render) -> None:
+    assert "&bm:meeting:*" not in redis_users(render())
+    assert "user vexa" not in redis_users(render())
+    objects = render(
+        vexa={
+            "gateway": {"existingSecret": "gate"},
+            "meetingToken": {"existingSecret": "admin"},
+            "botTranscripts": True,
+        }
+    )
+    assert env(objects, "serve")["USHER_GATEWAY_SECRET"] == secret("gate", "internal-api-secret")
+    assert env(objects, "operate")["USHER_MEETING_TOKEN_SECRET"] == secret("admin", "admin-token")
+    assert config(objects)["USHER_BOT_REDIS_TRANSCRIPTS"] == "true"
+    (serve,) = [line for line in redis_users(objects).splitlines() if line.startswith("user usher-serve")]
+    assert "&bot_commands:* &bm:meeting:* &u:* -@all" in serve
+    assert "user vexa on" in redis_users(objects)
+
+
+def redis_users(objects: Objects) -> str:
+    return base64.b64decode(objects["Secret", "usher-redis"]["data"]["users.acl"]).decode()
+
+
+def test_others_reach_the_charts_redis_only_where_they_are_named(render: Render) -> None:
+    peer = {"namespaceSelector": {"matchLabels": {"team": "vexa"}}}
+
+    def reached_from(objects: Objects) -> Any:
+        return objects["NetworkPolicy", "usher-redis"]["spec"]["ingress"][0]["from"]
+
+    assert peer not in reached_from(render())
+    assert peer in reached_from(render(networkPolicy={"redisFrom": [peer]}))
 
 
 def test_extra_objects_are_installed_too(render: Render) -> None:

@@ -146,6 +146,14 @@ def test_a_bot_that_never_joined_says_why_it_did_not() -> None:
     assert (joined["status"], joined["reason"], joined["message"]) == ("False", "NeverJoined", "It is over.")
 
 
+def test_a_bot_that_takes_long_to_join_says_what_it_waits_for() -> None:
+    started = {"status": Status.STARTING, "started_at": at(2), "reason": "started"}
+    joined = conditions(a_bot_row(**started, message="The bot's process runs."))["Joined"]
+    assert (joined["reason"], joined["message"]) == ("NotYet", "The bot has not joined the meeting yet.")
+    joined = conditions(a_bot_row(**started, message="It has sent no callback."))["Joined"]
+    assert (joined["reason"], joined["message"]) == ("NotYet", "It has sent no callback.")
+
+
 def test_a_job_that_was_refused_says_why_there_is_none() -> None:
     created = conditions(over(Status.FAILED, reason="job_create_failed", job_created_at=None))["JobCreated"]
     assert (created["status"], created["reason"]) == ("False", "JobCreateFailed")
