@@ -16,6 +16,7 @@ from usher_bot.errors import InvalidSettings
 from usher_models.defaults import LOBBY_TIMEOUT_S, MAX_DURATION_S
 from usher_models.platforms import Platform
 from usher_models.platforms.secrets import secret_values
+from usher_models.urls import is_server_url
 from usher_models.wire import HEARTBEAT_INTERVAL_S_MAX, HEARTBEAT_INTERVAL_S_MIN, ConnectionId
 
 PREFIX = "USHER_"
@@ -23,8 +24,7 @@ PREFIX = "USHER_"
 
 def _is_url(*schemes: str) -> Any:
     def check(value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in schemes or not parts.hostname or parts.port == 0:
+        if not is_server_url(value, schemes):
             raise ValueError("not such a URL")
         return value.rstrip("/")
 

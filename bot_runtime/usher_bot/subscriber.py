@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from usher_bot.clock import Clock
 from usher_bot.commands import Inbox, parse_command
+from usher_models.redis_server import RedisServer
 
 if TYPE_CHECKING:
     from redis.asyncio.client import PubSub
@@ -41,6 +42,7 @@ class Subscriber:
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._url = url
+        self._server = RedisServer.of(url)
         self._channels = channels
         self._inbox = inbox
         self._clock = clock
@@ -53,10 +55,9 @@ class Subscriber:
             try:
                 await self._listen_once()
             except Exception as exc:
-                # The text of the error may repeat parts of the URL, and with it the password.
                 logger.warning(
                     "Redis is away (%s); replies carry the commands.",
-                    type(exc).__name__,
+                    self._server.words(exc),
                     extra={"action": "redis_away"},
                 )
             await self._clock.sleep(self._wait())

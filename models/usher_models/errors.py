@@ -24,11 +24,13 @@
     ├── DatabaseUnfit           database_unfit             the database cannot be used as it was created
     └── Unavailable                                        a retry may succeed
         ├── RowUnreadable       row_unreadable             a meeting has a status that Usher does not know
+        ├── RowMissing          row_missing                a bot speaks, or runs, whose row is not there
         ├── DatabaseUnavailable database_unavailable
         │   ├── DatabaseBusy    database_busy              a lock or a connection did not become free in time
         │   ├── DatabaseNotReady database_not_ready        it cannot write, or its schema is missing or too old
         │   └── DatabaseForbids database_forbids           the database role lacks a privilege
         ├── KubernetesUnavailable kubernetes_unavailable
+        ├── RedisUnavailable    redis_unavailable
         └── NotLeading          not_leading                another process leads; this one must not write
 
 `code` is stable and for programs; `str(error)` is the sentence for people.
@@ -206,6 +208,12 @@ class Unavailable(UsherError):
     code = "unavailable"
 
 
+class RowMissing(Unavailable):
+    """The database has no row of this bot; it is put back when the bot's Job is found."""
+
+    code = "row_missing"
+
+
 class RowUnreadable(Unavailable):
     """A meeting has a status that Usher does not know."""
 
@@ -240,6 +248,12 @@ class KubernetesUnavailable(Unavailable):
     """The Kubernetes API cannot be reached. Try again later."""
 
     code = "kubernetes_unavailable"
+
+
+class RedisUnavailable(Unavailable):
+    """Redis cannot be reached. Commands travel in the replies to callbacks."""
+
+    code = "redis_unavailable"
 
 
 class NotLeading(Unavailable):

@@ -5,19 +5,31 @@ never reach a log. Durations are seconds.
 """
 
 import json
-from contextlib import suppress
-from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from usher_models.db.connecting import is_database_url
+from usher_models.urls import is_server_url
 from usher_models.wire import HEARTBEAT_INTERVAL_S_MAX, HEARTBEAT_INTERVAL_S_MIN, short_command
 from usher_operator.bot_class import BotClass, Quantity
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# Far beyond what makes sense, and within what Postgres, Kubernetes and the timers of a process can hold.
+LONGEST_S = 30 * 86_400
+MOST = 1_000_000
+
+Seconds = Annotated[float, Field(gt=0, le=LONGEST_S)]
+SecondsOrNone = Annotated[float, Field(ge=0, le=LONGEST_S)]
+Count = Annotated[int, Field(ge=1, le=MOST)]
 
 ENV_PREFIX = "USHER_"
+
+_EXAMPLES = {
+    "bot_class": '{"envFrom": [{"secretRef": {"name": "bot"}}]}',
+    "browser_options": '{"locale": "en-US"}',
+    "browser_resources": '{"limits": {"memory": "1Gi"}}',
+}
 
 
 class SettingsInvalid(Exception):
@@ -70,14 +82,26 @@ class BotSettings(_Group):
     """Namespaces whose BotRequests are served, comma-separated. Fixed, so that no cluster-wide right is needed."""
 
     bot_image: str = "usher.dev/bot:dev"
-    """The image of a bot whose BotRequest names none."""
+    """The image of a bot of the drivers exec and simulated whose BotRequest names none."""
+
+    browser_image: str = "usher.dev/bot-browser:dev"
+    """The image of a bot of the driver browser whose BotRequest names none."""
+
+    browser_options: Annotated[dict[str, Any], NoDecode] = {}
+    """Options of the browser driver for all its bots, as a JSON object such as {"silence_s": 600}."""
+
+    browser_resources: Annotated[dict[str, dict[str, Quantity | int]], NoDecode] = {}
+    """What a browser bot's container asks for where its BotRequest does not say, as JSON, over Usher's own defaults."""
+
+    browser_seccomp_profile: str = ""
+    """A seccomp profile of the nodes that lets Chromium's sandbox start. Empty: RuntimeDefault, mostly without it."""
 
     bot_image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     """The pull policy of bots' images."""
 
     allowed_images: Annotated[tuple[str, ...], NoDecode] = ()
     """Globs of images that a BotRequest may name, comma-separated. A `*` does not match a `/`, and the registry is
-    matched whole. Empty: only `bot_image`."""
+    matched whole. Empty: only `bot_image` and `browser_image`."""
 
     allowed_priority_classes: Annotated[tuple[str, ...], NoDecode] = ()
     """PriorityClasses that a BotRequest may name, comma-separated. Empty: only `bot_priority_class`."""
@@ -103,8 +127,8 @@ class BotSettings(_Group):
     bot_priority_class: str = ""
     """The PriorityClass of bots whose BotRequest names none. Empty: the cluster's default."""
 
-    default_driver: Literal["simulated", "exec"] = "simulated"
-    """The driver of a BotRequest that names none."""
+    default_driver: Literal["browser", "exec", "simulated"] = "browser"
+    """The driver of a BotRequest that names none. Bots of the driver simulated join no meeting."""
 
     default_command: Annotated[tuple[str, ...], NoDecode] = ()
     """The program of the exec driver where a BotRequest names none, as JSON: ["node", "/app/bot.js"]."""
@@ -126,7 +150,7 @@ class BotSettings(_Group):
     termination_grace_s: Annotated[int, Field(ge=1, le=600)] = 45
     """Seconds between SIGTERM and SIGKILL: enough to leave a meeting and to report it through a short outage."""
 
-    duration_grace_s: Annotated[int, Field(ge=30)] = 120
+    duration_grace_s: Annotated[int, Field(ge=30, le=LONGEST_S)] = 120
     """Kubernetes ends a Job this long after its maximum duration, if everything else failed."""
 
 
@@ -158,10 +182,10 @@ class SilenceSettings(_Group):
     stopping_timeout_s: Seconds = 300
     """A bot that said it was leaving and never reported its exit is failed."""
 
-    outage_credit_s: Annotated[float, Field(ge=0)] = 3600
+    outage_credit_s: SecondsOrNone = 3600
     """Silence during an outage of Usher's own does not count against a bot, up to this much."""
 
-    brownout_min_bots: Annotated[int, Field(ge=1)] = 5
+    brownout_min_bots: Count = 5
     """Stale checks pause when at least this many bots are silent at once, and more than the share below."""
 
     brownout_share: Annotated[float, Field(gt=0, le=1)] = 0.55
@@ -170,13 +194,13 @@ class SilenceSettings(_Group):
     brownout_limit_s: Seconds = 900
     """Stale checks resume after this long: bots do die together when their nodes do, and every meeting must end."""
 
-    brownout_small_fleet_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 240
+    brownout_small_fleet_s: SecondsOrNone = 240
     """A fleet of fewer bots, all of them late, is not judged for this long: it may be the network. 0: at once."""
 
     stale_checks_enabled: bool = True
     """operate: whether stale rules end meetings. If false, only a finished Job ends what its bot did not end."""
 
-    stale_ends_per_minute: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600
+    stale_ends_per_minute: Annotated[float, Field(gt=0, le=MOST)] = 600
     """Most meetings that stale rules end in a minute, so that a wrong verdict is seen in time."""
 
 
@@ -186,7 +210,7 @@ class ReconcilerSettings(_Group):
     reconcile_interval_s: Seconds = 10
     """The time between two sweeps. It bounds how long anything that the watch missed stays unrepaired."""
 
-    leader_lease_s: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 60
+    leader_lease_s: Annotated[float, Field(ge=1, le=86_400)] = 60
     """An operator that was stopped or hangs loses leadership after this long, and writes nothing when it wakes."""
 
     orphan_grace_s: Seconds = 60
@@ -195,7 +219,7 @@ class ReconcilerSettings(_Group):
     leave_grace_s: Seconds = 60
     """After a leave command is ignored for this long, the bot's Job is deleted, which sends SIGTERM."""
 
-    history_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 90
+    history_days: Annotated[float, Field(ge=0, le=36_500)] = 90
     """What Usher keeps of an ended meeting (row, transitions, webhooks) is deleted after this; 0: never."""
 
     status_write_interval_s: Seconds = 1
@@ -253,10 +277,10 @@ class ServerSettings(_Group):
     bind_host: str = "0.0.0.0"  # noqa: S104 - a pod's address is not known beforehand
     """The address to listen on."""
 
-    max_connections: Annotated[int, Field(ge=1)] = 20_000
+    max_connections: Count = 20_000
     """Most open connections on each port. Beyond it, the client with the most makes room for one with fewer."""
 
-    drain_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5
+    drain_s: SecondsOrNone = 5
     """serve: after SIGTERM it goes on serving for this long, until no load balancer sends it requests."""
 
     shutdown_timeout_s: Seconds = 30
@@ -319,15 +343,15 @@ class Settings(
             raise ValueError('must be a JSON list such as ["node", "/app/bot.js"]') from exc
         return tuple(words) if isinstance(words, list) else words
 
-    @field_validator("bot_class", mode="before")
+    @field_validator("bot_class", "browser_options", "browser_resources", mode="before")
     @classmethod
-    def _json(cls, value: object) -> object:
+    def _json(cls, value: object, info: ValidationInfo) -> object:
         if not isinstance(value, str):
             return value
         try:
             return json.loads(value) if value.strip() else {}
         except ValueError as exc:
-            raise ValueError('must be a JSON object such as {"envFrom": [{"secretRef": {"name": "bot"}}]}') from exc
+            raise ValueError(f"must be a JSON object such as {_EXAMPLES[info.field_name or '']}") from exc
 
     @field_validator("default_command")
     @classmethod
@@ -337,7 +361,7 @@ class Settings(
     @field_validator("database_url")
     @classmethod
     def _psycopg(cls, value: SecretStr) -> SecretStr:
-        if _scheme(value) != "postgresql+psycopg":
+        if not is_database_url(value.get_secret_value()):
             raise ValueError("must look like postgresql+psycopg://user:password@host:5432/name")
         return value
 
@@ -357,9 +381,16 @@ class Settings(
     @field_validator("media_upstream")
     @classmethod
     def _http(cls, value: str) -> str:
-        if value and not value.startswith(("http://", "https://")):
+        if value and not is_server_url(value, ("http", "https")):
             raise ValueError("must look like http://service:8080, or be empty")
         return value.rstrip("/")
+
+    @field_validator("callback_url")
+    @classmethod
+    def _callback(cls, value: str) -> str:
+        if not is_server_url(value, ("http", "https")):
+            raise ValueError("must look like http://usher-callbacks:8081")
+        return value
 
     @field_validator("bot_redis_secret", "meeting_token_secret")
     @classmethod
@@ -371,9 +402,12 @@ class Settings(
 
     @field_validator("redis_url", "bot_redis_url")
     @classmethod
-    def _redis(cls, value: SecretStr) -> SecretStr:
-        if value.get_secret_value() and _scheme(value) not in ("redis", "rediss", "unix"):
-            raise ValueError("must look like redis://host:6379/0, or be empty")
+    def _redis(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        url = value.get_secret_value()
+        # A bot has no socket of the operator's machine.
+        local = info.field_name == "redis_url" and url.startswith("unix:/")
+        if url and not local and not is_server_url(url, ("redis", "rediss")):
+            raise ValueError("must look like redis://host:6379/0, or be empty; encode signs of the password as %2F")
         return value
 
     @model_validator(mode="after")
@@ -402,14 +436,14 @@ class Settings(
             raise ValueError(
                 f"{ENV_PREFIX}BOT_REDIS_SECRET needs {ENV_PREFIX}REDIS_URL, whose user makes the users of bots"
             )
+        if self.bot_redis_secret.get_secret_value() and self._bots_get_a_socket():
+            raise ValueError(
+                f"{ENV_PREFIX}BOT_REDIS_URL is needed: bots cannot reach the socket of {ENV_PREFIX}REDIS_URL"
+            )
         return self
 
-
-def _scheme(url: SecretStr) -> str:
-    # urlsplit repeats what it does not understand, and that may be a password.
-    with suppress(ValueError):
-        return urlsplit(url.get_secret_value()).scheme
-    return ""
+    def _bots_get_a_socket(self) -> bool:
+        return not self.bot_redis_url.get_secret_value() and self.redis_url.get_secret_value().startswith("unix:")
 
 
 def load() -> Settings:

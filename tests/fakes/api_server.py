@@ -152,7 +152,7 @@ class FakeApiServer:
     async def _get(self, request: web.Request) -> web.Response:
         info = request.match_info
         body = self.objects.get((info["plural"], info["namespace"], info["name"]))
-        return web.json_response(body or {"message": "not found"}, status=200 if body else 404)
+        return web.json_response(body or {"kind": "Status", "message": "not found"}, status=200 if body else 404)
 
     async def _patch(self, request: web.Request) -> web.Response:
         self.patched.append(request.match_info["name"])

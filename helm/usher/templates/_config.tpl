@@ -15,6 +15,16 @@ USHER_BOT_PRIORITY_CLASS: {{ include "usher.clusterName" . }}-bots
 USHER_BOT_REDIS_TRANSCRIPTS: "true"
 {{- end }}
 USHER_BOT_SERVICE_ACCOUNT: {{ include "usher.fullname" . }}-bot
+USHER_BROWSER_IMAGE: {{ include "usher.image" (dict "root" . "image" .Values.bot.browser.image) }}
+{{- with .Values.bot.browser.options }}
+USHER_BROWSER_OPTIONS: {{ toJson . | quote }}
+{{- end }}
+{{- with .Values.bot.browser.resources }}
+USHER_BROWSER_RESOURCES: {{ toJson . | quote }}
+{{- end }}
+{{- with .Values.bot.browser.seccompProfile }}
+USHER_BROWSER_SECCOMP_PROFILE: {{ . | quote }}
+{{- end }}
 USHER_CALLBACK_URL: http://{{ include "usher.fullname" . }}-callbacks.{{ .Release.Namespace }}.svc.cluster.local:8081
 USHER_DATABASE_POOL_SIZE: {{ .Values.database.poolSize | quote }}
 USHER_DEFAULT_DRIVER: {{ .Values.bot.defaultDriver }}

@@ -61,8 +61,9 @@ k.id, k.user_id, k.name, k.scopes, true AS hashed, k.created_at, k.expires_at, C
 
 _LEGACY_FIELDS = """
 t.id, t.user_id, to_jsonb(t) ->> 'name' AS name,
-ARRAY(SELECT jsonb_array_elements_text(CASE WHEN jsonb_typeof(to_jsonb(t) -> 'scopes') = 'array'
-                                            THEN to_jsonb(t) -> 'scopes' ELSE '[]' END)) AS scopes,
+ARRAY(SELECT coalesce(scope, '') FROM jsonb_array_elements_text(
+    CASE WHEN jsonb_typeof(to_jsonb(t) -> 'scopes') = 'array' THEN to_jsonb(t) -> 'scopes' ELSE '[]' END
+) AS scope) AS scopes,
 false AS hashed, t.created_at AT TIME ZONE 'utc' AS created_at,
 CAST(to_jsonb(t) ->> 'expires_at' AS timestamp) AT TIME ZONE 'utc' AS expires_at,
 CAST(to_jsonb(t) ->> 'last_used_at' AS timestamp) AT TIME ZONE 'utc' AS last_used_at
@@ -75,7 +76,8 @@ WHERE k.digest = :digest
 """)
 
 _FIND_LEGACY = text(f"""
-SELECT id, user_id, scopes, extract(epoch FROM expires_at - now()) AS expires_in_s
+SELECT id, user_id, scopes, CASE expires_at WHEN 'infinity' THEN NULL WHEN '-infinity' THEN 0
+                            ELSE extract(epoch FROM expires_at - now()) END AS expires_in_s
 FROM (
     SELECT {_LEGACY_FIELDS} FROM api_tokens t JOIN users u ON u.id = t.user_id
     WHERE length(t.token) = :length AND right(t.token, {TAIL}) = :tail

@@ -68,6 +68,11 @@ class Bot(BotSummary):
     written_revision: int
     written_status: str | None
 
+    @property
+    def driver(self) -> str | None:
+        """What plays the bot, chosen with the reservation; None for a row from before that was noted."""
+        return self.config.get("driver")
+
 
 @dataclass(frozen=True, kw_only=True)
 class StaleBot(BotSummary):
@@ -165,7 +170,6 @@ def to_bots[AnyBot: BotSummary](rows: Iterable[Columns], kind: type[AnyBot]) -> 
 BY_CONNECTION = text(SELECT_BOT + "WHERE b.connection_id = :connection_id")
 _BY_ID = text(SELECT_BOT + "WHERE b.meeting_id = :meeting_id")
 _BY_JOBS = text(SELECT_BOT + "WHERE b.meeting_id = ANY(:ids)")
-_BY_REQUEST = text(SELECT_BOT + "WHERE b.request_name = ANY(:names) ORDER BY b.meeting_id")
 _REQUESTS_OF = text(
     """
 SELECT connection_id, request_uid AS uid, request_generation AS generation, ended_at IS NOT NULL AS ended,
@@ -206,12 +210,6 @@ async def bots_by_id(connection: AsyncConnection, meeting_ids: list[int]) -> dic
     """The bots among those meetings."""
     rows = await connection.execute(_BY_JOBS, {"ids": meeting_ids})
     return {bot.meeting_id: bot for bot in to_bots(rows, Bot)}
-
-
-async def newest_bots_by_request(connection: AsyncConnection, names: Sequence[str]) -> dict[str, Bot]:
-    """The newest bot of each of those BotRequests, by their names, that has one."""
-    rows = await connection.execute(_BY_REQUEST, {"names": list(names)})
-    return {str(bot.request_name): bot for bot in to_bots(rows, Bot)}
 
 
 async def requests_of(connection: AsyncConnection, connection_ids: Sequence[str]) -> dict[str, Requested]:

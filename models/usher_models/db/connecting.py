@@ -6,18 +6,29 @@ makes one up.
 
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg.rows import dict_row
 from sqlalchemy import make_url
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
 
+from usher_models.db.dates import read_odd_dates_as_none
 from usher_models.db.failures import Server
 from usher_models.db.session import LOCK_TIMEOUT_MS, set_up
 from usher_models.errors import DatabaseNotReady, DatabaseUnavailable
 
 CONNECT_TIMEOUT_S = 5
+
+
+def is_database_url(text: str) -> bool:
+    """True if it is a URL of Postgres, for the driver that Usher uses."""
+    try:
+        return make_url(text).drivername == urlsplit(text).scheme == "postgresql+psycopg"
+    except (ArgumentError, ValueError):
+        return False
 
 
 class Pooler(StrEnum):
@@ -53,6 +64,7 @@ class Connector:
     async def connect(self) -> psycopg.AsyncConnection[Any]:
         """A new connection. Raises psycopg's errors, DatabaseNotReady and DatabaseUnavailable."""
         driver = await psycopg.AsyncConnection.connect(**self._arguments())
+        read_odd_dates_as_none(driver)
         try:
             if self.pooler is not Pooler.TRANSACTION:
                 await self._prepare(driver)

@@ -24,7 +24,7 @@ from usher_models.db.failures import READ_ONLY as SERVER_IS_READ_ONLY
 from usher_models.db.failures import ends_connection, meaning, sqlstate
 from usher_models.db.session import CAN_WRITE, LOCK_TIMEOUT_MS
 from usher_models.db.shares import Shares
-from usher_models.errors import DatabaseNotReady
+from usher_models.errors import DatabaseNotReady, DatabaseUnavailable
 
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 # A tenant may hold this share of a pool, and never less than one connection of it.
@@ -43,6 +43,9 @@ class Database:
     def __init__(self, connector: Connector, *, pool_size: int = 10, sessions: Connector | None = None) -> None:
         self.server = connector.server
         self._current: WeakSet[psycopg.AsyncConnection[Any]] = WeakSet()
+        # The pool forgets a connection that is lent when it is closed, and one whose first use was cut off.
+        self._opened: set[psycopg.AsyncConnection[Any]] = set()
+        self._closed = False
         # A statement, and an exchange of several, commits itself: that is what nearly all are, and telling each
         # connection of it whenever it leaves the pool would cost more than some of them.
         self.engine = self._pool(connector, size=pool_size)
@@ -72,7 +75,7 @@ class Database:
 
     def _pool(self, connector: Connector, *, size: int) -> AsyncEngine:
         async def create() -> psycopg.AsyncConnection[Any]:
-            driver = await connector.connect()
+            driver = await self._open(connector)
             self._current.add(driver)
             return driver
 
@@ -86,6 +89,16 @@ class Database:
         )
         event.listen(engine.sync_engine, "checkout", self._require_usable)
         return engine
+
+    async def _open(self, connector: Connector) -> psycopg.AsyncConnection[Any]:
+        """A new connection, which `close` closes if nothing else does."""
+        driver = None if self._closed else await connector.connect()
+        if driver is not None and self._closed:
+            await driver.close()
+        if driver is None or driver.closed:
+            raise DatabaseUnavailable(f"This process has closed its connections to {self.server}.")
+        self._opened = {each for each in self._opened if not each.closed} | {driver}
+        return driver
 
     def _require_usable(self, connection: Any, *_: object) -> None:
         """Replace a connection from before the server turned read-only, and one that was left in the middle of work."""
@@ -140,9 +153,12 @@ class Database:
             await self._require_writable(connection)
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, also those in use, and open no more."""
+        self._closed = True
         await self.engine.dispose()
         await self._sessions.dispose()
+        for driver in self._opened:
+            await driver.close()
 
     @asynccontextmanager
     async def _connection(self, *, transactional: bool = False) -> AsyncIterator[AsyncConnection]:

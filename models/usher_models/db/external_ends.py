@@ -18,7 +18,8 @@ _OVER = ", ".join(repr(str(status)) for status in sorted(TERMINAL))
 
 _FOLLOW = text(f"""
 WITH picked AS (
-    SELECT b.meeting_id AS id, last.to_status AS origin, m.id IS NULL AS deleted, coalesce(m.status, :failed) AS target,
+    SELECT b.meeting_id AS id, last.to_status AS origin, m.id IS NULL AS deleted,
+           coalesce(lower(btrim(m.status)), :failed) AS target,
            CASE WHEN m.id IS NULL THEN CAST(:deleted AS varchar) ELSE :ended END AS reason,
            CASE WHEN m.id IS NULL THEN CAST(:deleted_message AS text) ELSE :ended_message END AS message
     FROM usher.bots b
@@ -26,7 +27,7 @@ WITH picked AS (
     CROSS JOIN LATERAL (
         SELECT to_status FROM usher.transitions t WHERE t.meeting_id = b.meeting_id ORDER BY seq DESC LIMIT 1
     ) AS last
-    WHERE b.ended_at IS NULL AND (m.id IS NULL OR m.status IN ({_OVER}))
+    WHERE b.ended_at IS NULL AND (m.id IS NULL OR lower(btrim(m.status)) IN ({_OVER}))
     ORDER BY b.meeting_id LIMIT :limit
     FOR UPDATE OF b SKIP LOCKED
 ), bot AS (

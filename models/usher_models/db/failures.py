@@ -43,11 +43,12 @@ class Server:
     @classmethod
     def of(cls, url: URL) -> "Server":
         """The server of that URL."""
+        named = url.host or url.query.get("host") or "the local socket"
         return cls(
-            host=str(url.host or url.query.get("host") or "the local socket"),
+            host=named if isinstance(named, str) else ", ".join(named),
             port=url.port or 5432,
-            name=url.database or "",
-            password=str(url.password or ""),
+            name=url.database or str(url.query.get("dbname") or url.username or "of the default name"),
+            password=str(url.password or url.query.get("password") or ""),
         )
 
     def __str__(self) -> str:

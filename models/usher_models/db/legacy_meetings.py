@@ -15,7 +15,7 @@ from usher_models.states import HOLDS_SLOT
 
 _LIVE_LEGACY = """
 FROM meetings m LEFT JOIN users u ON u.id = m.user_id
-WHERE lower(m.status) = ANY(:holds) AND NOT EXISTS (SELECT FROM usher.bots b WHERE b.meeting_id = m.id)
+WHERE lower(btrim(m.status)) = ANY(:holds) AND NOT EXISTS (SELECT FROM usher.bots b WHERE b.meeting_id = m.id)
   AND coalesce(m.updated_at, m.created_at, '-infinity')
       <= (now() AT TIME ZONE 'utc') - make_interval(secs => CAST(:idle_s AS float8))
 """
@@ -30,9 +30,9 @@ _END = text(
 UPDATE meetings SET
     status = 'failed', end_time = coalesce(end_time, now() AT TIME ZONE 'utc'), updated_at = now() AT TIME ZONE 'utc',
     data = CASE WHEN jsonb_typeof(data) = 'object' THEN data ELSE '{}' END || jsonb_build_object(
-        'failure_stage', CASE lower(status) WHEN 'stopping' THEN 'active' WHEN 'reserved' THEN 'requested'
+        'failure_stage', CASE lower(btrim(status)) WHEN 'stopping' THEN 'active' WHEN 'reserved' THEN 'requested'
             WHEN 'starting' THEN 'joining' WHEN 'needs_help' THEN 'awaiting_admission'
-            WHEN 'needs_human_help' THEN 'awaiting_admission' ELSE lower(status) END,
+            WHEN 'needs_human_help' THEN 'awaiting_admission' ELSE lower(btrim(status)) END,
         'status_transition',
         CASE WHEN jsonb_typeof(data -> 'status_transition') = 'array' THEN data -> 'status_transition' ELSE '[]' END
         || jsonb_build_array(jsonb_build_object(

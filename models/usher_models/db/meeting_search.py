@@ -26,7 +26,7 @@ FAILED_STATUSES = (Status.FAILED.value,)
 _SEARCH = text(
     SELECT_RECORD
     + """WHERE (CAST(:email AS varchar) IS NULL
-       OR m.user_id = (SELECT id FROM users WHERE lower(email) = lower(:email)))
+       OR m.user_id IN (SELECT id FROM users WHERE lower(email) = lower(:email)))
   AND (cardinality(CAST(:statuses AS varchar[])) = 0 OR m.status = ANY(:statuses))
   AND (CAST(:since_s AS float8) IS NULL
        OR m.created_at > (now() AT TIME ZONE 'utc') - make_interval(secs => CAST(:since_s AS float8)))

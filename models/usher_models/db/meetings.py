@@ -82,7 +82,7 @@ class Filter:
 
 
 SELECT_RECORD = """
-SELECT m.id, m.user_id, m.platform, m.platform_specific_id AS native_id,
+SELECT m.id, m.user_id, coalesce(m.platform, 'unknown') AS platform, m.platform_specific_id AS native_id,
        coalesce(m.status, 'unknown') AS status, m.bot_container_id, m.start_time,
        m.end_time, CASE WHEN jsonb_typeof(m.data) = 'object' THEN m.data ELSE '{}' END AS data, m.created_at,
        m.updated_at, b.meeting_id IS NOT NULL AS owned, b.config ->> 'meeting_url' AS url, b.stage, b.reason, b.message,

@@ -11,7 +11,8 @@ _NEEDED: dict[str, tuple[str, ...]] = {
     "public.meeting_sessions": ("SELECT", "INSERT"),
     "usher.alembic_version": _READ,
     "usher.installation": _READ,
-    "usher.transitions": ("SELECT", "INSERT"),
+    # Of some Vexa databases only: what a deleted meeting takes along.
+    "public.transcriptions": ("SELECT", "DELETE"),
 }
 _TABLES = text(
     "SELECT 'usher.' || relname AS name FROM pg_class WHERE relnamespace = to_regnamespace('usher') AND relkind = 'r'"
@@ -34,6 +35,10 @@ JOIN pg_class s ON s.oid = used.refobjid
 WHERE d.adrelid = ANY(ARRAY(SELECT to_regclass(name) FROM unnest(CAST(:tables AS text[])) AS t (name)))
   AND CASE WHEN s.relkind = 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE') ELSE false END
 """)
+_FUNCTIONS = text("""
+SELECT CAST(CAST(oid AS regprocedure) AS text) AS name FROM pg_proc
+WHERE pronamespace = to_regnamespace('usher') AND NOT has_function_privilege(oid, 'EXECUTE') ORDER BY name
+""")
 _HIDDEN = text("""
 SELECT name FROM unnest(CAST(:tables AS text[])) AS t (name)
 WHERE to_regclass(name) IS NOT NULL AND row_security_active(to_regclass(name)) ORDER BY name
@@ -52,6 +57,9 @@ def lacking(connection: Connection) -> list[str]:
     problems += [
         f"The role may not use the sequence {row.name}: grant USAGE on it."
         for row in connection.execute(_SEQUENCES, tables)
+    ]
+    problems += [
+        f"The role may not call the function {row.name}: grant EXECUTE on it." for row in connection.execute(_FUNCTIONS)
     ]
     return problems + [
         f"Row-level security hides rows of {row.name} from the role: grant it BYPASSRLS, or make it the owner."

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from usher_models.errors import Conflict, UnknownUser
 from usher_models.states import HOLDS_SLOT
 
-_LOCK = text("SELECT id FROM users WHERE lower(email) = lower(:email) FOR UPDATE")
+_LOCK = text("SELECT id FROM users WHERE email = :email FOR UPDATE")
 _COUNT = text("""
-SELECT count(*) AS meetings, count(*) FILTER (WHERE lower(status) = ANY(:holds)) AS live
+SELECT count(*) AS meetings, count(*) FILTER (WHERE lower(btrim(status)) = ANY(:holds)) AS live
 FROM meetings WHERE user_id = :user_id
 """)
 # Children before their parents; the optional ones exist only in some Vexa databases.

@@ -33,7 +33,8 @@ class User:
 
 
 _SELECT = f"""
-SELECT u.id, u.email, u.name, u.image_url, u.created_at, u.max_concurrent_bots,
+SELECT u.id, coalesce(u.email, '') AS email, u.name, u.image_url, u.created_at,
+       coalesce(u.max_concurrent_bots, 0) AS max_concurrent_bots,
        CASE WHEN jsonb_typeof(u.data) = 'object' THEN u.data ELSE '{{}}' END AS data,
        (SELECT count(*) FROM meetings m WHERE m.user_id = u.id AND {holds_slot("m.status")}) AS used
 FROM users u

@@ -5,6 +5,8 @@ look-up is another meeting than the code or nickname of the same letters. A live
 """
 
 import re
+import unicodedata
+from dataclasses import replace
 
 from usher_models.platforms.link import Link
 from usher_models.platforms.model import Found, Platform, Rules, no_meeting
@@ -21,10 +23,15 @@ _EXAMPLE = "abc-defg-hij"
 
 
 def _canonical(text: str) -> str:
-    native_id = text.lower()
+    native_id = _with_plain_dashes(text.lower())
     if re.fullmatch(r"[a-z]{10}", native_id):
         return f"{native_id[:3]}-{native_id[3:7]}-{native_id[7:]}"
     return native_id
+
+
+def _with_plain_dashes(text: str) -> str:
+    """Word processors put longer dashes into a code."""
+    return "".join("-" if unicodedata.category(char) == "Pd" else char for char in text)
 
 
 def _url(native_id: str, _passcode: str | None) -> str:
@@ -54,16 +61,16 @@ def _without_account(segments: list[str]) -> list[str]:
 
 
 def _found(link: Link, segments: list[str]) -> Found:
-    first, second = [*segments, "", ""][:2]
+    first, rest = "".join(segments[:1]), _without_account(segments[1:])
     native_id = _canonical(first)
-    if first in ("lookup", "stream") and second:
-        native_id = f"{first}:{second.lower()}"
+    if first in ("lookup", "stream") and len(rest) == 1:
+        native_id = f"{first}:{rest[0].lower()}"
     if not _PATTERN.fullmatch(native_id):
         raise no_meeting(
             f"meetingUrl is the page /{first[:40]} of Google Meet, not a meeting; the link of a meeting is like "
             f"{_url(_EXAMPLE, None)}."
         )
-    return Found(native_id=native_id, link=link)
+    return Found(native_id=native_id, link=link if first.isascii() else replace(link, path=f"/{native_id}"))
 
 
 RULES = Rules(

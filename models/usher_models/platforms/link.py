@@ -1,11 +1,15 @@
 """A link in parts, in one spelling: https, a lower-case host, and nothing that a browser would have to encode."""
 
+import re
 import unicodedata
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, quote, unquote, unquote_plus, urlunsplit
 
 # What a browser leaves as it is; `%` too, because a link arrives encoded.
 _SAFE = "!#$%&'()*+,/:;=?@[]^_{|}~"
+
+# A space, a line's end or a bracket behind a link, which the program that made a link of the text encoded.
+_ENCODED_BEHIND = re.compile(r"(?:%20|%09|%0A|%0D|%3E|%C2%A0|%E2%80%8B)+\Z", re.IGNORECASE)
 
 
 def is_typed(text: str) -> bool:
@@ -49,6 +53,10 @@ class Link:
     def segments(self) -> list[str]:
         """The parts of the path, decoded."""
         return [unquote(segment) for segment in self.path.split("/") if segment]
+
+    def without_encoded_end(self) -> "Link":
+        """The same link without what stood behind its path. A passcode, behind that, may end in any way."""
+        return replace(self, path=_ENCODED_BEHIND.sub("", self.path))
 
     def parameter(self, name: str) -> str | None:
         """A parameter of the query; None when it is missing or empty."""

@@ -17,11 +17,22 @@ from usher_models.platforms.redirects import target_of
 URL_MAX_LENGTH = 2048
 _REDIRECTS_MAX = 3
 
-_ENTITIES = {"&amp;": "&", "&#38;": "&", "&#x26;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'"}
+_ENTITIES = {
+    "&amp;": "&",
+    "&#38;": "&",
+    "&#x26;": "&",
+    "&lt;": "<",
+    "&gt;": ">",
+    "&quot;": '"',
+    "&#39;": "'",
+    "&nbsp;": " ",
+}
 _ENTITY = re.compile("|".join(_ENTITIES))
 _CLOSING = {")": "(", "]": "[", "}": "{", ">": "<"}
 # Also their full-width forms, and the stops of Chinese and Japanese.
 _STOPS = ".,;:!?'`*\u3001\u3002"
+# Mail in plain text shows a link as `https://…<https://…>`.
+_WRITTEN_TWICE = re.compile(r"(?<=\S)<https?:.*", re.DOTALL)
 # The links with which the programs of the platforms are started.
 _APP_SCHEMES = {
     re.compile(r"(?:zoommtg|zoomus|org\.jitsi\.meet):/*", re.IGNORECASE): "https://",
@@ -46,12 +57,13 @@ def tidy(text: str) -> str:
     """The link without what stood around it."""
     text = visible(text)
     while _ENTITY.search(text):
-        text = _ENTITY.sub(lambda match: _ENTITIES[match[0]], text)
+        text = _ENTITY.sub(lambda match: _ENTITIES[match[0]], text).strip()
     if text.startswith("<"):
         text = re.split(r"[>|]", text[1:], maxsplit=1)[0]
     while text and _is_opening(text[0]):
         text = text[1:].lstrip()
     text = re.sub(r"\AURL:\s*", "", text, flags=re.IGNORECASE)
+    text = _WRITTEN_TWICE.sub("", text)
     while text and _is_punctuation(text):
         text = text[:-1].rstrip()
     return text

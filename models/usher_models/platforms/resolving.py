@@ -114,7 +114,8 @@ def _from_url(url: str, *, platform: str | None, passcode: str | None, allowed: 
 
 def _parsed(link: Link, *, platform: str | None) -> tuple[Rules, Found]:
     for rules in RULES.values():
-        found = rules.parse(link)
+        # The name of a room may end with anything.
+        found = rules.parse(link if rules.platform is Platform.JITSI else link.without_encoded_end())
         if found is not None:
             return rules, found
     if platform == Platform.JITSI:

@@ -72,10 +72,10 @@ def _url(native_id: str, passcode: str | None) -> str:
 def _parse(link: Link) -> Found | None:
     if _domain_of(link.host) not in _DOMAINS:
         return None
-    segments = link.segments
+    segments = _segments(link)
     if segments[:1] == ["join"] and link.parameter("confno"):
         link = _joined(link, link.parameter("confno") or "")
-        segments = link.segments
+        segments = _segments(link)
     if "register" in segments or link.host.startswith("events."):
         raise no_meeting(
             "meetingUrl is the registration page of a Zoom meeting: register, then use the link of the confirmation."
@@ -85,6 +85,11 @@ def _parse(link: Link) -> Found | None:
         raise no_meeting(f"meetingUrl is {_page(segments, link)} of Zoom, not a meeting; {_ADVICE}.")
     link = _with_number(link, segments)
     return Found(native_id=native_id, link=link, passcode=link.parameter("pwd"), passcode_link=link)
+
+
+def _segments(link: Link) -> list[str]:
+    """The parts of the path; the first, which says what kind of page it is, may be typed in any case."""
+    return [segment if at else segment.lower() for at, segment in enumerate(link.segments)]
 
 
 def _with_number(link: Link, segments: list[str]) -> Link:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,9 +15,11 @@ from usher_models.db.meeting_search import FAILED_STATUSES, LIVE_STATUSES, Searc
 from usher_models.db.meetings import Record
 from usher_models.states import Reason
 from usher_operator.cli import output
+from usher_operator.cli.checked import checked
 from usher_operator.cli.durations import Duration
 from usher_operator.cli.runner import AsJson, execute, fail, settings_or_exit, with_database
 
+Until = Literal["ended", "reserved", "starting", "active", "stopping", "completed", "failed"]
 # How often `usher follow` reads.
 FOLLOW_INTERVAL_S = 0.3
 
@@ -50,9 +52,12 @@ def _unknown(name: str) -> str:
 
 
 def follow(
-    request: Annotated[list[str], typer.Argument(help="Names of BotRequests.")],
+    request: Annotated[list[str], typer.Argument(help="Names of BotRequests, or namespace/name.")],
     until: Annotated[
-        str, typer.Option(help="Stop when each has reached this status; `ended` is completed or failed.")
+        str,
+        typer.Option(
+            help="Stop when each has reached this status; `ended` is completed or failed.", callback=checked(Until)
+        ),
     ] = "ended",
     timeout_s: Annotated[float, typer.Option("--timeout", help="Give up after this many seconds; exit 1.")] = 600,
 ) -> None:
@@ -63,7 +68,8 @@ def follow(
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             async with database.transaction() as connection:
-                found = await bots.newest_bots_by_request(connection, request)
+                bots_named = {name: await meeting_search.bot_named(connection, name) for name in request}
+            found = {name: bot for name, bot in bots_named.items() if bot is not None}
             _print_changes(found, shown)
             if len(found) == len(set(request)) and all(_reached(bot, until) for bot in found.values()):
                 return True

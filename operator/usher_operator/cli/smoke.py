@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from usher_models.db import bots, users
+from usher_models.db import meeting_search, users
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.states import Status
@@ -77,7 +77,7 @@ class Smoke:
 
     async def _read(self, name: str) -> Bot | None:
         async with self._database.transaction() as connection:
-            return (await bots.newest_bots_by_request(connection, [name])).get(name)
+            return await meeting_search.bot_named(connection, f"{self._namespace}/{name}")
 
 
 def body(name: str, *, user_id: int) -> Json:

@@ -9,42 +9,45 @@ from usher_models.db.api_tokens import Token
 from usher_models.db.engine import Database
 from usher_models.db.user_removal import Removed
 from usher_models.db.users import User
+from usher_operator.api.schemas import users as fields
+from usher_operator.api.schemas.fields import INT_MAX, Text
 from usher_operator.cli import output
+from usher_operator.cli.checked import checked
 from usher_operator.cli.runner import AsJson, execute, with_database
 
 user = typer.Typer(no_args_is_help=True, help="Users and their limits.")
 token = typer.Typer(no_args_is_help=True, help="Keys of the API.")
 
 Email = Annotated[str, typer.Argument(help="The user's e-mail address.")]
-# What fits into the column.
-LIMIT_MAX = 2**31 - 1
+# An adopted database may know a user by anything; a new one has an address.
+NewEmail = Annotated[str, typer.Argument(help="The user's e-mail address.", callback=checked(fields.Email))]
 LIST_MAX = 10_000
 
 
 @user.command("add")
 def user_add(
-    email: Email,
+    email: NewEmail,
     max_concurrent_bots: Annotated[
         int | None,
         typer.Option(
             "--max-concurrent-bots",
             "-n",
             min=0,
-            max=LIMIT_MAX,
+            max=INT_MAX,
             help=f"The limit; 0 allows none. A new user gets {users.DEFAULT_LIMIT}, an existing one keeps its own.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Create a user, or find an existing one; prints the user's id."""
-    fields = {} if max_concurrent_bots is None else {"max_concurrent_bots": max_concurrent_bots}
+    limit = {} if max_concurrent_bots is None else {"max_concurrent_bots": max_concurrent_bots}
 
     async def add(database: Database) -> tuple[User, int | None]:
         async with database.transaction() as connection:
-            found, created = await users.find_or_create(connection, email, **fields)
+            found, created = await users.find_or_create(connection, email, **limit)
             if created or max_concurrent_bots in (None, found.max_concurrent_bots):
                 return found, None
-            return await users.change_user(connection, found.id, **fields), found.max_concurrent_bots
+            return await users.change_user(connection, found.id, **limit), found.max_concurrent_bots
 
     added, old_limit = execute(with_database(add))
     if old_limit is not None:
@@ -90,7 +93,7 @@ def user_list(as_json: AsJson = False) -> None:
 @user.command("set-limit")
 def user_set_limit(
     email: Email,
-    max_concurrent_bots: Annotated[int, typer.Argument(min=0, max=LIMIT_MAX, help="The new limit; 0 allows none.")],
+    max_concurrent_bots: Annotated[int, typer.Argument(min=0, max=INT_MAX, help="The new limit; 0 allows none.")],
     as_json: AsJson = False,
 ) -> None:
     """Give a user another limit; lowering it stops no running bot."""
@@ -109,10 +112,13 @@ def user_set_limit(
 @token.command("create")
 def token_create(
     email: Email,
-    name: Annotated[str | None, typer.Option(help="What the key is for.")] = None,
-    scope: Annotated[list[str] | None, typer.Option(help="What it may do: bot, tx, browser. None: everything.")] = None,
+    name: Annotated[str | None, typer.Option(help="What the key is for.", callback=checked(Text))] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="What it may do: bot, tx, browser. None: everything.", callback=checked(fields.Scopes)),
+    ] = None,
     expires_in_s: Annotated[
-        float | None, typer.Option("--expires-in", min=1, help="It ends after so many seconds.")
+        float | None, typer.Option("--expires-in", min=1, max=INT_MAX, help="It ends after so many seconds.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -149,7 +155,7 @@ def token_list(email: Email, as_json: AsJson = False) -> None:
 
 @token.command("revoke")
 def token_revoke(
-    token_id: Annotated[int, typer.Argument(min=1, max=LIMIT_MAX, help="The key's id, as in `usher token list`.")],
+    token_id: Annotated[int, typer.Argument(min=1, max=INT_MAX, help="The key's id, as in `usher token list`.")],
 ) -> None:
     """Revoke a key; it stops working within seconds."""
 

@@ -14,11 +14,10 @@ from typing import Any, Literal
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from redis.exceptions import RedisError
 
 from usher_models.db.checks import require_ready
 from usher_models.db.engine import Database
-from usher_models.errors import DatabaseUnavailable
+from usher_models.errors import DatabaseUnavailable, RedisUnavailable
 from usher_operator.http.outage_log import outage_log
 from usher_operator.lifecycle.commands import RedisPublisher
 from usher_operator.telemetry import READY
@@ -94,9 +93,7 @@ class Health:
         began = self.clock()
         try:
             await ping()
-        except DatabaseUnavailable as exc:
+        except (DatabaseUnavailable, RedisUnavailable) as exc:
             outage_log.note(exc)
-            return {"status": "down", "error": type(exc).__name__}
-        except (RedisError, OSError, TimeoutError) as exc:
             return {"status": "down", "error": type(exc).__name__}
         return {"status": "up", "latency_ms": round((self.clock() - began) * 1000, 2)}

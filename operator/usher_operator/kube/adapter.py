@@ -18,7 +18,7 @@ from usher_models.errors import KubernetesUnavailable
 from usher_models.states import TERMINAL
 from usher_operator.kube import list_shapes
 from usher_operator.kube.botrequest import BotRequest
-from usher_operator.kube.job import CONTAINER, INSTALLATION_LABEL, MANAGED_BY
+from usher_operator.kube.job import CONTAINER, INSTALLATION_LABEL, MANAGED_BY, REQUEST_LABEL
 from usher_operator.kube.port import CreateForbidden, CreateRefused, Json, WriteRefused
 
 logger = logging.getLogger(__name__)
@@ -86,11 +86,12 @@ class KubeAdapter:
         path = f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
         return _found(*await self._write("DELETE", path, query={"propagationPolicy": "Background"}))
 
-    async def list_jobs(self, namespace: str, *, succeeded: bool = True) -> list[Json]:
+    async def list_jobs(self, namespace: str, *, succeeded: bool = True, request_uid: str | None = None) -> list[Json]:
         """See KubePort."""
+        selector = self._selector + (f",{REQUEST_LABEL}={request_uid}" if request_uid else "")
         fields = {} if succeeded else {"fieldSelector": "status.successful=0"}
         path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
-        return await self._list(path, list_shapes.WORKLOADS, labelSelector=self._selector, **fields)
+        return await self._list(path, list_shapes.WORKLOADS, labelSelector=selector, **fields)
 
     async def list_pods(self, namespace: str, *, job_name: str | None = None, succeeded: bool = True) -> list[Json]:
         """See KubePort."""
@@ -270,11 +271,14 @@ class KubeAdapter:
                 _preload_content=False,
             )
             async with answer.response as response:
-                status, raw = response.status, await response.read()
+                status, raw, kind = response.status, await response.read(), response.content_type
         except (TimeoutError, aiohttp.ClientError, OSError) as exc:
             raise KubernetesUnavailable(f"{method} {path}: {str(exc) or type(exc).__name__}") from exc
         if status in _TRANSIENT:
             raise KubernetesUnavailable(f"{method} {path}: {status} {_parse(raw).get('message', '')}")
+        if not _is_of_kubernetes(status, raw, json=accept == "*/*" or kind.endswith("json")):
+            # The page of a proxy that says 404 is no evidence that an object does not exist.
+            raise KubernetesUnavailable(f"{method} {path}: {status}, and not from the API server")
         return status, raw
 
 
@@ -292,6 +296,11 @@ def _shaped(path: str, raw: bytes, shape: TypeAdapter[Any]) -> Json:
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
         raise KubernetesUnavailable(f"GET {path}: not a list of Kubernetes: {first['msg']}.") from exc
+
+
+def _is_of_kubernetes(status: int, raw: bytes, *, json: bool) -> bool:
+    """True if the API server itself answered: its errors are objects of the kind Status."""
+    return json if status < 400 else _parse(raw).get("kind") == "Status"
 
 
 def _is_of_another_object(answer: Json) -> bool:

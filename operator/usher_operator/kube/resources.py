@@ -30,11 +30,11 @@ def quantity(value: str | int) -> Decimal:
     return number.scaleb(int(suffix[1:])) if suffix else number
 
 
-def with_defaults(resources: Json | None, *, of_class: Json | None = None) -> Json:
+def with_defaults(resources: Json | None, *, of_class: Json | None = None, defaults: Json = DEFAULT_RESOURCES) -> Json:
     """The resources of a request over those of its class, over the defaults. A request that was not asked for never
     exceeds a limit that was, and a limit that was not asked for is never below a request: Kubernetes would refuse
     both."""
-    return _over(_over(DEFAULT_RESOURCES, of_class), resources)
+    return _over(_over(defaults, of_class), resources)
 
 
 def _over(defaults: Json, given: Json | None) -> Json:

@@ -17,6 +17,8 @@ from usher_models.db import desired_state
 from usher_models.db.bots import Bot, BotSummary
 from usher_models.db.engine import Database
 from usher_models.db.heartbeats import BotState
+from usher_models.errors import RedisUnavailable
+from usher_models.redis_server import RedisServer
 from usher_models.states import Desired
 from usher_models.wire import Command, command_channels, leave_command, reconfigure_command
 from usher_operator.telemetry import COMMANDS
@@ -38,8 +40,11 @@ class Publisher(Protocol):
 class RedisPublisher:
     """Publishes on Redis; one connection pool per process. Without a Redis it does nothing."""
 
-    def __init__(self, redis: Redis | None, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, redis: Redis | None, *, server: RedisServer | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._redis = redis
+        self._server = server
         self._clock = clock
         self._rests_until = clock()
 
@@ -49,7 +54,7 @@ class RedisPublisher:
         if not url:
             return cls(None, clock=clock)
         redis = Redis.from_url(url, socket_timeout=PUBLISH_TIMEOUT_S, socket_connect_timeout=PUBLISH_TIMEOUT_S)
-        return cls(redis, clock=clock)
+        return cls(redis, server=RedisServer.of(url), clock=clock)
 
     async def publish(self, bot: BotSummary, command: Command) -> None:
         """See Publisher."""
@@ -70,17 +75,24 @@ class RedisPublisher:
             self._rests_until = self._clock() + REST_AFTER_FAILURE_S
             logger.warning(
                 "Redis did not take a command; the bot learns it with its next heartbeat: %s",
-                type(exc).__name__,
+                self._words(exc),
                 extra={"action": "publish_failed", "meeting_id": bot.meeting_id},
             )
             return False
         return True
 
     async def ping(self) -> None:
-        """Raise RedisError, OSError or TimeoutError unless Redis answers; nothing without a Redis."""
-        if self._redis is not None:
+        """Raise RedisUnavailable, which says why, unless Redis answers; nothing without a Redis."""
+        if self._redis is None:
+            return
+        try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 await self._redis.ping()
+        except (RedisError, OSError, TimeoutError) as exc:
+            raise RedisUnavailable(f"No answer from {self._words(exc)}.") from exc
+
+    def _words(self, exc: Exception) -> str:
+        return self._server.words(exc) if self._server else type(exc).__name__
 
     @property
     def configured(self) -> bool:

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from usher_models.db import bots
 from usher_models.db.engine import Database
 from usher_models.errors import DatabaseUnavailable
+from usher_models.redis_server import RedisServer
 from usher_operator.background.loop import Messages, repeat
 from usher_operator.redis_acl.account import RedisAccount, meeting_of
 from usher_operator.telemetry import REDIS_USERS
@@ -48,21 +49,25 @@ class NoUsers:
 class AclUsers:
     """Bots have a user each. `run` does the work; it lives as long as the process."""
 
-    def __init__(self, *, redis: Redis, secret: str, database: Database, transcripts: bool = False) -> None:
+    def __init__(
+        self, *, redis: Redis, server: RedisServer, secret: str, database: Database, transcripts: bool = False
+    ) -> None:
         self._redis = redis
+        self._server = server
         self._secret = secret
         self._transcripts = transcripts
         self._database = database
         self._expected: dict[int, RedisAccount] = {}
         self._woken = asyncio.Event()
-        self._well = True
+        self._told = ""
         self._compare_at = 0.0
 
     @classmethod
     def connect(cls, url: str, *, secret: str, database: Database, transcripts: bool = False) -> "AclUsers":
         """The users of the Redis at `url`, whose own user may manage others. Connects lazily."""
         redis = Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, decode_responses=True)
-        return cls(redis=redis, secret=secret, database=database, transcripts=transcripts)
+        server = RedisServer.of(url)
+        return cls(redis=redis, server=server, secret=secret, database=database, transcripts=transcripts)
 
     def expect(self, *, meeting_id: int, connection_id: str) -> None:
         """See RedisUsers."""
@@ -141,16 +146,20 @@ class AclUsers:
             await work()
         except (RedisError, OSError, TimeoutError, DatabaseUnavailable) as exc:
             REDIS_USERS.labels(outcome="failed").inc()
-            if self._well:
-                logger.warning(
-                    "Bots' users of Redis cannot be kept up to date (%s); commands travel in replies.",
-                    type(exc).__name__,
-                    extra={"action": "redis_users_stale"},
-                )
-            self._well = False
+            self._tell(str(exc) if isinstance(exc, DatabaseUnavailable) else self._server.words(exc))
         except Exception:
             logger.exception("Bots' users of Redis could not be kept.", extra={"action": "redis_users_failed"})
         else:
-            if not self._well:
+            if self._told:
                 logger.info("Bots' users of Redis are kept again.", extra={"action": "redis_users_kept"})
-            self._well = True
+            self._told = ""
+
+    def _tell(self, why: str) -> None:
+        """Log why users cannot be kept, once for each reason."""
+        if why != self._told:
+            logger.warning(
+                "Bots' users of Redis cannot be kept up to date (%s); commands travel in replies.",
+                why,
+                extra={"action": "redis_users_stale"},
+            )
+        self._told = why

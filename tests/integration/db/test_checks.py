@@ -62,6 +62,48 @@ async def test_every_privilege_that_is_missing_is_named(given: Scenario, server:
     assert await checks.check(given.database) == []
 
 
+FULL = (
+    'GRANT USAGE ON SCHEMA usher TO "{role}"; GRANT ALL ON ALL TABLES IN SCHEMA usher, public TO "{role}";'
+    ' GRANT ALL ON ALL SEQUENCES IN SCHEMA usher, public TO "{role}"; '
+)
+
+
+@pytest.mark.parametrize(
+    ("taken", "says"),
+    [
+        (
+            'REVOKE DELETE ON usher.transitions FROM "{role}"',
+            "The role may not DELETE on usher.transitions: grant it.",
+        ),
+        (
+            'REVOKE EXECUTE ON FUNCTION usher.credit(timestamptz) FROM PUBLIC, "{role}"',
+            "The role may not call the function usher.credit(timestamp with time zone): grant EXECUTE on it.",
+        ),
+        (
+            "CREATE TABLE public.transcriptions (id integer, meeting_id integer);"
+            ' GRANT SELECT ON public.transcriptions TO "{role}"',
+            "The role may not DELETE on public.transcriptions: grant it.",
+        ),
+        (
+            'REVOKE UPDATE ON meetings FROM "{role}"; GRANT UPDATE (status) ON meetings TO "{role}"',
+            "The role may not UPDATE on public.meetings: grant it.",
+        ),
+    ],
+)
+async def test_what_fails_only_later_is_named(
+    server: Server, own_database_url: str, given: Scenario, taken: str, says: str
+) -> None:
+    """The deletion of old history, the credit of an outage, a transcript of a deleted meeting, one column."""
+    role = f"{server.run}_limited"
+    run_sql(own_database_url, f'CREATE ROLE "{role}" LOGIN;' + FULL.format(role=role) + taken.format(role=role))
+    database = Database.connect(make_url(own_database_url).set(username=role).render_as_string(hide_password=False))
+    problems = await checks.check(database)
+    await database.close()
+    run_sql(own_database_url, f'DROP OWNED BY "{role}"; DROP ROLE "{role}"')
+    assert problems == [says]
+    assert await checks.check(given.database) == []
+
+
 async def test_row_level_security_that_hides_rows_is_named(
     given: Scenario, server: Server, own_database_url: str
 ) -> None:

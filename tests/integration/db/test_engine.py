@@ -119,3 +119,24 @@ async def test_a_connection_that_was_left_in_a_pipeline_is_not_used_again(databa
         assert _driver(connection) is not driver
         assert await connection.scalar(text("SELECT 1")) == 1
     await database.close()
+
+
+async def test_a_closed_database_leaves_no_connection_behind_and_opens_none(own_database_url: str) -> None:
+    """A task that a shutdown forgot may still use one, or come for one."""
+    database = Database.connect(own_database_url, application_name="forgotten")
+    async with database.reading() as connection:
+        driver = _driver(connection)
+        await database.close()
+        assert driver.closed
+    with pytest.raises(DatabaseUnavailable, match=r"This process has closed its connections to the database .* at "):
+        await database.ping()
+
+
+async def test_a_connection_that_is_made_while_the_database_is_closed_is_closed_too(own_database_url: str) -> None:
+    database = Database.connect(own_database_url)
+    coming = asyncio.create_task(database.ping())
+    await asyncio.sleep(0)
+    await database.close()
+    with pytest.raises(DatabaseUnavailable):
+        await coming
+    assert all(driver.closed for driver in database._opened)

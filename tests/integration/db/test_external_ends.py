@@ -31,6 +31,15 @@ async def own_row(given: Scenario, bot: Bot) -> tuple[bool, str, bool]:
     return ended, reason, bool(beats)
 
 
+@pytest.mark.parametrize("spelling", ["Completed", " FAILED "])
+async def test_an_end_is_one_however_it_is_spelled(given: Scenario, spelling: str) -> None:
+    bot = await given.a_bot().active()
+    await end(given, bot, spelling)
+    (moved,) = await followed(given)
+    assert moved.target == spelling.strip().lower()
+    assert await own_row(given, bot) == (True, "ended_externally", False)
+
+
 @pytest.mark.parametrize("status", ["completed", "failed"])
 async def test_a_meeting_that_others_ended_has_ended(given: Scenario, status: str) -> None:
     bot = await given.a_bot().active()

@@ -12,7 +12,7 @@ from sqlalchemy import make_url, text
 from dev.stores.settings import load
 from tests.databases import Server, admin_dsn
 from tests.scenario import Scenario, User, a_meeting, a_request, speaker_of
-from usher_models.db import checks, upgrade, users
+from usher_models.db import checks, retention, upgrade, users
 from usher_models.db.engine import Database
 from usher_models.db.reservations import reserve
 from usher_models.db.transitions import Report, report
@@ -240,4 +240,7 @@ async def test_a_role_that_may_only_read_and_write_rows_is_enough_to_run(guest: 
         told = Report(connection_id=bot.connection_id, target=Status.FAILED, reason="x", speaker=speaker_of(bot))
         assert (await report(connection, told)).applied
         assert await connection.scalar(text("SELECT count(*) FROM usher.transitions")) == 3
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE usher.bots SET ended_at = now() - interval '1 year'"))
+        assert await retention.delete_history(connection, keep_s=1, limit=10) == 1
     await database.close()

@@ -73,7 +73,7 @@ def test_an_unknown_image_is_misuse() -> None:
 
 def test_images_can_be_chosen() -> None:
     assert [image.name for image in staging.chosen("bot, operator")] == ["bot", "operator"]
-    assert staging.chosen(None) == [image for image in staging.CATALOGUE if not image.optional]
+    assert staging.chosen(None) == list(staging.CATALOGUE)
 
 
 def test_an_image_that_takes_from_another_changes_and_is_built_with_it(repository: Path) -> None:

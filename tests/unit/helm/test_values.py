@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from dev.conference import chart_values
+from dev.conference.settings import for_cluster
 from tests.unit.helm.conftest import Objects, Render
 from usher_operator.bot_class import BotClass
+from usher_operator.kube.drivers import BROWSER_RESOURCES
 
 OWN_DATABASE: dict[str, Any] = {"postgresql": {"enabled": False}, "externalDatabase": {"existingSecret": "db"}}
 
@@ -300,3 +303,33 @@ def test_behind_a_pooler_the_url_of_postgres_itself_is_a_secret_too(render: Rend
     for process in ("operate", "serve"):
         assert env(objects, process)["USHER_DATABASE_SESSION_URL"] == secret("db", "direct")
     assert config(objects)["USHER_DATABASE_POOLER"] == "transaction"
+
+
+def test_a_bot_is_a_browser_unless_the_values_say_otherwise(render: Render) -> None:
+    plain = config(render())
+    assert plain["USHER_DEFAULT_DRIVER"] == "browser"
+    assert plain["USHER_BROWSER_IMAGE"].startswith("usher.dev/bot-browser:")
+    assert json.loads(plain["USHER_BROWSER_RESOURCES"]) == BROWSER_RESOURCES
+    assert not {"USHER_BROWSER_OPTIONS", "USHER_BROWSER_SECCOMP_PROFILE"} & plain.keys()
+
+
+def test_the_values_of_the_browser_reach_the_operator(render: Render) -> None:
+    browser = {
+        "image": {"digest": f"sha256:{'0' * 64}"},
+        "options": {"silence_s": 600},
+        "resources": {"limits": {"memory": "2Gi"}},
+        "seccompProfile": "usher/chromium.json",
+    }
+    found = config(render(bot={"browser": browser}))
+    assert found["USHER_BROWSER_IMAGE"] == f"usher.dev/bot-browser@sha256:{'0' * 64}"
+    assert json.loads(found["USHER_BROWSER_OPTIONS"]) == {"silence_s": 600}
+    assert json.loads(found["USHER_BROWSER_RESOURCES"])["limits"]["memory"] == "2Gi"
+    assert found["USHER_BROWSER_SECCOMP_PROFILE"] == "usher/chromium.json"
+
+
+def test_the_chart_takes_the_values_of_the_conference(render: Render) -> None:
+    objects = render(**chart_values.values(for_cluster(), pin="q" * 43 + "="))
+    bots = objects["NetworkPolicy", "usher-bot"]
+    peers = [peer.get("ipBlock") for rule in bots["spec"]["egress"] for peer in rule["to"]]
+    assert {"cidr": "10.244.0.1/32"} in peers
+    assert config(objects)["USHER_ALLOWED_PRIVATE_MEETING_HOSTS"] == chart_values.HOST

@@ -61,6 +61,8 @@ DISGUISES: dict[str, Disguise] = {
     "semicolon": lambda link: f"{link};",
     "exclamation": lambda link: f"{link}!",
     "bracket and full stop": lambda link: f"({link}).",
+    "a no-break space of HTML": lambda link: f"{link}&nbsp;",
+    "mail in plain text, which writes it twice": lambda link: f"{link}<{link}>",
     "ideographic full stop": lambda link: f"{link}\u3002",
     "escaped ampersands": lambda link: link.replace("&", "&amp;"),
     "twice escaped ampersands": lambda link: link.replace("&", "&amp;amp;"),
@@ -87,7 +89,7 @@ def test_what_stands_around_a_link_changes_nothing(disguise: Disguise) -> None:
 @pytest.mark.parametrize("alteration", ALTERATIONS.values(), ids=ALTERATIONS)
 def test_another_way_to_write_a_link_is_the_same_meeting(alteration: Disguise) -> None:
     for _, row in LINKS:
-        if "/url" not in row.link and "urldefense" not in row.link:
+        if not any(wrapper in row.link for wrapper in ("/url", "urldefense", "secure-web")):
             other, first = found(row, alteration(row.link)), found(row, row.link)
             assert (other.native_id, other.passcode) == (first.native_id, first.passcode), row.link
 

@@ -60,9 +60,21 @@ def test_a_missing_database_is_named_with_what_it_must_be(environment: pytest.Mo
         ("DATABASE_SESSION_URL", "postgres://usher:hunter22@db/usher", "must look like postgresql+psycopg://"),
         ("REDIS_URL", "http://:hunter22@redis", "must look like redis://host:6379/0, or be empty"),
         ("BOT_REDIS_URL", "redis", "must look like redis://host:6379/0, or be empty"),
+        ("REDIS_URL", "redis://:hunter22@redis:port/0", "must look like redis://host:6379/0, or be empty"),
+        ("REDIS_URL", "redis://:hun/ter22@redis/0", "encode signs of the password"),
+        ("REDIS_URL", "redis:///0", "must look like redis://host:6379/0"),
+        ("BOT_REDIS_URL", "unix:///run/redis.sock", "must look like redis://host:6379/0"),
+        ("DATABASE_URL", "postgresql+psycopg://usher:hunter22@db:port/usher", "must look like postgresql+psycopg://"),
+        ("CALLBACK_URL", "usher-callbacks:8081", "must look like http://usher-callbacks:8081"),
+        ("CALLBACK_URL", "http://usher-callbacks:0", "must look like http://usher-callbacks:8081"),
+        ("CALLBACK_URL", "http://usher-callbacks:x", "must look like http://usher-callbacks:8081"),
+        ("MEDIA_UPSTREAM", "http://", "must look like http://service:8080"),
         ("NAMESPACES", " , ", "name at least one namespace"),
         ("BOT_IMAGE_PULL_POLICY", "Sometimes", "'Always', 'IfNotPresent' or 'Never'"),
-        ("DEFAULT_DRIVER", "browser", "'simulated' or 'exec'"),
+        ("DEFAULT_DRIVER", "chrome", "'browser', 'exec' or 'simulated'"),
+        ("BROWSER_OPTIONS", "headless", "must be a JSON object"),
+        ("BROWSER_OPTIONS", "[]", "valid dictionary"),
+        ("BROWSER_RESOURCES", "8Gi", "must be a JSON object"),
         ("HEARTBEAT_INTERVAL_S", "0", "greater than or equal to 0.1"),
         ("HEARTBEAT_INTERVAL_S", "soon", "valid number"),
         ("RESERVED_TIMEOUT_S", "-1", "greater than 0"),
@@ -98,6 +110,30 @@ def test_every_number_that_is_no_number_is_named(environment: pytest.MonkeyPatch
     for name in numbers:
         environment.setenv(ENV_PREFIX + name.upper(), "x")
     assert [line.partition(":")[0] for line in wrong(environment)] == [ENV_PREFIX + name.upper() for name in numbers]
+
+
+NUMBERS = [name for name, field in Settings.model_fields.items() if field.annotation in (int, float)]
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e15", "1000000000000000", "-1", "-0.5"])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_every_number_is_bounded_on_both_sides(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """Postgres' intervals, Kubernetes' integers and a process's timers all end somewhere."""
+    (line,) = wrong(environment, **{name.upper(): value})
+    assert line.startswith(f"USHER_{name.upper()}: ")
+
+
+def test_the_schema_of_the_chart_bounds_every_number() -> None:
+    schema = Settings.model_json_schema()["properties"]
+    assert [name for name in NUMBERS if not {"maximum"} <= schema[name].keys()] == []
+
+
+def test_a_socket_is_no_redis_that_bots_can_reach(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("USHER_BOT_REDIS_SECRET", "x" * 32)
+    (line,) = wrong(environment, REDIS_URL="unix:///run/redis.sock")
+    assert "USHER_BOT_REDIS_URL is needed" in line
+    environment.setenv("USHER_BOT_REDIS_URL", "redis://redis:6379/0")
+    assert load().redis_url.get_secret_value() == "unix:///run/redis.sock"
 
 
 def test_all_problems_are_told_at_once(environment: pytest.MonkeyPatch) -> None:

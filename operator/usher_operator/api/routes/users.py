@@ -70,7 +70,7 @@ class Users:
             webhook_url=url if isinstance(url, str) else None,
             webhook_secret_set=bool(secret),
             webhook_secret=_masked(secret) if isinstance(secret, str) and secret else None,
-            webhook_events=events if isinstance(events, list | dict) else None,
+            webhook_events=_readable(events),
             paused=paused,
         )
 
@@ -85,6 +85,15 @@ class Users:
         chosen = data.get("webhook_events") or ()
         warnings += [f"{name} is never sent by Usher." for name in chosen if name in FOREIGN_EVENTS]
         return Answer(body=UserResponse.of(user), warnings=warnings)
+
+
+def _readable(events: object) -> list[str] | dict[str, bool] | None:
+    """The chosen events; another program may have stored anything."""
+    if isinstance(events, list):
+        return [name for name in events if isinstance(name, str)]
+    if isinstance(events, dict):
+        return {name: chosen for name, chosen in events.items() if isinstance(chosen, bool)}
+    return None
 
 
 def _masked(secret: str) -> str:

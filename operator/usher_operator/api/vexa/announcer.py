@@ -9,6 +9,8 @@ from aiohttp import web
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from usher_models.redis_server import RedisServer
+
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 2.0
@@ -19,15 +21,17 @@ REST_S = 30.0
 class Announcer:
     """Best effort: a frame that Redis does not take is lost, and the next one tells the newer status."""
 
-    def __init__(self, redis: Redis, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, redis: Redis, *, server: RedisServer, clock: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
+        self._server = server
         self._clock = clock
         self._rests_until = clock()
 
     @classmethod
     def connect(cls, url: str) -> "Announcer":
         """An announcer to the Redis at `url`. Connects lazily."""
-        return cls(Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S))
+        redis = Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+        return cls(redis, server=RedisServer.of(url))
 
     async def closing(self, _: web.Application) -> AsyncIterator[None]:
         """Close the connections when the application ends."""
@@ -46,6 +50,6 @@ class Announcer:
             self._rests_until = self._clock() + REST_S
             logger.warning(
                 "Redis did not take a change of status for gateways: %s",
-                type(exc).__name__,
+                self._server.words(exc),
                 extra={"action": "announce_failed"},
             )

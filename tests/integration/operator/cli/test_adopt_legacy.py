@@ -46,6 +46,15 @@ async def test_the_check_counts_every_row_that_holds_a_slot_and_names_users_with
     )
 
 
+async def test_a_live_row_is_ended_however_it_is_spelled(given: Scenario, usher: Usher) -> None:
+    user = await given.a_user()
+    await given.a_legacy_meeting(user, status=" Active ")
+    await given.execute(IDLE)
+    assert "has 1 live meetings" in await usher("user", "remove", user.email, "--with-meetings", code=1)
+    assert "1 live rows of an older deployment" in await usher("db", "check")
+    assert "Ended 1 meetings as failed." in await usher("adopt-legacy", "--apply")
+
+
 async def test_what_usher_owns_what_is_over_and_what_was_updated_lately_is_left_alone(
     given: Scenario, usher: Usher
 ) -> None:

@@ -63,6 +63,22 @@ async def test_why_shows_the_end_of_a_long_detail_where_the_cause_stands(given: 
     assert "manifest unknown" in await usher("why", "standup")
 
 
+async def test_follow_means_the_request_of_the_namespace_that_is_named(given: Scenario, usher: Usher) -> None:
+    await given.a_bot(request_name="standup", request_namespace="team-a").active().completed()
+    await given.a_bot(request_name="standup", request_namespace="team-b").active()
+    assert "completed" in await usher("follow", "team-a/standup", "--timeout", "5")
+    assert "active" in await usher("follow", "team-b/standup", "--until", "active", "--timeout", "5")
+    assert "Not every bot was ended within 0.1 s." in await usher("follow", "none/standup", "--timeout", "0.1", code=1)
+
+
+async def test_follow_does_not_wait_for_a_status_that_there_is_not(usher: Usher) -> None:
+    assert "must be one of" in await usher("follow", "standup", "--until", "activ", code=2)
+
+
+async def test_a_time_that_no_date_reaches_is_wrong_usage(usher: Usher) -> None:
+    assert "is over 36500 days" in await usher("meetings", "--since", "99999999d", code=2)
+
+
 @pytest.mark.parametrize("command", ["bots", "meetings"])
 async def test_a_list_breaks_no_word_in_a_terminal_of_80_columns(given: Scenario, usher: Usher, command: str) -> None:
     bot = await given.a_bot(request_name="weekly-planning-meeting", request_namespace="usher-bots").starting()

@@ -35,6 +35,39 @@ def test_adding_a_user_again_keeps_the_limit_unless_another_is_given() -> None:
     assert "its limit is now 2, it was 7." in usher("user", "add", "a@example.org", "-n", "2")
 
 
+@pytest.mark.parametrize("email", ["not an email", "a b@example.org", "@", "", "a\nb@example.org", "a" * 300 + "@x"])
+def test_a_new_user_has_an_address(email: str) -> None:
+    assert "must " in usher("user", "add", email, code=2)
+    assert json.loads(usher("user", "list", "--json")) == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--scope", "botz"),
+        ("--scope", "bot", "--scope", "everything"),
+        ("--scope", ""),
+        ("--expires-in", "inf"),
+        ("--expires-in", "nan"),
+        ("--expires-in", "1e15"),
+        ("--name", "n" * 300),
+    ],
+)
+def test_a_key_that_the_api_would_not_make_is_not_made(options: tuple[str, ...]) -> None:
+    usher("user", "add", "a@example.org")
+    usher("token", "create", "a@example.org", *options, code=2)
+    assert json.loads(usher("token", "list", "a@example.org", "--json")) == []
+
+
+def test_addresses_that_differ_in_case_are_two_users_and_neither_is_taken_for_the_other() -> None:
+    first, second = usher("user", "add", "a@example.org").strip(), usher("user", "add", "A@example.org").strip()
+    assert first != second
+    usher("meetings", "--user", "A@EXAMPLE.org")
+    assert "No user has the email A@EXAMPLE.org" in usher("user", "remove", "A@EXAMPLE.org", code=1)
+    usher("user", "remove", "A@example.org")
+    assert [user["email"] for user in json.loads(usher("user", "list", "--json"))] == ["a@example.org"]
+
+
 def test_a_name_with_brackets_is_shown_as_it_is() -> None:
     usher("user", "add", "a@example.org")
     usher("token", "create", "a@example.org", "--name", "Ops [/team]")

@@ -21,6 +21,7 @@ class OwnRedis:
 
     folder: Path
     port: int
+    options: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -35,7 +36,8 @@ class OwnRedis:
     def start(self) -> None:
         """Start it and wait until it answers."""
         argv = [PROGRAM, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
-        self.process = subprocess.Popen([*argv, "--aclfile", str(USERS)], stdout=subprocess.DEVNULL)
+        argv += ["--aclfile", str(USERS), *self.options]
+        self.process = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 10
         while not self._answers():
             assert time.monotonic() < deadline, "Redis did not start."

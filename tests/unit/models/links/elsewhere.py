@@ -27,6 +27,12 @@ REFUSED = [
     Refused("https://acme.webex.com/meet/jane", "no Google Meet"),
     Refused("https://www.google.com/url?q=https://example.org/", "no Google Meet"),
     Refused("https://www.google.com/url?sa=D", "no Google Meet"),
+    Refused(
+        "https://protect-us.mimecast.com/s/AbC?domain=zoom.us", "mimecast.com, which hides where it leads; open it"
+    ),
+    Refused("https://t.co/AbC", "which hides where it leads"),
+    Refused("https://bit.ly/AbC", "which hides where it leads", platform="jitsi"),
+    Refused("https://www.google.com/url?q=https://bit.ly/AbC", "which hides where it leads"),
     Refused("https://evil.example/?url=https://zoom.us/j/85123456789", "no Google Meet"),
     Refused("https://zoom.us/j/85123456789?pwd=" + "x" * 2048, "over 2048 characters"),
     Refused("https://meet.jit.si/" + "ä" * 400, "over 2048 characters"),

@@ -37,6 +37,19 @@ ROWS = [
         "kqz-mnop-rst",
         bot=CODE,
     ),
+    Row(f"{CODE}%20", "kqz-mnop-rst", bot=CODE),
+    Row(f"{CODE}%3E", "kqz-mnop-rst", bot=CODE),
+    Row(f"{CODE}%C2%A0", "kqz-mnop-rst", bot=CODE),
+    Row(f"{MEET}/stream/u/1/{STREAM}", f"stream:{STREAM}"),
+    Row(f"{MEET}/kqz\u2013mnop\u2013rst", "kqz-mnop-rst", bot=CODE),
+    Row(
+        f"https://accounts.google.com/AccountChooser?continue={CODE}?authuser%3D1&hl=de",
+        "kqz-mnop-rst",
+        bot=f"{CODE}?authuser=1",
+    ),
+    Row(f"https://www.youtube.com/redirect?event=live&q={CODE}", "kqz-mnop-rst", bot=CODE),
+    Row(f"https://l.instagram.com/?u={CODE}&e=AT0", "kqz-mnop-rst", bot=CODE),
+    Row(f"https://l.workplace.com/l.php?u={CODE}&h=AT0", "kqz-mnop-rst", bot=CODE),
 ]
 
 REFUSED = [
@@ -54,5 +67,7 @@ REFUSED = [
     Refused(f"{MEET}/tel/kqz-mnop-rst", "/tel"),
     Refused(f"{MEET}/settings", "/settings"),
     Refused(f"{MEET}/abc_defg", "https://meet.google.com/abc-defg-hij"),
+    Refused(f"{MEET}/lookup/team/standup", "/lookup"),
+    Refused(f"{MEET}/stream/{STREAM}/{OTHER_STREAM}", "/stream"),
     Refused("https://tel.meet/kqz-mnop-rst?pin=1234567890&hs=7", "phone numbers"),
 ]

@@ -109,6 +109,13 @@ ROWS = [
         hashed(THREAD),
         bot=CLASSIC,
     ),
+    Row(
+        "https://urldefense.com/v3/__https://teams.microsoft.com/l/meetup-join/19*3ameeting_NjQ1ZGQ1*40thread.v2/0"
+        "?context=*7b*22Tid*22*3a*22d*22*7d__;JSUlJSUlJSUl!!ABC123!def$",
+        hashed(THREAD),
+        bot=f"https://teams.microsoft.com{JOIN}?context=%7b%22Tid%22%3a%22d%22%7d",
+    ),
+    Row(f"https://teams.microsoft.com{JOIN}%20", hashed(THREAD), bot=f"https://teams.microsoft.com{JOIN}"),
     # A passcode beside the link.
     Row(
         "https://teams.microsoft.com/meet/33749853217630",
@@ -162,5 +169,5 @@ REFUSED = [
     Refused("https://teams.microsoft.com/l/meetup-join/389141384648269", "/l/meetup-join/"),
     Refused("https://teams.live.com/meet/12", "https://teams.microsoft.com/meet/"),
     Refused("https://teams.live.com/join/9361792952021", "a page of Microsoft Teams"),
-    Refused("https://aka.ms/JoinTeamsMeeting?omkt=en-US", "no Google Meet, Teams, Zoom or Jitsi link"),
+    Refused("https://aka.ms/JoinTeamsMeeting?omkt=en-US", "a link of aka.ms, which hides where it leads"),
 ]

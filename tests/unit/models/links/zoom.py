@@ -75,6 +75,29 @@ ROWS = [
         bot=f"{J}?pwd=xyz",
         passcode="xyz",
     ),
+    Row(
+        "https://urldefense.com/v3/__https:/*zoom.us/j/84114270867?pwd=xyz__;Lw!!ABC123!def$",
+        "84114270867",
+        bot=f"{J}?pwd=xyz",
+        passcode="xyz",
+    ),
+    Row("https://urldefense.com/v3/__https:**Bzoom.us/j/84114270867__;Ly8v!!ABC123!def$", "84114270867", bot=J),
+    Row("https://urldefense.proofpoint.com/v1/url?u=https://zoom.us/j/84114270867&k=x", "84114270867", bot=J),
+    Row(
+        "https://secure-web.cisco.com/1aBc_9/https%3A%2F%2Fzoom.us%2Fj%2F84114270867%3Fpwd%3Dxyz",
+        "84114270867",
+        bot=f"{J}?pwd=xyz",
+        passcode="xyz",
+    ),
+    Row("https://clicktime.symantec.com/3AbC?u=https%3A%2F%2Fzoom.us%2Fj%2F84114270867", "84114270867", bot=J),
+    Row("https://link.edgepilot.com/s/1a2b/3c?u=https%3A%2F%2Fzoom.us%2Fj%2F84114270867", "84114270867", bot=J),
+    Row(
+        "https://nam.safelink.emails.azure.net/redirect/?destination=https%3A%2F%2Fzoom.us%2Fj%2F84114270867&p=b",
+        "84114270867",
+        bot=J,
+    ),
+    Row(f"{J}%3E", "84114270867", bot=J),
+    Row("https://zoom.us/J/84114270867", "84114270867", bot=J),
     # A passcode beside the link goes into it, on every host.
     Row(f"{J}?pwd=old", "84114270867", beside="new", bot=f"{J}?pwd=new", passcode="new"),
     Row(
@@ -141,5 +164,7 @@ REFUSED = [
     Refused("https://zoom.us/j/12345678", "9 to 11 digits"),
     Refused("https://zoom.us/j/123456789012", "9 to 11 digits"),
     Refused("https://zoom.us/my/", "a personal name"),
+    Refused("https://urldefense.com/v3/__https:/*zoom.us/j/84114270867__;!!ABC123!def$", "no Google Meet"),
+    Refused("https://urldefense.com/v3/__https:/*zoom.us/j/84114270867__;gA!!ABC123!def$", "no Google Meet"),
     Refused(f"{J}?pwd=nul%00", "passcode has control characters"),
 ]

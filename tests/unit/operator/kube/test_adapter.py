@@ -23,9 +23,11 @@ class ApiServer:
         selector = request.query.get("fieldSelector")
         self.asked.append(selector)
         if selector and self.old:
-            return web.json_response({"message": f"field label not supported: {selector}"}, status=400)
+            return web.json_response(
+                {"kind": "Status", "message": f"field label not supported: {selector}"}, status=400
+            )
         if request.match_info["namespace"] != "bots":
-            return web.json_response({"message": "That is no namespace."}, status=422)
+            return web.json_response({"kind": "Status", "message": "That is no namespace."}, status=422)
         over = a_botrequest("over", uid="over", status={"phase": "completed"})
         return web.json_response({"items": [a_botrequest("runs", uid="runs"), *([] if selector else [over])]})
 

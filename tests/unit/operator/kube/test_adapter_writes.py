@@ -30,6 +30,8 @@ class ApiServer:
         self.asked.append((request.method, request.path, await request.json() if request.can_read_body else None))
         self.queries.append(request.query.get("labelSelector", ""))
         answer = self.answer.get(request.path.rpartition("/")[2], self.answer)
+        if self.status >= 400:
+            answer = {"kind": "Status", **answer}
         return web.json_response(answer, status=self.status)
 
 

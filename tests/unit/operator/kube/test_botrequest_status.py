@@ -77,6 +77,22 @@ def shape(schema: dict[str, Any]) -> Draft202012Validator:
     return Draft202012Validator(schema["properties"]["status"])
 
 
+def test_a_simulated_bot_never_says_that_it_is_in_a_meeting() -> None:
+    bot = in_meeting(config={"driver": "simulated"})
+    status = status_of(bot, installation=INSTALLATION)
+    assert status["driver"] == "simulated"
+    assert "no real meeting was joined" in status["message"]
+    assert conditions(bot)["Joined"] | {"lastTransitionTime": None} == {
+        "type": "Joined",
+        "status": "True",
+        "reason": "SimulationJoined",
+        "message": status["message"],
+        "lastTransitionTime": None,
+        "observedGeneration": 1,
+    }
+    assert conditions(in_meeting(config={"driver": "browser"}))["Joined"]["reason"] == "Joined"
+
+
 @settings(max_examples=50)
 @given(bot=bots())
 def test_the_definition_allows_every_status_that_a_row_can_have(shape: Draft202012Validator, bot: Bot) -> None:
