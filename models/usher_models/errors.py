@@ -208,16 +208,16 @@ class Unavailable(UsherError):
     code = "unavailable"
 
 
-class RowMissing(Unavailable):
-    """The database has no row of this bot; it is put back when the bot's Job is found."""
-
-    code = "row_missing"
-
-
 class RowUnreadable(Unavailable):
     """A meeting has a status that Usher does not know."""
 
     code = "row_unreadable"
+
+
+class RowMissing(Unavailable):
+    """The database has no row of this bot; it is put back when the bot's Job is found."""
+
+    code = "row_missing"
 
 
 class DatabaseUnavailable(Unavailable):

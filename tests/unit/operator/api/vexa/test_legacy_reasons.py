@@ -17,6 +17,7 @@ from usher_operator.api.vexa.legacy_statuses import LEGACY_STATUSES
 OF_LIVE_MEETINGS = {
     Reason.REQUESTED,
     Reason.STARTED,
+    Reason.ADOPTED,
     Reason.JOINED,
     Reason.LEAVING,
     Reason.JOB_CREATE_FORBIDDEN,
