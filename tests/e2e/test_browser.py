@@ -85,6 +85,8 @@ def bot(cluster: Cluster, user: User, room: str, host: Host) -> Iterator[Bot]:
     asked.delete()
 
 
+# Beside six other files the machine drops so much sound that no voice is recognised.
+@pytest.mark.alone
 async def test_a_bot_waits_in_the_lobby_is_admitted_hears_and_leaves(
     bot: Bot, host: Host, conference: Settings, record_property: Record
 ) -> None:
