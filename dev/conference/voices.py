@@ -8,7 +8,7 @@ from playwright.async_api import Page
 
 STEP_S = 0.01
 PIECE_S = 4.0
-PIECES = 5
+PIECES = 9
 
 CURVE = """
 async ([data, step]) => {
