@@ -98,6 +98,11 @@ browser-quick: install ## Every platform, state and trap of it, against stand-in
 	@$(RUN) dev.conference up
 	@$(RUN) pytest tests/browser/standins/test_matrix.py --quiet --timeout 200 --durations 5 --numprocesses 6
 
+.PHONY: browser-deaths
+browser-deaths: install ## Each way in which a browser or a page dies, TIMES=20 times, and when it is noticed (about 25 minutes)
+	@$(RUN) dev.conference up
+	@USHER_TIMES=$(or $(TIMES),20) $(RUN) pytest tests/browser/test_dying.py --timeout 200 --quiet --numprocesses 3
+
 .PHONY: browser-cost
 browser-cost: install ## What one browser bot costs in a pod of the local cluster, in a room of four (about 2 minutes)
 	@$(RUN) tests.load.browser_cost

@@ -1,6 +1,7 @@
 """Ways to die, in a real browser: each noticed in time and called by its name, and what is no death at all."""
 
 import asyncio
+import os
 import signal
 import time
 
@@ -9,9 +10,12 @@ import pytest
 from dev.conference.host import Host
 from tests.browser.conftest import MakeGuest
 from tests.browser.guest import NAME, Guest
+from tests.e2e.kit import Record
 from usher_models.states import Stage
 
 BOUND_S = 40.0
+# `make browser-deaths TIMES=20` lets each death happen that often.
+TIMES = range(int(os.environ.get("USHER_TIMES", "1")))
 DEATHS = {
     "renderer killed": ("page_crashed", "renderer", signal.SIGKILL),
     "renderer stopped": ("page_hung", "renderer", signal.SIGSTOP),
@@ -61,19 +65,25 @@ async def noticed(bot: Guest) -> tuple[str, float]:
 
 
 @pytest.mark.parametrize("death", DEATHS)
-async def test_a_dead_browser_is_noticed(inside: Guest, death: str) -> None:
+@pytest.mark.parametrize("nth", TIMES)
+async def test_a_dead_browser_is_noticed(inside: Guest, death: str, nth: int, record_property: Record) -> None:
     reason, kind, number = DEATHS[death]
     inside.kill(kind, number)
     found, after_s = await noticed(inside)
+    record_property(f"{death}, s", round(after_s, 1))
     assert found == reason
     assert after_s < BOUND_S
 
 
 @pytest.mark.parametrize("death", SCRIPTS)
-async def test_a_page_that_kills_itself_is_noticed(inside: Guest, death: str) -> None:
+@pytest.mark.parametrize("nth", TIMES)
+async def test_a_page_that_kills_itself_is_noticed(
+    inside: Guest, death: str, nth: int, record_property: Record
+) -> None:
     reason, script = SCRIPTS[death]
     await inside.script(script)
     found, after_s = await noticed(inside)
+    record_property(f"{death}, s", round(after_s, 1))
     assert found == reason
     assert after_s < BOUND_S
 
@@ -86,7 +96,10 @@ async def test_a_part_that_chromium_restarts_is_no_death(inside: Guest, kind: st
     assert inside.driver.participants == 1
 
 
-async def test_a_page_that_dies_2_ms_after_the_lobby_appeared_is_noticed(host: Host, make_guest: MakeGuest) -> None:
+@pytest.mark.parametrize("nth", TIMES)
+async def test_a_page_that_dies_2_ms_after_the_lobby_appeared_is_noticed(
+    host: Host, make_guest: MakeGuest, nth: int
+) -> None:
     bot = make_guest()
     await bot.reach(Stage.JOINING)
     await bot.insist(FREEZE_AFTER_LOBBY)
