@@ -254,6 +254,12 @@ def test_services_of_vexa_are_told_by_secrets_and_get_rights_only_when_they_are_
     assert "user vexa on" in redis_users(objects)
 
 
+def test_transcripts_fill_redis_up_to_a_bound_below_its_limit(render: Render) -> None:
+    pod = render(redis={"maxMemory": "100mb"})["StatefulSet", "usher-redis"]["spec"]["template"]["spec"]
+    (redis,) = pod["containers"]
+    assert redis["args"][-4:] == ["--maxmemory", "100mb", "--maxmemory-policy", "noeviction"]
+
+
 def redis_users(objects: Objects) -> str:
     return base64.b64decode(objects["Secret", "usher-redis"]["data"]["users.acl"]).decode()
 
