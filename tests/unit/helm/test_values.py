@@ -243,3 +243,15 @@ def test_behind_a_pooler_the_url_of_postgres_itself_is_a_secret_too(render: Rend
     for process in ("operate", "serve"):
         assert env(objects, process)["USHER_DATABASE_SESSION_URL"] == secret("db", "direct")
     assert config(objects)["USHER_DATABASE_POOLER"] == "transaction"
+
+
+def test_operate_leaves_a_lost_node_after_half_a_minute(render: Render) -> None:
+    pod = render()["Deployment", "usher-operate"]["spec"]["template"]["spec"]
+    found = {each["key"].rpartition("/")[2]: each["tolerationSeconds"] for each in pod["tolerations"]}
+    assert found == {"not-ready": 30, "unreachable": 30}
+
+
+def test_whoever_may_view_a_namespace_sees_no_passcode_unless_it_is_wanted(render: Render) -> None:
+    roles = [item for (kind, _), item in render().items() if kind == "ClusterRole"]
+    assert roles
+    assert not any("aggregate-to" in label for role in roles for label in role["metadata"].get("labels", {}))
