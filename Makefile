@@ -93,6 +93,10 @@ browser: install ## The browser driver in a real Chromium and a real conference 
 	@# Most of a test here is waiting for a page, so three at a time are no more work for two cores than they can do.
 	@$(RUN) pytest tests/browser --quiet --timeout 200 --durations 5 --numprocesses 3
 
+.PHONY: browser-cost
+browser-cost: install ## What one browser bot costs in a pod of the local cluster, in a room of four (about 2 minutes)
+	@$(RUN) tests.load.browser_cost
+
 .PHONY: e2e
 e2e: install ## Tests on a real cluster (about 8 minutes; the first time about 15 more for building it)
 	@# Most of a test here is waiting: six files at a time, then those that need the cluster for themselves.
@@ -171,8 +175,8 @@ verify-release: install ## Verify build/release/VERSION without the network: VER
 	@$(RUN) dev.release verify "$(VERSION)" $(addprefix --key ,$(KEY))
 
 .PHONY: demo
-demo: ## Show the main job on a real cluster: CLUSTER=kind|current|local (about 15 minutes at first, then 2)
-	@$(RUN_ANYWHERE) dev.demo
+demo: install ## Show the main job on a real cluster: CLUSTER=kind|current|local (about 20 minutes at first, then 3)
+	@$(RUN) dev.demo
 
 .PHONY: up
 up: ## Bring up the development cluster with Usher in it

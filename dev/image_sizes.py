@@ -11,7 +11,7 @@ from dev.cluster.settings import Settings, load
 from dev.cluster.staging import chosen
 from dev.machine.errors import DevError
 
-IMAGES = "operator,bot"
+IMAGES = "operator,bot,bot-browser"
 DEPENDENCIES = "opt/usher"
 LISTED = 12
 MIB = 2**20

@@ -13,11 +13,12 @@ from typing import Any
 
 from dev.cluster import buildah
 from dev.cluster.settings import REPOSITORY, Settings, load
+from dev.cluster.staging import Image, chosen
 from dev.image_sizes import unpacked
 from dev.machine.commands import run
 from dev.machine.errors import DevError
 
-IMAGES = ("operator", "bot")
+IMAGES = "operator,bot,bot-browser"
 OUTPUT = REPOSITORY / "build" / "sbom"
 PACKAGES = "var/lib/dpkg/status"
 
@@ -26,23 +27,22 @@ def main() -> int:
     """`python3 -m dev.sbom --cyclonedx PROGRAM`."""
     parser = argparse.ArgumentParser(prog="sbom", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--cyclonedx", required=True, help="the program cyclonedx-py")
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     OUTPUT.mkdir(parents=True, exist_ok=True)
     try:
-        for image in IMAGES:
-            page = OUTPUT / f"{image}.cdx.json"
-            print(write(load(), image, version="dev", cyclonedx=chosen.cyclonedx, page=page))
+        for image in chosen(IMAGES):
+            page = OUTPUT / f"{image.name}.cdx.json"
+            print(write(load(), image, version="dev", cyclonedx=options.cyclonedx, page=page))
     except DevError as error:
         print(f"sbom: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def write(settings: Settings, image: str, *, version: str, cyclonedx: str, page: Path) -> str:
+def write(settings: Settings, image: Image, *, version: str, cyclonedx: str, page: Path) -> str:
     """Write the page of an image of buildah's storage; a sentence about what it lists."""
-    tag = f"usher.dev/{image}:{version}"
-    lock = str(REPOSITORY / "locks" / f"{image}.txt")
-    argv = [cyclonedx, "requirements", lock, "--output-format", "JSON", "--output-reproducible"]
+    tag = image.reference(version)
+    argv = [cyclonedx, "requirements", str(REPOSITORY / image.lock), "--output-format", "JSON", "--output-reproducible"]
     python: dict[str, Any] = json.loads(run(argv))
     with buildah.mounted(settings, tag) as root:
         packages = list(debian_components((root / PACKAGES).read_text()))
@@ -50,7 +50,7 @@ def write(settings: Settings, image: str, *, version: str, cyclonedx: str, page:
     if not packages:
         raise DevError(f"{tag} has no package list of dpkg; build it on a Debian base.")
     listed = python.get("components", [])
-    about = {"type": "container", "bom-ref": tag, "name": f"usher.dev/{image}", "version": version}
+    about = {"type": "container", "bom-ref": tag, "name": f"usher.dev/{image.name}", "version": version}
     metadata = python.get("metadata", {}) | {"component": about}
     whole = python | {"metadata": metadata, "components": [*listed, *packages]}
     page.write_text(json.dumps(whole, indent=1) + "\n")

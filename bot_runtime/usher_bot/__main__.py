@@ -5,11 +5,17 @@ import sys
 
 from usher_bot.process import Signals
 
-EPILOG = "The settings are environment variables that start with USHER_; docs/reference/bot.md lists them."
+EPILOG = """\
+The settings are environment variables that start with USHER_; docs/reference/bot.md lists them. `usher-bot conformance`
+certifies a bot instead of running one; `usher-bot conformance --help` says how."""
 
 
 def main() -> None:
     """Run one bot, from its settings to its exit code."""
+    if sys.argv[1:2] == ["conformance"]:
+        from usher_bot.conformance.main import run
+
+        sys.exit(run(sys.argv[2:]))
     signals = Signals()
     signals.install()
     arguments = _parser().parse_args()

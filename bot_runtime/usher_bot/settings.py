@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from usher_bot.errors import InvalidSettings
 from usher_models.defaults import LOBBY_TIMEOUT_S, MAX_DURATION_S
 from usher_models.platforms import Platform
+from usher_models.platforms.secrets import secret_values
 from usher_models.urls import is_server_url
 from usher_models.wire import HEARTBEAT_INTERVAL_S_MAX, HEARTBEAT_INTERVAL_S_MIN, ConnectionId
 
@@ -100,6 +101,7 @@ class Settings(BaseSettings):
         """The values that must never be logged or reported."""
         held = (self.redis_url, self.meeting_url, self.passcode)
         values = [secret.get_secret_value() for secret in held if secret]
+        values += secret_values(self.meeting_url.get_secret_value())
         password = urlsplit(values[0]).password if self.redis_url else None
         return [*values, password] if password else values
 

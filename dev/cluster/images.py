@@ -61,21 +61,21 @@ def ensure_pause(settings: Settings, *, progress: Progress) -> None:
 
 
 def build(
-    settings: Settings, image: Image, *, on: Mapping[str, str], tag: str | None = None, options: Sequence[str] = ()
+    settings: Settings, image: Image, *, on: Mapping[str, str], version: str = "dev", options: Sequence[str] = ()
 ) -> None:
-    """Build an image into buildah's storage, on base images that are there."""
+    """Build an image into buildah's storage, on images that are there."""
     with tempfile.TemporaryDirectory(prefix="usher-image-") as folder:
         context, pip_conf = Path(folder) / "context", Path(folder) / "pip.conf"
         context.mkdir()
         stage(image, context)
         pip_conf.write_text(gathered())
-        named = {**on, **({"BOT_IMAGE": image.of.tag} if image.of else {})}
+        named = {**on, **({"BOT_IMAGE": image.of.reference(version)} if image.of else {})}
         arguments = [word for name, base in named.items() for word in ("--build-arg", f"{name}={base}")]
         mounts = [f"{pip_conf}:/etc/pip.conf:ro", f"{CERTIFICATES}:{CERTIFICATES}:ro"] if image.inputs else []
         volumes = [word for mount in mounts for word in ("--volume", mount)]
         whole = [*arguments, *volumes, *options]
         log = settings.builds / f"{image.name}-image.log"
-        buildah.build(settings, tag=tag or image.tag, context=context, options=whole, log=log)
+        buildah.build(settings, tag=image.reference(version), context=context, options=whole, log=log)
 
 
 def _build_and_load(settings: Settings, image: Image, *, made_of: str, progress: Progress) -> None:

@@ -125,6 +125,7 @@ class Local:
         for file in (control_plane.audit_policy(), *node.config_files(settings), dns.config_file(settings)):
             file.write(settings)
         node.write_network(settings)
+        node.write_seccomp_profile(settings)
         settings.audit_log.parent.mkdir(parents=True, exist_ok=True)
         settings.run.mkdir(parents=True, exist_ok=True)
 

@@ -4,16 +4,18 @@ The processes read their files once, at their start.
 """
 
 import json
+import shutil
 from pathlib import Path
 
 from dev.cluster.binaries import program
 from dev.cluster.component import Component, answers, flagged, listens, process
 from dev.cluster.config_files import ConfigFile
-from dev.cluster.settings import Settings
+from dev.cluster.settings import REPOSITORY, Settings
 
 CONTAINERD = Path("/usr/bin/containerd")
 LOOPBACK = "127.0.0.1"
 PAUSE_IMAGE = "usher.dev/pause:dev"
+SECCOMP_PROFILE = "usher/chromium.json"
 
 
 def config_files(settings: Settings) -> list[ConfigFile]:
@@ -26,6 +28,13 @@ def write_network(settings: Settings) -> None:
     path = settings.state / "cni" / "10-bridge.conflist"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(network(settings), indent=1))
+
+
+def write_seccomp_profile(settings: Settings) -> None:
+    """Give the node the profile with which Chromium's own sandbox starts; the kubelet reads it when a pod names it."""
+    path = settings.state / "kubelet" / "seccomp" / SECCOMP_PROFILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(REPOSITORY / "helm" / "usher" / "files" / "seccomp-chromium.json", path)
 
 
 def containerd(settings: Settings) -> Component:

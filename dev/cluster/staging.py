@@ -21,7 +21,7 @@ PROJECT = ("pyproject.toml", "README.md", "LICENSE", "locks/build.txt", "models"
 class Image:
     """One of the project's images: its name, and the files it is made from beside its own folder.
 
-    `of` is another image whose code it takes, by the build argument BOT_IMAGE. An optional one is built when named.
+    `of` is another image whose code it takes, by the build argument BOT_IMAGE. `lock` names its Python packages.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Image:
     inputs: tuple[str, ...] = ()
     bases: tuple[Base, ...] = (STORES,)
     of: "Image | None" = None
-    optional: bool = False
+    lock: str = ""
 
     @property
     def tag(self) -> str:
@@ -44,9 +44,21 @@ class Image:
         return REPOSITORY / "images" / self.name
 
 
-BOT = Image(name="bot", program="usher-bot", inputs=(*PROJECT, "locks/bot.txt", "bot_runtime"), bases=PYTHON_BASES)
+BOT = Image(
+    name="bot",
+    program="usher-bot",
+    inputs=(*PROJECT, "locks/bot.txt", "bot_runtime"),
+    bases=PYTHON_BASES,
+    lock="locks/bot.txt",
+)
 CATALOGUE = (
-    Image(name="operator", program="usher", inputs=(*PROJECT, "locks/operator.txt", "operator"), bases=PYTHON_BASES),
+    Image(
+        name="operator",
+        program="usher",
+        inputs=(*PROJECT, "locks/operator.txt", "operator"),
+        bases=PYTHON_BASES,
+        lock="locks/operator.txt",
+    ),
     BOT,
     Image(
         name="bot-browser",
@@ -54,7 +66,7 @@ CATALOGUE = (
         inputs=("locks/browser.txt", "images/python"),
         bases=(BROWSER, BUILD),
         of=BOT,
-        optional=True,
+        lock="locks/browser.txt",
     ),
     Image(name="postgres"),
     Image(name="redis"),
@@ -62,10 +74,9 @@ CATALOGUE = (
 
 
 def chosen(only: str | None) -> list[Image]:
-    """The images of a comma-separated list, or all that are not optional."""
+    """The images of a comma-separated list, or all."""
     known = {image.name: image for image in CATALOGUE}
-    usual = [image.name for image in CATALOGUE if not image.optional]
-    names = [name.strip() for name in only.split(",")] if only else usual
+    names = [name.strip() for name in only.split(",")] if only else list(known)
     for name in names:
         if name not in known:
             raise MisuseError(f"There is no image {name!r}; the images are {', '.join(known)}.")

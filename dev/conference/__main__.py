@@ -5,7 +5,7 @@ import shlex
 import sys
 
 from dev.conference import browser, certificate, front, livekit, pages
-from dev.conference.settings import Settings, load
+from dev.conference.settings import Settings, for_cluster, load
 from dev.machine import processes
 from dev.machine.errors import DevError
 from dev.machine.locking import exclusive
@@ -21,10 +21,10 @@ COMMANDS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 done, 1 failed (or, for status, not all up), 2 misused."""
-    command = _parser().parse_args(arguments).command
-    settings, progress = load(), Progress()
+    options = _parser().parse_args(arguments)
+    settings, progress = for_cluster() if options.cluster else load(), Progress()
     try:
-        return _run(command, settings=settings, progress=progress)
+        return _run(options.command, settings=settings, progress=progress)
     except DevError as error:
         print(f"dev.conference: {error}", file=sys.stderr)
         return error.exit_code
@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"commands:\n{listed}\n\nUSHER_CACHE moves its folder. It is for tests only: its secret is public.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--cluster", action="store_true", help="the one that pods of the local cluster reach")
     parser.add_argument("command", choices=COMMANDS, metavar="command", help=" | ".join(COMMANDS))
     return parser
 

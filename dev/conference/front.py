@@ -19,11 +19,12 @@ def process(settings: Settings) -> Process:
     argv += ["--meeting", f"{settings.meeting_port}:{pages.folder(settings, 'meeting')}"]
     argv += ["--jitsi", f"{settings.jitsi_port}:{pages.folder(settings, 'jitsi')}"]
     argv += ["--stand-ins", f"{settings.stand_ins_port}:{pages.folder(settings, 'standins')}"]
+    argv += ["--sink", f"{settings.sink_port}:{settings.recordings}"]
     return Process(
         name="front",
         argv=tuple(argv),
-        marker=str(settings.certificate),
-        log=settings.home / "front.log",
+        marker=str(settings.recordings),
+        log=settings.state / "front.log",
         env={"PYTHONPATH": str(REPOSITORY)},
     )
 
@@ -57,7 +58,7 @@ def _digest(settings: Settings) -> str:
 
 def _answers(settings: Settings) -> bool:
     try:
-        for port in (settings.meeting_port, settings.jitsi_port, settings.stand_ins_port):
+        for port in (settings.meeting_port, settings.jitsi_port, settings.stand_ins_port, settings.sink_port):
             socket.create_connection((settings.host, port), timeout=2).close()
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""The media server: LiveKit, built from the Go proxy, on loopback, with no address asked of anyone outside."""
+"""The media server: LiveKit, built from the Go proxy, with no address asked of anyone outside."""
 
 import json
 import signal
@@ -25,7 +25,7 @@ def process(settings: Settings) -> Process:
     """The server as it should run. On SIGTERM it would wait for its rooms to empty."""
     program = binaries.folder(cluster_settings.load(), BUILD) / "livekit-server"
     config = str(settings.livekit_config)
-    log = settings.home / "livekit.log"
+    log = settings.state / "livekit.log"
     argv = (str(program), "--config", config)
     return Process(name="livekit", argv=argv, marker=config, log=log, stop_signal=signal.SIGKILL)
 
@@ -38,6 +38,7 @@ def build(*, progress: Progress) -> None:
 def up(settings: Settings, *, progress: Progress) -> None:
     """Bring the server up, anew when its program or its settings changed."""
     config = json.dumps(_config(settings), indent=2)
+    settings.state.mkdir(parents=True, exist_ok=True)
     changed = not settings.livekit_config.exists() or settings.livekit_config.read_text() != config
     settings.livekit_config.write_text(config)
     server = process(settings)
@@ -61,8 +62,8 @@ def _config(settings: Settings) -> dict[str, object]:
             "tcp_port": settings.media_tcp_port,
             "use_external_ip": False,
             "node_ip": settings.host,
-            "enable_loopback_candidate": True,
-            "interfaces": {"includes": ["lo"]},
+            "enable_loopback_candidate": settings.interface == "lo",
+            "interfaces": {"includes": [settings.interface]},
             "stun_servers": [],
         },
         "room": {"auto_create": True, "empty_timeout": 300, "departure_timeout": 20},

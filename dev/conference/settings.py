@@ -1,8 +1,10 @@
 """Where the conference lives and listens. One frozen object, made when a command begins."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from dev.cluster import settings as cluster_settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LIVEKIT_MODULE = Path(__file__).resolve().parent / "livekit"
@@ -15,20 +17,29 @@ API_SECRET = "for-tests-only-and-known-to-every-reader"  # it signs tickets of a
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Paths and ports of the conference."""
+    """Paths and ports of a conference. `name` is empty for the one on loopback."""
 
     cache: Path
+    name: str = ""
     host: str = "127.0.0.1"
+    interface: str = "lo"
     signal_port: int = 17880
     media_tcp_port: int = 17881
     media_udp_port: int = 17882
     meeting_port: int = 17890
     jitsi_port: int = 17891
     stand_ins_port: int = 17892
+    sink_port: int = 17893
 
     @property
     def home(self) -> Path:
+        """What conferences share: pages, certificate, voice."""
         return self.cache / "conference"
+
+    @property
+    def state(self) -> Path:
+        """What is this one's: configuration, logs, recordings."""
+        return self.home / self.name if self.name else self.home
 
     @property
     def certificate(self) -> Path:
@@ -45,7 +56,12 @@ class Settings:
 
     @property
     def livekit_config(self) -> Path:
-        return self.home / "livekit.yaml"
+        return self.state / "livekit.yaml"
+
+    @property
+    def recordings(self) -> Path:
+        """Where bots' sound goes that is sent to the sink."""
+        return self.state / "recordings"
 
     @property
     def livekit_url(self) -> str:
@@ -77,3 +93,21 @@ class Settings:
 def load() -> Settings:
     """The settings of this machine; USHER_CACHE moves everything that is kept."""
     return Settings(cache=Path(os.environ.get("USHER_CACHE") or Path.home() / ".cache" / "usher").resolve())
+
+
+def for_cluster() -> Settings:
+    """A conference that pods of the local cluster reach, on the bridge's address, beside the one on loopback."""
+    cluster = cluster_settings.load()
+    return replace(
+        load(),
+        name="cluster",
+        host=cluster.node_ip,
+        interface=cluster.bridge,
+        signal_port=18880,
+        media_tcp_port=18881,
+        media_udp_port=18882,
+        meeting_port=18890,
+        jitsi_port=18891,
+        stand_ins_port=18892,
+        sink_port=18893,
+    )

@@ -8,6 +8,8 @@ import json
 import sys
 
 from dev.cluster.staging import chosen, digest
+from dev.conference import chart_values
+from dev.conference.settings import for_cluster
 from dev.demo.kubectl import BOTS, ROOT, SYSTEM, Kubectl, cluster
 from dev.machine.commands import attempt
 from dev.machine.errors import DevError
@@ -42,10 +44,12 @@ def install(progress: Progress) -> Kubectl:
 
 def values(kind: str) -> list[str]:
     """helm's arguments for the values of the development cluster."""
-    files = ["development.yaml", "short-clocks.yaml", *(["local.yaml"] if kind == "local" else [])]
+    files = [VALUES / "development.yaml", VALUES / "short-clocks.yaml"]
+    if kind == "local":
+        files += [VALUES / "local.yaml", chart_values.write(for_cluster())]
     # The image's name stays the same when its content changes; what it is made of is written on the pods.
     made_of = json.dumps({"usher.dev/made-of": digest(chosen("operator")[0])})
-    named = [word for file in files for word in ("--values", str(VALUES / file))]
+    named = [word for file in files for word in ("--values", str(file))]
     return [
         *named,
         *(word for part in ("operate", "serve") for word in ("--set-json", f"{part}.podAnnotations={made_of}")),

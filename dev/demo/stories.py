@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from dev.demo import real_bot
 from dev.demo.api_writes import count_writes
 from dev.demo.kubectl import SYSTEM, Kubectl, cluster
 from dev.demo.screen import command, heading, say, show, streaming
@@ -16,7 +17,17 @@ CONDITIONS = "custom-columns=PHASE:.status.phase," + ",".join(
     for kind in ("Accepted", "SlotReserved", "JobCreated", "Joined", "Finished")
 )
 # Every BotRequest of the samples that are shown: what an earlier run left is withdrawn, and nothing else.
-NAMES = ("standup", "over-cap-1", "over-cap-2", "over-cap-3", "unknown-user", "bad-id", "crash", "silent")
+NAMES = (
+    "standup",
+    "over-cap-1",
+    "over-cap-2",
+    "over-cap-3",
+    "unknown-user",
+    "bad-id",
+    "crash",
+    "silent",
+    real_bot.NAME,
+)
 
 
 def run_all(kubectl: Kubectl) -> None:
@@ -28,6 +39,7 @@ def run_all(kubectl: Kubectl) -> None:
     crashed, silent = _failures(kubectl)
     _audit_trail(kubectl, standup, crashed, silent)
     _api_writes(kubectl)
+    real_bot.run(kubectl)
 
 
 def _tidy(kubectl: Kubectl) -> None:

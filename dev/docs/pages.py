@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from dev.docs import botrequest, chart_values, cli, metrics, reasons, rest_api, settings
+from dev.docs import botrequest, browser_cases, chart_values, cli, conformance, metrics, reasons, rest_api, settings
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "reference/botrequest.md": botrequest.page,
@@ -12,4 +12,6 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reference/settings.md": settings.page,
     "reference/chart-values.md": chart_values.page,
     "reference/cli.md": cli.page,
+    "reference/browser-cases.md": browser_cases.page,
+    "reference/conformance.md": conformance.page,
 }

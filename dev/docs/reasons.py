@@ -52,7 +52,7 @@ CONDITIONS = """## Conditions of a BotRequest
 | `SlotReserved` | `Reserved`: the bot holds one of the user's slots | `Released`: the meeting ended; or the refusal |
 | `JobCreated` | `Created` | `Pending`: the Job is not created yet; or why not; or the reason of the end |
 | `Started` | `Started`: the bot's process runs | `Pending`; or what keeps its pod from running; or how it ended |
-| `Joined` | `Joined`: the bot joined the meeting | `NotYet`; or the reason of the end |
+| `Joined` | `Joined`, or `SimulationJoined` for a bot that joins none | `NotYet`; or the reason of the end |
 | `Finished` | the reason of the end | `Live`: the bot has not ended |
 
 `Accepted` is Unknown with the reason `InternalError` while Usher cannot handle a request: it tries again, and the

@@ -18,7 +18,7 @@ from dev.release.signing import Signer
 from dev.release.source import Source
 from dev.release.verifying import DIGESTS
 
-IMAGES = "operator,bot"
+IMAGES = "operator,bot,bot-browser"
 
 
 def build(folder: Path, *, version: str, source: Source, cyclonedx: str, progress: Progress) -> None:
@@ -35,7 +35,7 @@ def build(folder: Path, *, version: str, source: Source, cyclonedx: str, progres
             _, digest = images.build(own, image, folder, version=version, source=source, progress=progress)
             digests.append(f"{reference}@{digest}\n")
             page = folder / f"usher-{image.name}-{version}.cdx.json"
-            sbom.write(own, image.name, version=version, cyclonedx=cyclonedx, page=page)
+            sbom.write(own, image, version=version, cyclonedx=cyclonedx, page=page)
     (folder / DIGESTS).write_text("".join(digests))
 
 

@@ -14,7 +14,7 @@ from dev.release.source import Source
 from dev.release.versions import changes
 
 CHART = REPOSITORY / "helm" / "usher"
-IMAGES = ("operator", "bot")
+IMAGES = ("operator", "bot", "bot-browser")
 
 
 def package(folder: Path, *, helm: Path, version: str, source: Source) -> Path:

@@ -22,7 +22,7 @@ def build(
     on = images.made_on(settings, image, progress=progress, environment=source.environment)
     with progress.step(f"building {image.reference(version)}", usually="2 min"):
         options = [*_labels(image, version=version, source=source), *buildah.clock(source.environment)]
-        images.build(settings, image, on=on, tag=image.reference(version), options=options)
+        images.build(settings, image, on=on, version=version, options=options)
         buildah.output(settings, image.reference(version), image.program, "--help")  # it starts, with all it imports
     layout = settings.cache / f"{image.name}-layout"
     buildah.push(settings, image.reference(version), layout)

@@ -24,6 +24,7 @@
     ├── DatabaseUnfit           database_unfit             the database cannot be used as it was created
     └── Unavailable                                        a retry may succeed
         ├── RowUnreadable       row_unreadable             a meeting has a status that Usher does not know
+        ├── RowMissing          row_missing                a bot speaks, or runs, whose row is not there
         ├── DatabaseUnavailable database_unavailable
         │   ├── DatabaseBusy    database_busy              a lock or a connection did not become free in time
         │   ├── DatabaseNotReady database_not_ready        it cannot write, or its schema is missing or too old
@@ -211,6 +212,12 @@ class RowUnreadable(Unavailable):
     """A meeting has a status that Usher does not know."""
 
     code = "row_unreadable"
+
+
+class RowMissing(Unavailable):
+    """The database has no row of this bot; it is put back when the bot's Job is found."""
+
+    code = "row_missing"
 
 
 class DatabaseUnavailable(Unavailable):

@@ -46,6 +46,7 @@ class Source(StrEnum):
     RECONCILER = "reconciler"
     EVIDENCE = "evidence"
     EXTERNAL = "external"
+    ADOPTION = "adoption"
 
 
 class Desired(StrEnum):
@@ -150,6 +151,7 @@ class Reason(StrEnum):
     """Why a meeting is where it is. Bots may add reasons of their own (`REASON_PATTERN`); these are Usher's."""
 
     REQUESTED = "requested"
+    ADOPTED = "adopted_after_restore"
     STARTED = "started"
     JOINED = "joined"
     LEAVING = "leaving"
@@ -195,6 +197,7 @@ REASON_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
 
 SENTENCES: dict[Reason, str] = {
     Reason.REQUESTED: "A slot is reserved and the bot is on its way.",
+    Reason.ADOPTED: "The database had lost the bot's row; Usher put it back from the bot's Job.",
     Reason.STARTED: "The bot's process runs.",
     Reason.JOINED: "The bot is in the meeting.",
     Reason.LEAVING: "The bot is leaving the meeting.",

@@ -5,7 +5,7 @@ never reach a log. Durations are seconds.
 """
 
 import json
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from usher_models.db.connecting import is_database_url
 from usher_models.urls import is_server_url
 from usher_models.wire import HEARTBEAT_INTERVAL_S_MAX, HEARTBEAT_INTERVAL_S_MIN, short_command
+from usher_operator.bot_class import BotClass, Quantity
 
 # Far beyond what makes sense, and within what Postgres, Kubernetes and the timers of a process can hold.
 LONGEST_S = 30 * 86_400
@@ -21,9 +22,14 @@ MOST = 1_000_000
 Seconds = Annotated[float, Field(gt=0, le=LONGEST_S)]
 SecondsOrNone = Annotated[float, Field(ge=0, le=LONGEST_S)]
 Count = Annotated[int, Field(ge=1, le=MOST)]
-Quantity = Annotated[str, Field(pattern=r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i)?$")]
 
 ENV_PREFIX = "USHER_"
+
+_EXAMPLES = {
+    "bot_class": '{"envFrom": [{"secretRef": {"name": "bot"}}]}',
+    "browser_options": '{"locale": "en-US"}',
+    "browser_resources": '{"limits": {"memory": "1Gi"}}',
+}
 
 
 class SettingsInvalid(Exception):
@@ -64,6 +70,10 @@ class RedisSettings(_Group):
     bot_redis_secret: SecretStr = SecretStr("")
     """operate: derives a Redis user per bot; `redis_url`'s user must manage users. 32 characters, or empty: shared."""
 
+    bot_redis_transcripts: bool = False
+    """operate: with `bot_redis_secret`, a bot may write there what Vexa's bots write: the stream of transcripts, and
+    the channels and keys of its own meeting. Needs Redis 7."""
+
 
 class BotSettings(_Group):
     """What a bot's Job and pod are made of."""
@@ -72,14 +82,26 @@ class BotSettings(_Group):
     """Namespaces whose BotRequests are served, comma-separated. Fixed, so that no cluster-wide right is needed."""
 
     bot_image: str = "usher.dev/bot:dev"
-    """The image of a bot whose BotRequest names none."""
+    """The image of a bot of the drivers exec and simulated whose BotRequest names none."""
+
+    browser_image: str = "usher.dev/bot-browser:dev"
+    """The image of a bot of the driver browser whose BotRequest names none."""
+
+    browser_options: Annotated[dict[str, Any], NoDecode] = {}
+    """Options of the browser driver for all its bots, as a JSON object such as {"silence_s": 600}."""
+
+    browser_resources: Annotated[dict[str, dict[str, Quantity | int]], NoDecode] = {}
+    """What a browser bot's container asks for where its BotRequest does not say, as JSON, over Usher's own defaults."""
+
+    browser_seccomp_profile: str = ""
+    """A seccomp profile of the nodes that lets Chromium's sandbox start. Empty: RuntimeDefault, mostly without it."""
 
     bot_image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     """The pull policy of bots' images."""
 
     allowed_images: Annotated[tuple[str, ...], NoDecode] = ()
     """Globs of images that a BotRequest may name, comma-separated. A `*` does not match a `/`, and the registry is
-    matched whole. Empty: only `bot_image`."""
+    matched whole. Empty: only `bot_image` and `browser_image`."""
 
     allowed_priority_classes: Annotated[tuple[str, ...], NoDecode] = ()
     """PriorityClasses that a BotRequest may name, comma-separated. Empty: only `bot_priority_class`."""
@@ -105,11 +127,22 @@ class BotSettings(_Group):
     bot_priority_class: str = ""
     """The PriorityClass of bots whose BotRequest names none. Empty: the cluster's default."""
 
-    default_driver: Literal["simulated", "exec"] = "simulated"
-    """The driver of a BotRequest that names none."""
+    default_driver: Literal["browser", "exec", "simulated"] = "browser"
+    """The driver of a BotRequest that names none. Bots of the driver simulated join no meeting."""
 
     default_command: Annotated[tuple[str, ...], NoDecode] = ()
     """The program of the exec driver where a BotRequest names none, as JSON: ["node", "/app/bot.js"]."""
+
+    bot_class: Annotated[BotClass, NoDecode] = BotClass()
+    """What the installation gives its own bots, as JSON: env, envFrom, resources, shmSize, volumes, nodeSelector, … The
+    chart makes it of its `bot.*` values."""
+
+    meeting_token_secret: SecretStr = SecretStr("")
+    """operate: the ADMIN_TOKEN of Vexa's services. The installation's own bots get a key (BOT_TOKEN) that is good for
+    their meeting at the collector and the receiver of recordings. 32 characters, or empty: none."""
+
+    meeting_token_issuer: Literal["meeting-api", "bot-manager"] = "meeting-api"  # noqa: S105
+    """Who these services expect to have minted the key: bot-manager with Vexa 0.9, meeting-api later."""
 
     callback_url: str = "http://usher-callbacks.usher-system.svc.cluster.local:8081"
     """Where bots reach the callback server."""
@@ -310,6 +343,16 @@ class Settings(
             raise ValueError('must be a JSON list such as ["node", "/app/bot.js"]') from exc
         return tuple(words) if isinstance(words, list) else words
 
+    @field_validator("bot_class", "browser_options", "browser_resources", mode="before")
+    @classmethod
+    def _json(cls, value: object, info: ValidationInfo) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value) if value.strip() else {}
+        except ValueError as exc:
+            raise ValueError(f"must be a JSON object such as {_EXAMPLES[info.field_name or '']}") from exc
+
     @field_validator("default_command")
     @classmethod
     def _short(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -349,7 +392,7 @@ class Settings(
             raise ValueError("must look like http://usher-callbacks:8081")
         return value
 
-    @field_validator("bot_redis_secret")
+    @field_validator("bot_redis_secret", "meeting_token_secret")
     @classmethod
     def _hard_to_guess(cls, value: SecretStr) -> SecretStr:
         # A bot knows what was derived from it, and may try to find it at home.
@@ -384,6 +427,11 @@ class Settings(
                 f"{ENV_PREFIX}DATABASE_POOLER=transaction needs {ENV_PREFIX}DATABASE_SESSION_URL, the URL of Postgres"
                 " itself: leadership is a lock of a session, which a pooler in transaction mode does not keep"
             )
+        if self.bot_redis_transcripts and not self.bot_redis_secret.get_secret_value():
+            raise ValueError(
+                f"{ENV_PREFIX}BOT_REDIS_TRANSCRIPTS needs {ENV_PREFIX}BOT_REDIS_SECRET: it is a right of each bot's own"
+                " user of Redis"
+            )
         if self.bot_redis_secret.get_secret_value() and not self.redis_url.get_secret_value():
             raise ValueError(
                 f"{ENV_PREFIX}BOT_REDIS_SECRET needs {ENV_PREFIX}REDIS_URL, whose user makes the users of bots"
@@ -411,4 +459,5 @@ def _explain(error: object) -> str:
     name = ENV_PREFIX + str(error["loc"][0]).upper() if error["loc"] else "settings"
     wrong = "is not set" if error["type"] == "missing" else str(error["msg"]).removeprefix("Value error, ")
     hint = Settings.model_fields[str(error["loc"][0])].description if error["loc"] else None
-    return f"{name}: {wrong}" + (f" ({hint})" if hint else "")
+    inside = "".join(f"{part}: " for part in error["loc"][1:])
+    return f"{name}: {inside}{wrong}" + (f" ({hint})" if hint else "")

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from dev.conference import certificate
+from dev.conference.host import Host, a_host
 from dev.conference.settings import REPOSITORY, Settings, load
 from tests.browser.guest import Guest, a_guest
-from tests.browser.host import Host, a_host
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from dev.conference.host import Host
 from tests.browser.conftest import MakeGuest
-from tests.browser.host import Host
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
+from dev.conference.host import Host
 from tests.browser.conftest import MakeGuest
 from tests.browser.guest import NAME, Guest
-from tests.browser.host import Host
 from usher_models.states import Stage
 
 BOUND_S = 40.0

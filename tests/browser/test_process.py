@@ -14,8 +14,8 @@ import psutil
 import pytest
 from aiohttp.test_utils import TestServer
 
+from dev.conference.host import Host
 from tests.browser.guest import NAME, PATIENCE_S
-from tests.browser.host import Host
 from tests.unit.bot.fake_control_plane import FakeControlPlane
 
 

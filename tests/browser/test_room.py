@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from dev.conference.host import Host
 from tests.browser.conftest import MakeGuest
 from tests.browser.guest import Guest
-from tests.browser.host import Host
 
 BOTS = 5
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import psutil
 
+from dev.conference.host import Host
 from dev.conference.settings import Settings
+from dev.conference.voices import likeness, loudness
 from tests.browser.conftest import MakeGuest
 from tests.browser.guest import NAME, Guest
-from tests.browser.host import Host
-from tests.browser.voices import likeness, loudness
 from usher_models.states import Stage
 
 RECOGNISED = 0.7
@@ -72,3 +72,14 @@ async def test_a_program_hears_on_its_standard_input_and_speakers_are_noted(
     events = [json.loads(line) for line in beside.with_suffix(".events.jsonl").read_text().splitlines()]
     assert [(it["kind"], it["name"]) for it in events] == [("speaker", "Host")]
     assert not [it for it in psutil.Process(os.getpid()).children(recursive=True) if "cat" in it.name()]
+
+
+async def test_the_conference_keeps_what_a_bot_sends_it(
+    host: Host, make_guest: MakeGuest, conference: Settings, room: str, tmp_path: Path
+) -> None:
+    beside = tmp_path / "beside.webm"
+    url = f"ws://{conference.host}:{conference.sink_port}/{room}"
+    bot = await a_listener(host, make_guest, {"kind": "websocket", "url": url}, {"kind": "file", "path": str(beside)})
+    await asyncio.sleep(3)
+    await bot.leave()
+    assert (conference.recordings / f"{room}.webm").read_bytes() == beside.read_bytes()

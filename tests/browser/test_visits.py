@@ -2,9 +2,9 @@
 
 import pytest
 
+from dev.conference.host import Host
 from tests.browser.conftest import MakeGuest
 from tests.browser.guest import NAME
-from tests.browser.host import Host
 from usher_models.states import Stage
 
 

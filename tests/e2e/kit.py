@@ -251,7 +251,7 @@ class BotBuilder:
         self.cluster = cluster
         self.name = name
         self._simulation: dict[str, Any] = {"bootSeconds": 0, "lobbySeconds": 0, "leaveSeconds": 0.5}
-        self._spec: dict[str, Any] = {"platform": "jitsi", "nativeMeetingId": native_id}
+        self._spec: dict[str, Any] = {"platform": "jitsi", "nativeMeetingId": native_id, "driver": "simulated"}
         if user is not None:
             self._spec["userId"] = user.id
 
@@ -284,7 +284,7 @@ class BotBuilder:
     def body(self) -> dict[str, Any]:
         """The object."""
         spec = {field: value for field, value in self._spec.items() if value is not None}
-        simulated = spec.get("driver", "simulated") == "simulated"
+        simulated = spec.get("driver") == "simulated"
         return {
             "apiVersion": "usher.dev/v1alpha1",
             "kind": "BotRequest",

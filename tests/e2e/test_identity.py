@@ -48,9 +48,9 @@ def test_a_bots_token_does_not_speak_for_another_meeting_of_the_same_user(bots: 
     assert other.row()["status"] == "active"
 
 
-def test_a_meeting_that_nobody_knows_is_not_found(bots: tuple[Bot, Bot]) -> None:
+def test_a_bot_whose_row_is_missing_is_told_to_wait(bots: tuple[Bot, Bot]) -> None:
     status, answer = _call(bots[0], connection_id="nobody")
-    assert (status, answer["code"]) == (404, "unknown_connection")
+    assert (status, answer["code"]) == (503, "row_missing")
 
 
 def test_without_a_token_nobody_is_heard(bots: tuple[Bot, Bot]) -> None:

@@ -23,7 +23,8 @@ from tests.fakes.objects import a_pod
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import TERMINAL
 from usher_operator.kube.botrequest import BotRequest
-from usher_operator.kube.job_status import installation_of
+from usher_operator.kube.job import REQUEST_LABEL
+from usher_operator.kube.job_status import installation_of, labels_of
 from usher_operator.kube.port import WriteRefused
 
 Json = dict[str, Any]
@@ -153,10 +154,11 @@ class FakeKube:
         _raise(fault)
         return found
 
-    async def list_jobs(self, namespace: str, *, succeeded: bool = True) -> list[Json]:
+    async def list_jobs(self, namespace: str, *, succeeded: bool = True, request_uid: str | None = None) -> list[Json]:
         """See KubePort."""
         self._read("list_jobs", namespace)
         jobs = [job for job in _inside(namespace, self.jobs) if succeeded or not _completed(job)]
+        jobs = [job for job in jobs if request_uid in (None, labels_of(job).get(REQUEST_LABEL))]
         return [job for job in jobs if self.installation in (None, installation_of(job))]
 
     async def list_pods(self, namespace: str, *, job_name: str | None = None, succeeded: bool = True) -> list[Json]:

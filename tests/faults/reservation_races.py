@@ -128,7 +128,7 @@ FROM users u LEFT JOIN levels l ON l.user_id = u.id GROUP BY 1, 2 ORDER BY 1
 async def run(scale: Scale) -> list[Figure]:
     """Race, then look at every user."""
     attempts = QUICK_ATTEMPTS if scale.quick else ATTEMPTS
-    return await race(attempts, scale=scale, lock=reservations._LOCK_USER.text)
+    return await race(attempts, scale=scale, lock=reservations.LOCK_USER.text)
 
 
 async def race(attempts: int, *, scale: Scale, lock: str) -> list[Figure]:

@@ -51,6 +51,7 @@ from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.created_jobs import CreatedJobs
 from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
+from usher_operator.lifecycle.first_tries import FirstTries
 from usher_operator.processes.operate import job_settings
 from usher_operator.reconcile import snapshot
 from usher_operator.reconcile.failure_modes import FAILURE_MODES
@@ -194,7 +195,7 @@ class ModelKube:
     async def list_requests(self, _namespace: str, *, ended: bool = True) -> list[BotRequest]:
         return [BotRequest.from_object(as_request(*each)) for each in await _kubernetes("requests")]
 
-    async def list_jobs(self, _namespace: str, *, succeeded: bool = True) -> list[Json]:
+    async def list_jobs(self, _namespace: str, *, succeeded: bool = True, request_uid: str | None = None) -> list[Json]:
         return [as_job(*each) for each in await _kubernetes("jobs")]
 
     async def list_pods(self, _namespace: str, *, job_name: str | None = None, succeeded: bool = True) -> list[Json]:
@@ -421,6 +422,13 @@ def answered_by_the_model() -> Iterator[None]:
         yield
 
 
+class _FirstTries(FirstTries):
+    """Each try may be the first one: no Job needs to be looked for."""
+
+    def is_first(self, request: BotRequest) -> bool:
+        return True
+
+
 class _HeartbeatBatch(HeartbeatBatch):
     """A batch of one: the model has no event loop to gather more in. The statement decides, and that is asked."""
 
@@ -486,6 +494,8 @@ _ENSURER = Ensurer(
     now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
 )
 _ENSURER._starter._created_jobs = _CreatedJobs(_DATABASE)
+# The model loses no row.
+_ENSURER._first_tries = _FirstTries(lambda: datetime(2026, 1, 1, tzinfo=UTC))
 
 
 async def _ensure(number: int, wish: str, shown: str) -> None:

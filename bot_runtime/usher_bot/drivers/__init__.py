@@ -29,7 +29,7 @@ def build_driver(settings: Settings, *, clock: Clock, faults: Faults) -> Driver:
     """The driver that the settings name; its options were checked before."""
     if settings.driver == "exec":
         from usher_bot.drivers.exec.driver import ExecDriver
-        from usher_bot.drivers.exec.options import ExecOptions
+        from usher_models.exec_options import ExecOptions
 
         options = ExecOptions.model_validate(settings.driver_options)
         return ExecDriver(options, settings=settings, clock=clock, is_init=os.getpid() == 1)
@@ -44,7 +44,7 @@ def build_driver(settings: Settings, *, clock: Clock, faults: Faults) -> Driver:
 
 def _options_model(settings: Settings) -> type[BaseModel]:
     if settings.driver == "exec":
-        from usher_bot.drivers.exec.options import ExecOptions
+        from usher_models.exec_options import ExecOptions
 
         return ExecOptions
     if settings.driver == "browser":

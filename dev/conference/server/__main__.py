@@ -10,6 +10,7 @@ from aiohttp import web
 
 from dev.conference.server.api import Api
 from dev.conference.server.livekit import LiveKit
+from dev.conference.server.recordings import recordings
 from dev.conference.server.signalling import Signalling
 from dev.conference.server.sites import jitsi_pages, meeting_pages, stand_in_pages
 
@@ -29,6 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--meeting", type=_site, required=True, help="PORT:FOLDER of our own page")
     parser.add_argument("--jitsi", type=_site, required=True, help="PORT:FOLDER of Jitsi's pages")
     parser.add_argument("--stand-ins", type=_site, required=True, help="PORT:FOLDER of the stand-ins")
+    parser.add_argument("--sink", type=_site, required=True, help="PORT:FOLDER of what bots record")
     parser.add_argument("--code", help="changes with the server's code")
     return parser
 
@@ -54,6 +56,10 @@ async def _serve(options: argparse.Namespace) -> None:
             runner = web.AppRunner(app)
             await runner.setup()
             await web.TCPSite(runner, options.host, port, ssl_context=tls).start()
+        port, folder = options.sink
+        sink = web.AppRunner(recordings(folder))
+        await sink.setup()
+        await web.TCPSite(sink, options.host, port).start()
         await asyncio.Event().wait()
 
 

@@ -32,6 +32,12 @@
 {{- if and (eq $values.bot.defaultDriver "exec") (not $values.bot.defaultCommand) -}}
 {{- fail "bot.defaultDriver=exec needs bot.defaultCommand, or each bot that names no command would end at once." -}}
 {{- end -}}
+{{- if and $values.vexa.botTranscripts (not (or $values.redis.enabled $values.externalRedis.botSecretKey)) -}}
+{{- fail "vexa.botTranscripts is a right of each bot's own user of Redis: set externalRedis.botSecretKey, or redis.enabled=true." -}}
+{{- end -}}
+{{- if and $values.vexa.gateway.existingSecret (not $values.features.restApi) -}}
+{{- fail "Gateways ask the REST API: set features.restApi=true, or unset vexa.gateway.existingSecret." -}}
+{{- end -}}
 {{- if has .Release.Namespace $values.botNamespaces -}}
 {{- fail (printf "Bots must not run beside Usher's Secrets: take the release's namespace %s out of botNamespaces." .Release.Namespace) -}}
 {{- end -}}

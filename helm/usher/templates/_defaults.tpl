@@ -9,7 +9,8 @@ chart, and `--set part=null` takes a whole part out. Every template includes thi
 {{- $values := .values -}}
 {{- range $key, $default := .defaults -}}
 {{- $value := get $values $key -}}
-{{- if or (not (hasKey $values $key)) (kindIs "invalid" $value) -}}
+{{- if kindIs "invalid" $default -}}
+{{- else if or (not (hasKey $values $key)) (kindIs "invalid" $value) -}}
 {{- $_ := set $values $key (deepCopy $default) -}}
 {{- else if and (kindIs "map" $value) (kindIs "map" $default) (ne $key "resources") -}}
 {{- include "usher.fill" (dict "values" $value "defaults" $default) -}}

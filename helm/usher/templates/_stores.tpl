@@ -85,3 +85,28 @@
 {{- end }}
 {{- end }}
 {{- end -}}
+
+{{/* What Vexa's gateways prove themselves with, for serve, and what bots' keys are signed with, for operate. */}}
+{{- define "usher.gatewayEnv" -}}
+{{- with .Values.vexa.gateway }}
+{{- if .existingSecret }}
+- name: USHER_GATEWAY_SECRET
+  valueFrom:
+    secretKeyRef:
+      name: {{ .existingSecret }}
+      key: {{ .key }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "usher.meetingTokenEnv" -}}
+{{- with .Values.vexa.meetingToken }}
+{{- if .existingSecret }}
+- name: USHER_MEETING_TOKEN_SECRET
+  valueFrom:
+    secretKeyRef:
+      name: {{ .existingSecret }}
+      key: {{ .key }}
+{{- end }}
+{{- end }}
+{{- end -}}

@@ -68,6 +68,11 @@ class Bot(BotSummary):
     written_revision: int
     written_status: str | None
 
+    @property
+    def driver(self) -> str | None:
+        """What plays the bot, chosen with the reservation; None for a row from before that was noted."""
+        return self.config.get("driver")
+
 
 @dataclass(frozen=True, kw_only=True)
 class StaleBot(BotSummary):

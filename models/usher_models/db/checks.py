@@ -7,11 +7,11 @@ from usher_models.db import privileges, revisions
 from usher_models.db.connecting import Pooler
 from usher_models.db.engine import Database
 from usher_models.db.installation import installation_id
+from usher_models.db.legacy_meetings import live_legacy_meetings
 from usher_models.db.session import SETTINGS
 from usher_models.db.upgrade import foreign_schema, unusable_encoding
 from usher_models.db.vexa_tables import ACTIVE_MEETING_INDEX, REQUIRED_COLUMNS, SCHEMA
 from usher_models.errors import DatabaseNotReady
-from usher_models.states import HOLDS_SLOT
 
 OLDEST_SERVER = 13
 
@@ -30,10 +30,7 @@ WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_
   AND s.setrole IN (0, (SELECT oid FROM pg_roles WHERE rolname = current_user))
 ORDER BY 1
 """)
-_LEGACY = text(
-    "SELECT count(*) FROM meetings m WHERE lower(btrim(status)) = ANY(:holds)"
-    " AND NOT EXISTS (SELECT FROM usher.bots b WHERE b.meeting_id = m.id)"
-)
+_NO_BOTS = text("SELECT email, count(*) OVER () AS users FROM users WHERE max_concurrent_bots = 0 ORDER BY id LIMIT 5")
 _INDEX = text("SELECT count(*) FROM pg_indexes WHERE indexname = :name")
 _ENCODING = text("SELECT current_setting('server_encoding')")
 _PID = text("SELECT pg_backend_pid()")
@@ -152,14 +149,28 @@ async def _is_same_database(database: Database) -> bool:
 async def describe(database: Database) -> list[str]:
     """What a person should know about an adopted database, a sentence each."""
     async with database.transaction() as connection:
-        legacy = await connection.scalar(_LEGACY, {"holds": sorted(HOLDS_SLOT)})
+        legacy = len(await live_legacy_meetings(connection, idle_s=0))
         index = await connection.scalar(_INDEX, {"name": ACTIVE_MEETING_INDEX})
         return [
-            f"{legacy} live rows of an older deployment count against their users' limits and are never written.",
+            f"{legacy} live rows of an older deployment count against their users' limits"
+            f"{'; usher adopt-legacy shows them, and ends those whose bots are gone.' if legacy else '.'}",
+            *await _without_bots(connection),
             f"The unique index on live meetings is {'present' if index else 'absent'}; Usher works with either.",
             *await _encoding(connection),
             *await _overrides(connection),
         ]
+
+
+async def _without_bots(connection: AsyncConnection) -> list[str]:
+    """Users whose limit Usher takes for none at all, and several versions of Vexa took for unlimited."""
+    found = (await connection.execute(_NO_BOTS)).all()
+    if not found:
+        return []
+    users, names = found[0].users, ", ".join(row.email for row in found)
+    return [
+        f"{users} users have the limit 0 and may have no bot; some versions of Vexa took it for unlimited"
+        f" ({names}{', …' if users > len(found) else ''})."
+    ]
 
 
 async def _encoding(connection: AsyncConnection) -> list[str]:

@@ -19,11 +19,12 @@ from usher_models.db.bots import BY_CONNECTION, Bot, bot_by_connection, to_bot
 from usher_models.db.engine import fetch, in_one_exchange
 from usher_models.db.speaker import Speaker, may_speak
 from usher_models.errors import AnotherPodSpeaks, MeetingOver, UnknownConnection
-from usher_models.states import LIVE, Desired, Status
+from usher_models.states import LIVE, SENTENCES, Desired, Status
 
 # The next number for a heartbeat without one. The largest possible number must not break the batch it is in.
 _NEXT = "least(h.seq, 9223372036854775806) + 1"
 _KNOWN = frozenset(Status)
+_SENTENCES = list(SENTENCES.values())
 
 # Never back behind a heartbeat that was recorded meanwhile, unless the clock stepped back and that is in the future.
 _AT = "least(greatest(h.at, now()), clock_timestamp())"
@@ -65,9 +66,14 @@ _BIND = text(
     f" WHERE b.connection_id = :connection_id AND b.pod_uid IS NULL AND {may_speak(':')}"
 )
 
+# A detail stands in place of the status's sentence until the next status. The BotRequest shows the first one of each
+# status, which costs one write; a bot that changes it with every heartbeat must not cost more.
 _DETAILS = text(f"""
 UPDATE usher.bots b
 SET stage = coalesce(CAST(:stage AS varchar), stage),
+    message = coalesce(CAST(:detail AS varchar), message),
+    revision = revision
+        + CASE WHEN CAST(:detail AS varchar) IS NOT NULL AND message = ANY(:sentences) THEN 1 ELSE 0 END,
     participants = coalesce(CAST(:participants AS integer), participants),
     applied_generation = greatest(applied_generation,
                                   least(coalesce(CAST(:applied_generation AS integer), 0), config_generation))
@@ -168,6 +174,7 @@ async def record_details(
     stage: str | None,
     applied_generation: int | None = None,
     participants: int | None = None,
+    detail: str | None = None,
 ) -> Bot:
     """Record what a bot reports below its status; the bot then. An acknowledged generation only grows, to the newest.
 
@@ -177,6 +184,8 @@ async def record_details(
         "stage": stage,
         "applied_generation": applied_generation,
         "participants": participants,
+        "detail": detail,
+        "sentences": _SENTENCES,
     }
     _, bots = await in_one_exchange(connection, (_DETAILS, BY_CONNECTION), values)
     if not bots:

@@ -30,7 +30,10 @@ _END = text(
 UPDATE meetings SET
     status = 'failed', end_time = coalesce(end_time, now() AT TIME ZONE 'utc'), updated_at = now() AT TIME ZONE 'utc',
     data = CASE WHEN jsonb_typeof(data) = 'object' THEN data ELSE '{}' END || jsonb_build_object(
-        'failure_stage', status, 'status_transition',
+        'failure_stage', CASE lower(btrim(status)) WHEN 'stopping' THEN 'active' WHEN 'reserved' THEN 'requested'
+            WHEN 'starting' THEN 'joining' WHEN 'needs_help' THEN 'awaiting_admission'
+            WHEN 'needs_human_help' THEN 'awaiting_admission' ELSE lower(btrim(status)) END,
+        'status_transition',
         CASE WHEN jsonb_typeof(data -> 'status_transition') = 'array' THEN data -> 'status_transition' ELSE '[]' END
         || jsonb_build_array(jsonb_build_object(
             'from', status, 'to', 'failed', 'source', 'operator', 'reason', 'ended_at_adoption',

@@ -34,8 +34,8 @@ UPDATE usher.bots SET delete_after = now() + make_interval(secs => :backoff_s) W
     SELECT meeting_id FROM usher.bots WHERE meeting_id = ANY(:ids) ORDER BY meeting_id FOR UPDATE)
 """)
 _PENDING = text("""
-SELECT EXISTS (SELECT FROM usher.bots WHERE meeting_id = :id AND request_name IS NOT NULL
-               AND objects_deleted_at IS NULL) AS pending
+SELECT EXISTS (SELECT FROM usher.bots WHERE meeting_id = :id AND objects_deleted_at IS NULL
+               AND (request_name IS NOT NULL OR job_created_at IS NOT NULL)) AS pending
 """)
 
 

@@ -56,7 +56,30 @@ class Reservation:
     created: bool
 
 
-_LOCK_USER = text("SELECT max_concurrent_bots FROM users WHERE id = :user_id FOR NO KEY UPDATE")
+LOCK_USER = text("SELECT max_concurrent_bots FROM users WHERE id = :user_id FOR NO KEY UPDATE")
+
+# What a new bot consists of beside its meeting, whose time is the audit trail's. It is read when the user's row is
+# locked: that of the transaction's begin, before it waited, would show a slot as taken before it was free.
+WRITE_BOT = f"""session AS (
+    INSERT INTO meeting_sessions (meeting_id, session_uid, session_start_time)
+    SELECT id, :connection_id, now() FROM meeting
+), bot AS (
+    INSERT INTO usher.bots (meeting_id, connection_id, user_id, job_name, job_created_at, request_namespace,
+                            request_name, request_uid, request_generation, request_ttl_s, spec, config, stage,
+                            lobby_timeout_s, max_duration_s, reason, message)
+    SELECT id, :connection_id, :user_id, bot_container_id, CASE WHEN CAST(:has_job AS boolean) THEN now() END,
+           :request_namespace, replace(:request_name, '{{id}}', CAST(id AS varchar)), :request_uid,
+           :request_generation, :request_ttl_s, CAST(:spec AS jsonb), CAST(:config AS jsonb), :stage, :lobby_timeout_s,
+           :max_duration_s, :reason, :message
+    FROM meeting
+    RETURNING *
+), beat AS (
+    INSERT INTO usher.heartbeats (meeting_id) SELECT id FROM meeting
+), noted AS (
+    INSERT INTO usher.transitions (meeting_id, seq, from_status, to_status, source, reason, at)
+    SELECT id, 1, NULL, 'reserved', :source, :reason, created_at AT TIME ZONE 'utc' FROM meeting
+    RETURNING *
+), {OUTBOX}"""
 
 # Everything is judged and written in one statement, which begins, and looks, after the user's row was locked. Both are
 # sent at once: the lock is held while the server works, and not while this process comes to read what it said.
@@ -70,37 +93,15 @@ WITH known AS (
            min(id) FILTER (WHERE platform = :platform AND platform_specific_id = :native_id) AS duplicate
     FROM meetings WHERE user_id = :user_id AND {holds_slot("status")} AND {ACTIVE_MEETING}
 ), fresh AS (
-    SELECT nextval(usher.meeting_id_sequence()) AS id FROM used
+    SELECT nextval(usher.meeting_id_sequence()) AS id, clock_timestamp() AT TIME ZONE 'utc' AS at FROM used
     WHERE used.used < used.cap AND used.duplicate IS NULL AND NOT EXISTS (SELECT FROM known)
 ), meeting AS (
     INSERT INTO meetings (id, user_id, platform, platform_specific_id, status, bot_container_id, data,
                           created_at, updated_at)
-    SELECT id, :user_id, :platform, :native_id, 'reserved', 'bot-' || id, '{{}}',
-           now() AT TIME ZONE 'utc', now() AT TIME ZONE 'utc'
+    SELECT id, :user_id, :platform, :native_id, 'reserved', 'bot-' || id, '{{}}', at, at
     FROM fresh
     RETURNING *
-), session AS (
-    INSERT INTO meeting_sessions (meeting_id, session_uid, session_start_time)
-    SELECT id, :connection_id, now() FROM meeting
-), bot AS (
-    INSERT INTO usher.bots (meeting_id, connection_id, user_id, job_name, request_namespace, request_name, request_uid,
-                            request_generation, request_ttl_s, spec, config, stage, lobby_timeout_s, max_duration_s,
-                            reason, message)
-    SELECT id, :connection_id, :user_id, bot_container_id, :request_namespace,
-           replace(:request_name, '{{id}}', CAST(id AS varchar)), :request_uid,
-           :request_generation, :request_ttl_s, CAST(:spec AS jsonb), CAST(:config AS jsonb), :stage, :lobby_timeout_s,
-           :max_duration_s, :reason, :message
-    FROM meeting
-    RETURNING *
-), beat AS (
-    INSERT INTO usher.heartbeats (meeting_id) SELECT id FROM meeting
-), noted AS (
-    INSERT INTO usher.transitions (meeting_id, seq, from_status, to_status, source, reason)
-    SELECT id, 1, NULL, 'reserved', :source, :reason FROM meeting
-    RETURNING *
-), """
-    + OUTBOX
-    + f"""
+), {WRITE_BOT}
 SELECT used.used, used.cap, used.duplicate, known.meeting_id AS known_id, known.user_id AS known_user_id, {BOT_COLUMNS}
 FROM used LEFT JOIN known ON true LEFT JOIN (bot b JOIN meeting m ON m.id = b.meeting_id) ON true
 """
@@ -132,8 +133,23 @@ async def _known(connection: AsyncConnection, meeting_id: int, *, taken: bool) -
 
 
 async def _lock_and_reserve(connection: AsyncConnection, request: Request) -> dict[str, Any]:
-    values = {
-        "holds": sorted(HOLDS_SLOT),
+    values = values_of(request, reason=Reason.REQUESTED) | {"holds": sorted(HOLDS_SLOT)}
+    try:
+        _, (found,) = await in_one_exchange(connection, (LOCK_USER, _RESERVE), values)
+        return found
+    except IntegrityError as exc:
+        # A live row of a status that holds no slot (such as `scheduled`) is still one per user and meeting there.
+        if constraint(exc) == ACTIVE_MEETING_INDEX:
+            raise DuplicateMeeting(meeting_id=None) from exc
+        # Another user's reservation with this connection id was committed since it was looked for.
+        if constraint(exc) == CONNECTION_KEY:
+            raise ConnectionTaken from exc
+        raise
+
+
+def values_of(request: Request, *, reason: Reason) -> dict[str, Any]:
+    """What `WRITE_BOT` and the row of the meeting are made from."""
+    return {
         "connection_id": request.connection_id,
         "user_id": request.user_id,
         "platform": request.meeting.platform,
@@ -149,17 +165,7 @@ async def _lock_and_reserve(connection: AsyncConnection, request: Request) -> di
         "lobby_timeout_s": request.lobby_timeout_s,
         "max_duration_s": request.max_duration_s,
         "source": request.source,
-        "reason": Reason.REQUESTED,
-        "message": SENTENCES[Reason.REQUESTED],
+        "reason": reason,
+        "message": SENTENCES[reason],
+        "has_job": reason is Reason.ADOPTED,
     }
-    try:
-        _, (found,) = await in_one_exchange(connection, (_LOCK_USER, _RESERVE), values)
-        return found
-    except IntegrityError as exc:
-        # A live row of a status that holds no slot (such as `scheduled`) is still one per user and meeting there.
-        if constraint(exc) == ACTIVE_MEETING_INDEX:
-            raise DuplicateMeeting(meeting_id=None) from exc
-        # Another user's reservation with this connection id was committed since it was looked for.
-        if constraint(exc) == CONNECTION_KEY:
-            raise ConnectionTaken from exc
-        raise

@@ -4,6 +4,9 @@
 transition, puts its webhooks into the outbox, and on a terminal status deletes the heartbeat row. A second writer finds
 no row to move. The statement is the same for one bot's callback and a whole sweep; only the rows it picks differ.
 
+A transition's time is read when its rows are locked, and not when its transaction began, which may have waited for
+them: the times of a trail are in the order of its commits.
+
 Locks are taken in the order meetings, bots, heartbeats; a heartbeat takes the last alone. Of several meetings, the one
 with the lowest id is locked first.
 """
@@ -26,29 +29,31 @@ from usher_models.errors import AnotherPodSpeaks, IllegalMove, MeetingOver, Unkn
 from usher_models.states import LIVE, TERMINAL, Judgement, Source, Stage, Status, judge, legal_origins, sentence
 
 _MOVE = f"""
-, meeting AS (
+, moment AS (
+    SELECT clock_timestamp() AS at FROM (SELECT count(*) FROM picked) AS locked
+), meeting AS (
     UPDATE meetings m
     SET status = picked.target,
-        updated_at = now() AT TIME ZONE 'utc',
+        updated_at = moment.at AT TIME ZONE 'utc',
         start_time = CASE WHEN picked.target IN ('starting', 'active')
-                          THEN coalesce(m.start_time, now() AT TIME ZONE 'utc') ELSE m.start_time END,
-        end_time = CASE WHEN picked.terminal THEN now() AT TIME ZONE 'utc' ELSE m.end_time END
-    FROM picked WHERE m.id = picked.id
+                          THEN coalesce(m.start_time, moment.at AT TIME ZONE 'utc') ELSE m.start_time END,
+        end_time = CASE WHEN picked.terminal THEN moment.at AT TIME ZONE 'utc' ELSE m.end_time END
+    FROM picked, moment WHERE m.id = picked.id
     RETURNING m.id, m.user_id, m.platform, m.platform_specific_id, m.status, m.start_time, m.end_time, m.created_at,
               m.updated_at
 ), bot AS (
     UPDATE usher.bots b
     SET transition_seq = b.transition_seq + 1,
         revision = b.revision + 1,
-        status_changed_at = now(),
+        status_changed_at = moment.at,
         pod_uid = coalesce(b.pod_uid, picked.pod_uid),
         stage = CASE WHEN picked.terminal THEN NULL ELSE coalesce(picked.stage, b.stage) END,
-        started_at = CASE WHEN picked.terminal THEN b.started_at ELSE coalesce(b.started_at, now()) END,
-        joined_at = CASE WHEN picked.target = 'active' THEN coalesce(b.joined_at, now()) ELSE b.joined_at END,
-        ended_at = CASE WHEN picked.terminal THEN now() END,
+        started_at = CASE WHEN picked.terminal THEN b.started_at ELSE coalesce(b.started_at, moment.at) END,
+        joined_at = CASE WHEN picked.target = 'active' THEN coalesce(b.joined_at, moment.at) ELSE b.joined_at END,
+        ended_at = CASE WHEN picked.terminal THEN moment.at END,
         reason = picked.reason,
         message = picked.message
-    FROM picked WHERE b.meeting_id = picked.id
+    FROM picked, moment WHERE b.meeting_id = picked.id
     RETURNING b.*
 ), ended AS (
     DELETE FROM usher.heartbeats h USING picked WHERE h.meeting_id = picked.id AND picked.terminal
@@ -56,10 +61,10 @@ _MOVE = f"""
     UPDATE usher.heartbeats h SET at = now() FROM picked
     WHERE h.meeting_id = picked.id AND NOT picked.terminal AND picked.source = 'bot'
 ), noted AS (
-    INSERT INTO usher.transitions (meeting_id, seq, from_status, to_status, source, reason, event_id, detail)
+    INSERT INTO usher.transitions (meeting_id, seq, from_status, to_status, source, reason, event_id, detail, at)
     SELECT bot.meeting_id, bot.transition_seq, picked.status, picked.target, picked.source, picked.reason,
-           picked.event_id, picked.detail
-    FROM bot JOIN picked ON picked.id = bot.meeting_id
+           picked.event_id, picked.detail, moment.at
+    FROM bot JOIN picked ON picked.id = bot.meeting_id CROSS JOIN moment
     RETURNING *
 ), {OUTBOX}
 """
@@ -113,8 +118,9 @@ WITH picked AS (
     UPDATE usher.bots b SET transition_seq = b.transition_seq + 1 FROM picked WHERE b.meeting_id = picked.id
     RETURNING b.meeting_id, b.transition_seq
 )
-INSERT INTO usher.transitions (meeting_id, seq, from_status, to_status, source, reason, event_id)
-SELECT bot.meeting_id, bot.transition_seq, picked.status, picked.status, 'bot', 'late_started', :event_id
+INSERT INTO usher.transitions (meeting_id, seq, from_status, to_status, source, reason, event_id, at)
+SELECT bot.meeting_id, bot.transition_seq, picked.status, picked.status, 'bot', 'late_started', :event_id,
+       clock_timestamp()
 FROM bot JOIN picked ON picked.id = bot.meeting_id
 RETURNING seq
 """)

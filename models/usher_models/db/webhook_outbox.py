@@ -7,7 +7,8 @@
     noted    the row of usher.transitions
 
 and writes nothing for a user without a webhook. No value that a user stored is cast, because a failing cast would break
-the transition. An event id is derived from the transition, so the same transition is never reported twice.
+the transition. An event id is derived from the transition and its time, so the same transition is never reported
+twice, and one that a restored database makes anew never under the id of one that is lost.
 """
 
 API_VERSION = "2026-03-01"
@@ -66,7 +67,8 @@ OUTBOX = f"""outbox AS (
     JOIN (VALUES {_KINDS}) AS kind (name, target, usual) ON coalesce(kind.target, noted.to_status) = noted.to_status
     CROSS JOIN LATERAL (
         SELECT 'evt_' || left(encode(sha256(convert_to(concat_ws(
-            '/', meeting.id, bot.connection_id, noted.seq, kind.name), 'UTF8')), 'hex'), 32) AS id
+            '/', meeting.id, bot.connection_id, noted.seq, kind.name, extract(epoch FROM noted.at)
+        ), 'UTF8')), 'hex'), 32) AS id
     ) AS event
     WHERE CASE
         WHEN jsonb_typeof(u.data -> 'webhook_events') = 'array' AND u.data -> 'webhook_events' <> '[]'

@@ -25,6 +25,7 @@ from usher_operator.api.vexa.gateway import Gateway
 from usher_operator.api.vexa.status_feed import StatusFeed
 from usher_operator.api.vexa.websocket import Sockets
 from usher_operator.http.request_ids import request_ids
+from usher_operator.kube.drivers import BROWSER
 from usher_operator.lifecycle.commands import Commander
 
 
@@ -41,6 +42,7 @@ class Api:
     gateway_secret: SecretStr
     legacy_statuses: bool = False
     allowed_private_hosts: tuple[str, ...] = ()
+    default_driver: str = BROWSER
     media_upstream: str = ""
     announcer: Announcer | None = None
 
@@ -53,6 +55,7 @@ class Api:
             namespace=self.namespace,
             legacy_statuses=self.legacy_statuses,
             allowed_private_hosts=self.allowed_private_hosts,
+            default_driver=self.default_driver,
         )
         meetings = Meetings(database=self.database, legacy_statuses=self.legacy_statuses)
         others = [part(database=self.database) for part in (Users, Webhooks, Admin, Gateway)]

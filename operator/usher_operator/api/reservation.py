@@ -9,6 +9,7 @@ from usher_models.platforms import Platform, resolve
 from usher_models.states import Source
 from usher_operator.api.schemas.bots import AutomaticLeave, BotCreate
 from usher_operator.kube.botrequest import BotRequestSpec
+from usher_operator.kube.drivers import BROWSER
 from usher_operator.lifecycle import reservation
 from usher_operator.lifecycle.create_request import name_template
 from usher_operator.lifecycle.reservation import RequestIdentity
@@ -21,6 +22,7 @@ def to_reservation(
     connection_id: str,
     namespace: str,
     allowed_private_hosts: Sequence[str] = (),
+    default_driver: str = BROWSER,
 ) -> Request:
     """The reservation request for a body. Raises InvalidMeeting."""
     spec = to_spec(body, user_id=user_id, connection_id=connection_id, allowed_private_hosts=allowed_private_hosts)
@@ -32,6 +34,7 @@ def to_reservation(
         user_id=user_id,
         source=Source.API,
         allowed_private_hosts=allowed_private_hosts,
+        default_driver=default_driver,
     )
 
 

@@ -28,7 +28,7 @@ from usher_models.db.leader_lock import UNFENCED
 from usher_models.db.shares import on_behalf_of
 from usher_models.db.speaker import Speaker
 from usher_models.db.transitions import Applied, Report
-from usher_models.errors import UnknownConnection
+from usher_models.errors import RowMissing, UnknownConnection
 from usher_models.states import Reason, Stage, Status, is_behind
 from usher_models.wire import BODY_MAX_BYTES, Exited, Heartbeat, Joined, Processed, Reply, Started, StatusUpdate
 from usher_operator.callbacks.heartbeat_batch import HeartbeatBatch
@@ -142,7 +142,11 @@ class Callbacks:
         """End with the request what `_read` counts: a bot's callbacks in flight, and a user's share of the database."""
         with ExitStack() as counted:
             request[COUNTED] = counted
-            return await handler(request)
+            try:
+                return await handler(request)
+            except UnknownConnection as exc:
+                # Its pod is one of ours, so the database may have lost the row: the bot must not give up.
+                raise RowMissing from exc
 
     @contextmanager
     def _in_flight_of(self, pod_uid: str) -> Iterator[None]:
@@ -216,6 +220,7 @@ class Callbacks:
                 stage=body.stage,
                 applied_generation=heartbeat.applied_generation if heartbeat else None,
                 participants=heartbeat.participants if heartbeat else None,
+                detail=heartbeat.detail if heartbeat else None,
             )
 
     async def _record(self, speaker: Speaker, body: Heartbeat | StatusUpdate) -> Bot | BotState:
@@ -273,6 +278,7 @@ def _has_new_details(body: Heartbeat, bot: Bot | BotState) -> bool:
         (body.stage is not None and body.stage != bot.stage)
         or (body.applied_generation or 0) > bot.applied_generation
         or (body.participants is not None and body.participants != bot.participants)
+        or bool(body.detail)
     )
 
 

@@ -82,10 +82,10 @@ def adopt_legacy(
         output.print_json([vars(each) for each in found])
         return
     output.print_legacy_meetings(found)
-    typer.echo(f"Ended {len(found)} meetings as failed." if apply else _advice(found))
+    typer.echo(f"Ended {len(found)} meetings as failed." if apply else _advice(found, idle_s=idle))
 
 
-def _advice(found: list[LegacyMeeting]) -> str:
+def _advice(found: list[LegacyMeeting], *, idle_s: float) -> str:
     if not found:
-        return "No live meeting of an older deployment is left."
+        return f"No live meeting of an older deployment is left that had no update for {idle_s:g} s."
     return f"{len(found)} meetings hold slots. When their bots are gone, end them with `usher adopt-legacy --apply`."

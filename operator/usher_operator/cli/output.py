@@ -100,7 +100,8 @@ def meeting_json(record: Record) -> MeetingResponse:
 def bot_json(bot: Bot, record: Record) -> dict[str, Any]:
     """A bot's meeting, as the REST API answers it, and the BotRequest that stands for it."""
     request = {"request_namespace": bot.request_namespace, "request_name": bot.request_name}
-    return MeetingResponse.of(record).model_dump(mode="json") | request | {"connection_id": bot.connection_id}
+    about = {"connection_id": bot.connection_id, "driver": bot.driver}
+    return MeetingResponse.of(record).model_dump(mode="json") | request | about
 
 
 def history_json(history: Sequence[Transition]) -> list[TransitionResponse]:
@@ -115,14 +116,14 @@ def user_json(user: User) -> dict[str, Any]:
 
 def print_bots(bots: Sequence[Bot]) -> None:
     """Print the bots that hold a slot."""
-    columns = ("meeting", "user", "platform", "native id", "status", "stage", "request", "since (UTC)")
+    columns = ("meeting", "user", "platform", "native id", "status", "stage", "driver", "request", "since (UTC)")
     rows = ([*_cells(bot), _date(bot.status_changed_at)] for bot in bots)
     print_table(columns, rows, drop=("native id", "platform", "stage"))
 
 
 def _cells(bot: Bot) -> list[Cell]:
     request = f"{bot.request_namespace}/{bot.request_name}" if bot.request_name else None
-    return [bot.meeting_id, bot.user_id, bot.platform, bot.native_id, bot.status, bot.stage, request]
+    return [bot.meeting_id, bot.user_id, bot.platform, bot.native_id, bot.status, bot.stage, bot.driver, request]
 
 
 def print_meetings(records: Sequence[Record]) -> None:

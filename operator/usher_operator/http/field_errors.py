@@ -19,7 +19,7 @@ def describe_pattern(pattern: str, text: str) -> None:
 _TEXTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "missing": lambda _: "is required",
     "extra_forbidden": lambda _: "is not a known field",
-    "literal_error": lambda ctx: f"must be one of: {_plain(ctx['expected'])}",
+    "literal_error": lambda ctx: _one_of(ctx["expected"]),
     "enum": lambda ctx: f"must be one of: {_plain(ctx['expected'])}",
     "string_type": lambda _: "must be a string",
     "string_unicode": lambda _: "must be valid Unicode",
@@ -42,6 +42,13 @@ _TEXTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "model_attributes_type": lambda _: "must be an object",
     "value_error": lambda ctx: str(ctx["error"]),
 }
+
+
+def _one_of(expected: str) -> str:
+    """The choice in the words of JSON, where a single value is no choice."""
+    if expected in ("True", "False"):
+        return f"must be {expected.lower()}"
+    return f"must be one of: {_plain(expected)}"
 
 
 def _plain(expected: str) -> str:

@@ -18,7 +18,7 @@ from usher_models.errors import KubernetesUnavailable
 from usher_models.states import TERMINAL
 from usher_operator.kube import list_shapes
 from usher_operator.kube.botrequest import BotRequest
-from usher_operator.kube.job import CONTAINER, INSTALLATION_LABEL, MANAGED_BY
+from usher_operator.kube.job import CONTAINER, INSTALLATION_LABEL, MANAGED_BY, REQUEST_LABEL
 from usher_operator.kube.port import CreateForbidden, CreateRefused, Json, WriteRefused
 
 logger = logging.getLogger(__name__)
@@ -86,11 +86,12 @@ class KubeAdapter:
         path = f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
         return _found(*await self._write("DELETE", path, query={"propagationPolicy": "Background"}))
 
-    async def list_jobs(self, namespace: str, *, succeeded: bool = True) -> list[Json]:
+    async def list_jobs(self, namespace: str, *, succeeded: bool = True, request_uid: str | None = None) -> list[Json]:
         """See KubePort."""
+        selector = self._selector + (f",{REQUEST_LABEL}={request_uid}" if request_uid else "")
         fields = {} if succeeded else {"fieldSelector": "status.successful=0"}
         path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
-        return await self._list(path, list_shapes.WORKLOADS, labelSelector=self._selector, **fields)
+        return await self._list(path, list_shapes.WORKLOADS, labelSelector=selector, **fields)
 
     async def list_pods(self, namespace: str, *, job_name: str | None = None, succeeded: bool = True) -> list[Json]:
         """See KubePort."""

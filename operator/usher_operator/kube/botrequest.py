@@ -6,6 +6,7 @@ older schema or from the REST API.
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -95,7 +96,7 @@ class BotRequestSpec(_Spec):
     left_alone_timeout_seconds: LeaveSeconds | None = None
     ttl_seconds_after_finished: int = Field(default=defaults.TTL_AFTER_FINISHED_S, ge=0, lt=2**31)
     request_ttl_seconds_after_finished: Annotated[int, Field(ge=0, lt=2**31)] | None = None
-    driver: Literal["simulated", "exec"] | None = None
+    driver: Literal["browser", "exec", "simulated"] | None = None
     image: str | None = None
     command: Annotated[list[str], AfterValidator(short_command)] = []
     simulation: SimulationSpec | None = None
@@ -136,6 +137,8 @@ class BotRequest:
     refused: bool
     deleting: bool
     installation: str | None
+    meeting_id: int | None = None
+    created_at: datetime | None = None
 
     @classmethod
     def from_object(cls, body: Json) -> "BotRequest":
@@ -154,6 +157,8 @@ class BotRequest:
             refused=_refused(status, generation=generation),
             deleting="deletionTimestamp" in metadata,
             installation=status.get("installation") or (metadata.get("labels") or {}).get("usher.dev/installation"),
+            meeting_id=status.get("meetingId"),
+            created_at=_time(metadata.get("creationTimestamp")),
         )
 
     def is_of(self, installation: str | None) -> bool:
@@ -225,3 +230,7 @@ def _path_of_nul(value: object, *, path: str) -> str | None:
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     paths = (_path_of_nul(part, path=f"{path}.{key}") for key, part in inner)
     return next((found for found in paths if found), None)
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

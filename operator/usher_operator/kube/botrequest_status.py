@@ -8,11 +8,13 @@ from typing import Any
 
 from usher_models.db.bots import Bot
 from usher_models.errors import UsherError
-from usher_models.states import Reason, Status
+from usher_models.states import SENTENCES, Reason, Status
+from usher_operator.kube.drivers import SIMULATED
 
 Json = dict[str, Any]
 
 MESSAGE_MAX_LENGTH = 1024
+SIMULATION = "The driver simulated plays a meeting; no real meeting was joined."
 
 
 def camel(reason: str) -> str:
@@ -26,6 +28,7 @@ def status_of(bot: Bot, *, installation: str) -> Json:
         "installation": installation,
         "phase": str(bot.status),
         "stage": bot.stage,
+        "driver": bot.driver,
         "meetingId": bot.meeting_id,
         "userId": bot.user_id,
         "platform": bot.platform,
@@ -33,12 +36,17 @@ def status_of(bot: Bot, *, installation: str) -> Json:
         "connectionId": bot.connection_id,
         "jobName": bot.job_name,
         "reason": camel(bot.reason),
-        "message": bot.message[:MESSAGE_MAX_LENGTH],
+        "message": message_of(bot)[:MESSAGE_MAX_LENGTH],
         "startTime": _time(bot.started_at),
         "endTime": _time(bot.ended_at),
         "observedGeneration": bot.request_generation,
         "conditions": [step(bot) for step in (_accepted, _slot_reserved, _job_created, _started, _joined, _finished)],
     }
+
+
+def message_of(bot: Bot) -> str:
+    """The row's sentence, unless it says of a simulated bot that it is in a meeting."""
+    return SIMULATION if bot.driver == SIMULATED and bot.reason == Reason.JOINED else bot.message
 
 
 def refusal_of(error: UsherError, *, spec: Json, generation: int, now: datetime, installation: str) -> Json:
@@ -140,9 +148,13 @@ def _obstacle(bot: Bot) -> tuple[str, str] | None:
 
 def _joined(bot: Bot) -> Json:
     if bot.joined_at:
-        message = "The bot joined the meeting."
-        return _condition(bot, "Joined", True, reason="Joined", message=message, at=bot.joined_at)
+        reason, message = ("Joined", "The bot joined the meeting.")
+        if bot.driver == SIMULATED:
+            reason, message = ("SimulationJoined", SIMULATION)
+        return _condition(bot, "Joined", True, reason=reason, message=message, at=bot.joined_at)
     reason, message = ("NotYet", "The bot has not joined the meeting yet.")
+    if bot.status is Status.STARTING and bot.message != SENTENCES[Reason.STARTED]:
+        message = bot.message
     if bot.ended_at or (bot.status is Status.RESERVED and bot.reason != Reason.REQUESTED):
         reason, message = camel(bot.reason), bot.message
     return _condition(bot, "Joined", False, reason=reason, message=message, at=bot.reserved_at)

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from usher_models.db.bots import Bot
-from usher_operator.kube.botrequest import BotRequestSpec, SimulationSpec
+from usher_operator.bot_class import BotClass
+from usher_operator.kube.botrequest import BotRequestSpec
+from usher_operator.kube.class_fields import with_program_needs, with_scheduling
+from usher_operator.kube.drivers import DriverPod, DriverSettings, driver_name, driver_pod
 from usher_operator.kube.expansion import literal
+from usher_operator.kube.meeting_token import Issuer, mint
 from usher_operator.kube.resources import with_defaults
 from usher_operator.redis_acl.account import RedisAccount
 
@@ -20,6 +24,8 @@ MANAGED_BY = "app.kubernetes.io/managed-by=usher"
 CONNECTION_ANNOTATION = "usher.dev/connection-id"
 INSTALLATION_LABEL = "usher.dev/installation"
 MEETING_LABEL = "usher.dev/meeting-id"
+USER_LABEL = "usher.dev/user-id"
+REQUEST_LABEL = "usher.dev/request-uid"
 CONTAINER = "bot"
 TOKEN_DIR = "/var/run/secrets/usher"  # noqa: S105 - a path
 TOKEN_EXPIRATION_S = 3600
@@ -41,15 +47,16 @@ class JobSettings:
     """The settings that every bot's Job shares. Durations are seconds."""
 
     installation: str
-    image: str
     image_pull_policy: str
     service_account: str
     callback_url: str
     redis_url: str
     redis_secret: str
     audience: str
-    default_driver: str
-    default_command: tuple[str, ...]
+    drivers: DriverSettings
+    bot_class: BotClass
+    meeting_token_secret: str
+    meeting_token_issuer: Issuer
     priority_class: str
     heartbeat_interval_s: float
     reserved_timeout_s: float
@@ -60,6 +67,7 @@ class JobSettings:
 def build_job(bot: Bot, settings: JobSettings) -> Json:
     """The Job of one bot. `bot.spec` is a BotRequest's spec that was accepted."""
     spec = BotRequestSpec.model_validate(bot.spec)
+    driver = driver_pod(_driver_name(bot, spec, settings), spec, settings.drivers)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -79,21 +87,27 @@ def build_job(bot: Bot, settings: JobSettings) -> Json:
             "ttlSecondsAfterFinished": spec.ttl_seconds_after_finished,
             "template": {
                 "metadata": {"labels": _labels(bot, settings), "annotations": _pod_annotations(bot)},
-                "spec": _pod(bot, spec, settings),
+                "spec": _pod(bot, spec, driver, settings),
             },
         },
     }
 
 
+def _driver_name(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> str:
+    """The driver that was chosen with the reservation. A row from before that was noted has none."""
+    return bot.driver or driver_name(spec, default=settings.drivers.default)
+
+
 def _labels(bot: Bot, settings: JobSettings) -> Json:
-    return {
+    request: Json = {REQUEST_LABEL: bot.request_uid} if bot.request_uid else {}
+    return request | {
         "app.kubernetes.io/name": "usher-bot",
         "app.kubernetes.io/component": "bot",
         "app.kubernetes.io/part-of": "usher",
         "app.kubernetes.io/managed-by": "usher",
         INSTALLATION_LABEL: settings.installation,
         MEETING_LABEL: str(bot.meeting_id),
-        "usher.dev/user-id": str(bot.user_id),
+        USER_LABEL: str(bot.user_id),
         "usher.dev/platform": bot.platform,
     }
 
@@ -140,7 +154,7 @@ def _active_deadline_s(bot: Bot, settings: JobSettings) -> int:
     return bot.max_duration_s + int(settings.reserved_timeout_s) + settings.duration_grace_s
 
 
-def _pod(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> Json:
+def _pod(bot: Bot, spec: BotRequestSpec, driver: DriverPod, settings: JobSettings) -> Json:
     pod: Json = {
         "restartPolicy": "Never",
         "serviceAccountName": settings.service_account,
@@ -148,8 +162,8 @@ def _pod(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> Json:
         "enableServiceLinks": False,
         "dnsConfig": {"options": DNS_OPTIONS},
         "terminationGracePeriodSeconds": settings.termination_grace_s,
-        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [_container(bot, spec, settings)],
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": driver.seccomp_profile},
+        "containers": [_container(bot, spec, driver, settings)],
         "volumes": _volumes(settings),
     }
     scheduling: Json = {
@@ -158,22 +172,24 @@ def _pod(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> Json:
         "priorityClassName": spec.priority_class_name or settings.priority_class,
         "imagePullSecrets": spec.image_pull_secrets,
     }
-    return pod | {key: value for key, value in scheduling.items() if value}
+    pod = with_scheduling(pod | {key: value for key, value in scheduling.items() if value}, settings.bot_class)
+    return with_program_needs(pod, settings.bot_class) if driver.own else pod
 
 
-def _container(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> Json:
+def _container(bot: Bot, spec: BotRequestSpec, driver: DriverPod, settings: JobSettings) -> Json:
     return {
         "name": CONTAINER,
-        "image": spec.image or settings.image,
+        "image": driver.image,
         "imagePullPolicy": settings.image_pull_policy,
         "command": [literal("usher-bot")],
-        "env": _env(bot, spec, settings),
-        "resources": with_defaults(spec.resources),
+        "env": _env(bot, driver, settings),
+        "resources": with_defaults(
+            spec.resources, of_class=settings.bot_class.resources if driver.own else None, defaults=driver.resources
+        ),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
-            # A program that driver `exec` runs may expect to write beside its own files.
-            "readOnlyRootFilesystem": (spec.driver or settings.default_driver) != "exec",
+            "readOnlyRootFilesystem": driver.read_only,
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
@@ -197,8 +213,7 @@ def _volumes(settings: JobSettings) -> list[Json]:
     ]
 
 
-def _env(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> list[Json]:
-    driver = spec.driver or settings.default_driver
+def _env(bot: Bot, driver: DriverPod, settings: JobSettings) -> list[Json]:
     values: dict[str, str | None] = {
         "HOME": "/tmp",  # noqa: S108
         "USHER_CONNECTION_ID": bot.connection_id,
@@ -213,16 +228,28 @@ def _env(bot: Bot, spec: BotRequestSpec, settings: JobSettings) -> list[Json]:
         "USHER_BOT_NAME": bot.config.get("bot_name"),
         "USHER_LANGUAGE": bot.config.get("language"),
         "USHER_TASK": bot.config.get("task"),
-        "USHER_DRIVER": driver,
-        "USHER_DRIVER_OPTIONS": json.dumps(_driver_options(driver, spec, settings)),
+        "USHER_DRIVER": driver.name,
+        "USHER_DRIVER_OPTIONS": json.dumps(driver.options),
         "USHER_LOBBY_TIMEOUT_S": str(bot.lobby_timeout_s),
         "USHER_MAX_DURATION_S": str(bot.max_duration_s),
         "USHER_LEAVE_GRACE_S": str(max(1, settings.termination_grace_s - REPORT_MARGIN_S)),
         "USHER_HEARTBEAT_INTERVAL_S": f"{settings.heartbeat_interval_s:g}",
         "USHER_LOG_FORMAT": "json",
+        "BOT_TOKEN": _meeting_token(bot, driver, settings),
     }
     plain: list[Json] = [{"name": name, "value": literal(value)} for name, value in values.items() if value is not None]
     return [*plain, _from_pod("USHER_POD_NAME", "metadata.name"), _from_pod("USHER_POD_UID", "metadata.uid")]
+
+
+def _meeting_token(bot: Bot, driver: DriverPod, settings: JobSettings) -> str | None:
+    if not settings.meeting_token_secret or not driver.own:
+        return None
+    return mint(
+        bot,
+        secret=settings.meeting_token_secret,
+        issuer=settings.meeting_token_issuer,
+        lifetime_s=_active_deadline_s(bot, settings),
+    )
 
 
 def _redis_url(bot: Bot, settings: JobSettings) -> str | None:
@@ -234,24 +261,3 @@ def _redis_url(bot: Bot, settings: JobSettings) -> str | None:
 
 def _from_pod(name: str, path: str) -> Json:
     return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
-
-
-def _driver_options(driver: str, spec: BotRequestSpec, settings: JobSettings) -> Json:
-    if driver == "exec":
-        command = {"command": spec.command or list(settings.default_command)}
-        leave = {
-            "no_one_joined_s": spec.no_one_joined_timeout_seconds,
-            "everyone_left_s": spec.left_alone_timeout_seconds,
-        }
-        return command | {name: seconds for name, seconds in leave.items() if seconds is not None}
-    simulation = spec.simulation or SimulationSpec()
-    return {
-        "boot_s": simulation.boot_seconds,
-        "lobby_s": simulation.lobby_seconds,
-        "meeting_s": simulation.meeting_seconds,
-        "leave_s": simulation.leave_seconds,
-        "behaviour": simulation.behaviour_name,
-        "after_s": simulation.after_seconds,
-        "exit_code": simulation.exit_code,
-        "participants": simulation.participants,
-    }

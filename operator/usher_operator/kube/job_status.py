@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from usher_operator.kube.job import CONNECTION_ANNOTATION, INSTALLATION_LABEL, MEETING_LABEL
+from usher_operator.kube.botrequest import BotRequest
+from usher_operator.kube.job import CONNECTION_ANNOTATION, INSTALLATION_LABEL, MEETING_LABEL, USER_LABEL
 from usher_operator.kube.port import Json
 
 
@@ -15,6 +16,18 @@ def meeting_id_of(job: Json) -> int | None:
     """The meeting of a Job, by its label; None if the Job is not Usher's."""
     value = labels_of(job).get(MEETING_LABEL, "")
     return int(value) if value.isdecimal() else None
+
+
+def user_id_of(job: Json) -> int | None:
+    """The user of a Job's bot, by its label."""
+    value = labels_of(job).get(USER_LABEL, "")
+    return int(value) if value.isdecimal() else None
+
+
+def is_of(job: Json, request: BotRequest) -> bool:
+    """True if a Job was made for that very BotRequest."""
+    owners = {owner.get("uid") for owner in job["metadata"].get("ownerReferences") or []}
+    return request.uid in owners and connection_id_of(job) == request.connection_id
 
 
 def connection_id_of(job: Json) -> str | None:

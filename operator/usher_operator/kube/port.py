@@ -39,8 +39,9 @@ class KubePort(Protocol):
     async def delete_job(self, namespace: str, name: str) -> bool:
         """Delete a Job and, in the background, its pods, which get SIGTERM. True if it existed."""
 
-    async def list_jobs(self, namespace: str, *, succeeded: bool = True) -> list[Json]:
-        """Every Job that Usher created, without its spec; without `succeeded`, those that succeeded are left out."""
+    async def list_jobs(self, namespace: str, *, succeeded: bool = True, request_uid: str | None = None) -> list[Json]:
+        """Every Job that Usher created, or those of one BotRequest, without the spec; without `succeeded`, those that
+        succeeded are left out."""
 
     async def list_pods(self, namespace: str, *, job_name: str | None = None, succeeded: bool = True) -> list[Json]:
         """Every pod of Usher's Jobs, or of one of them; without `succeeded`, those that succeeded are left out. The

@@ -30,12 +30,17 @@ def quantity(value: str | int) -> Decimal:
     return number.scaleb(int(suffix[1:])) if suffix else number
 
 
-def with_defaults(resources: Json | None) -> Json:
-    """The resources of a request over the defaults. A default request never exceeds a limit that was asked for, and a
-    default limit is never below a request: Kubernetes would refuse both."""
-    given = resources or {}
-    limits = DEFAULT_RESOURCES["limits"] | (given.get("limits") or {})
-    requests = DEFAULT_RESOURCES["requests"] | (given.get("requests") or {})
+def with_defaults(resources: Json | None, *, of_class: Json | None = None, defaults: Json = DEFAULT_RESOURCES) -> Json:
+    """The resources of a request over those of its class, over the defaults. A request that was not asked for never
+    exceeds a limit that was, and a limit that was not asked for is never below a request: Kubernetes would refuse
+    both."""
+    return _over(_over(defaults, of_class), resources)
+
+
+def _over(defaults: Json, given: Json | None) -> Json:
+    given = given or {}
+    limits = defaults["limits"] | (given.get("limits") or {})
+    requests = defaults["requests"] | (given.get("requests") or {})
     for name, limit in limits.items():
         if name in requests and quantity(requests[name]) > quantity(limit):
             if name in (given.get("limits") or {}):

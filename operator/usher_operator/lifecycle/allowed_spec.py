@@ -26,6 +26,11 @@ class AllowedSpec:
         """Globs of private hosts whose meetings bots may join."""
         return self._settings.allowed_private_meeting_hosts
 
+    @property
+    def default_driver(self) -> str:
+        """The driver of a request that names none."""
+        return self._settings.default_driver
+
     def check(self, spec: BotRequestSpec) -> None:
         """Raises ImageNotAllowed, NotAllowed."""
         self._check_image(spec)
@@ -34,7 +39,7 @@ class AllowedSpec:
         self._check_resources(spec)
 
     def _check_image(self, spec: BotRequestSpec) -> None:
-        allowed = (self._settings.bot_image, *self._settings.allowed_images)
+        allowed = (self._settings.bot_image, self._settings.browser_image, *self._settings.allowed_images)
         if spec.image and not any(image_matches(spec.image, glob) for glob in allowed):
             raise ImageNotAllowed(f"spec.image {spec.image} is not allowed here; leave it out or ask for it to be.")
 

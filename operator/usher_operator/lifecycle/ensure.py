@@ -14,13 +14,24 @@ from usher_models.db import bots, desired_state, reservations, users
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.db.shares import on_behalf_of
-from usher_models.errors import ConnectionTaken, DatabaseForbids, DuplicateMeeting, InvalidMeeting, Refused, Unavailable
+from usher_models.errors import (
+    ConnectionTaken,
+    DatabaseForbids,
+    DuplicateMeeting,
+    InvalidMeeting,
+    Refused,
+    RowMissing,
+    Unavailable,
+)
 from usher_models.states import Desired, Reason
 from usher_operator.kube.botrequest import BotRequest, BotRequestSpec
 from usher_operator.kube.job import JobSettings
+from usher_operator.kube.job_status import finished, is_of
 from usher_operator.kube.port import KubePort
+from usher_operator.lifecycle.adopt import Adopter
 from usher_operator.lifecycle.allowed_spec import AllowedSpec
 from usher_operator.lifecycle.commands import Commander
+from usher_operator.lifecycle.first_tries import FirstTries
 from usher_operator.lifecycle.refuse import Refuser
 from usher_operator.lifecycle.reservation import of_request
 from usher_operator.lifecycle.start_job import JobStarter
@@ -45,6 +56,9 @@ class Ensurer:
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
+        self._kube = kube
+        self.adopter = Adopter(database=database, allowed=allowed)
+        self._first_tries = FirstTries(now)
         self._commander = commander
         self._allowed = allowed
         self._refuser = Refuser(kube=kube, now=now, installation=job_settings.installation)
@@ -64,7 +78,7 @@ class Ensurer:
         if request.deleting:
             await self.withdraw(request)
             return
-        if request.new:
+        if request.new and self._first_tries.is_first(request):
             await self._admit(request)
             return
         async with self._database.reading() as connection:
@@ -72,7 +86,7 @@ class Ensurer:
         if bot is not None:
             await self._apply(request, bot)
         elif not request.over:
-            await self._admit(request)
+            await self._admit_unless_running(request)
         elif not request.refused:
             logger.warning(
                 "The BotRequest shows the end of its bot and has no row; it is left alone.",
@@ -86,6 +100,13 @@ class Ensurer:
         if bot is not None and bot.live and bot.request_uid == request.uid:
             await self._commander.leave([bot], reason=Reason.REQUEST_DELETED)
             await self._starter.end_unless_started(bot)
+
+    async def _admit_unless_running(self, request: BotRequest) -> None:
+        adopted = await self._adopt_running(request)
+        if adopted is None:
+            await self._admit(request)
+        else:
+            await self._apply(request, adopted)
 
     async def _admit(self, request: BotRequest) -> None:
         try:
@@ -101,6 +122,20 @@ class Ensurer:
             RESERVATIONS.labels(outcome="admitted").inc()
             logger.info("Reserved a slot.", extra={"action": "slot_reserved", **_fields(request, reservation.bot)})
         await self._apply(request, reservation.bot)
+
+    async def _adopt_running(self, request: BotRequest) -> Bot | None:
+        """The bot that runs for the request although its row is lost; None if there is none.
+
+        Raises RowMissing if there is one and its row cannot be put back: a second one would join beside it.
+        """
+        jobs = await self._kube.list_jobs(request.namespace, request_uid=request.uid)
+        for job in jobs:
+            if is_of(job, request):
+                bot = await self.adopter.adopt(request, job)
+                if bot is None and not finished(job):
+                    raise RowMissing(f"The bot of {request.name} runs as {job['metadata']['name']} without a row.")
+                return bot
+        return None
 
     async def _apply(self, request: BotRequest, bot: Bot) -> None:
         """Apply what changed in the spec, and create the Job where it is missing."""
@@ -120,7 +155,12 @@ class Ensurer:
     async def _reserve(self, request: BotRequest, spec: BotRequestSpec) -> reservations.Reservation:
         async with self._database.at_once() as connection:
             user_id = spec.user_id or await users.user_id_by_email(connection, spec.user_email or "")
-            wanted = of_request(request, user_id=user_id, allowed_private_hosts=self._allowed.private_meeting_hosts)
+            wanted = of_request(
+                request,
+                user_id=user_id,
+                allowed_private_hosts=self._allowed.private_meeting_hosts,
+                default_driver=self._allowed.default_driver,
+            )
             return await reservations.reserve(connection, wanted)
 
     async def _update(self, request: BotRequest, bot: Bot) -> Bot:

@@ -8,6 +8,7 @@ from usher_models.db.reservations import Request
 from usher_models.platforms import MeetingRef, resolve
 from usher_models.states import Source
 from usher_operator.kube.botrequest import BotRequest, BotRequestSpec
+from usher_operator.kube.drivers import BROWSER, driver_name
 
 Json = dict[str, Any]
 
@@ -24,7 +25,9 @@ class RequestIdentity:
     generation: int = 0
 
 
-def of_request(request: BotRequest, *, user_id: int, allowed_private_hosts: Sequence[str] = ()) -> Request:
+def of_request(
+    request: BotRequest, *, user_id: int, allowed_private_hosts: Sequence[str] = (), default_driver: str = BROWSER
+) -> Request:
     """What to reserve for a BotRequest that exists. Raises InvalidRequest, InvalidMeeting."""
     identity = RequestIdentity(
         connection_id=request.connection_id,
@@ -40,6 +43,7 @@ def of_request(request: BotRequest, *, user_id: int, allowed_private_hosts: Sequ
         user_id=user_id,
         source=Source.OPERATOR,
         allowed_private_hosts=allowed_private_hosts,
+        default_driver=default_driver,
     )
 
 
@@ -51,6 +55,7 @@ def to_reservation(
     user_id: int,
     source: Source,
     allowed_private_hosts: Sequence[str] = (),
+    default_driver: str = BROWSER,
 ) -> Request:
     """What to reserve for a spec; `raw_spec` is kept with the row. Raises InvalidMeeting."""
     meeting = resolve(
@@ -67,7 +72,7 @@ def to_reservation(
         source=source,
         lobby_timeout_s=spec.lobby_timeout_seconds,
         max_duration_s=spec.max_duration_seconds,
-        config=_config(spec, meeting),
+        config=_config(spec, meeting, driver=driver_name(spec, default=default_driver)),
         spec=raw_spec,
         request_namespace=identity.namespace,
         request_name=identity.name,
@@ -77,6 +82,11 @@ def to_reservation(
     )
 
 
-def _config(spec: BotRequestSpec, meeting: MeetingRef) -> Json:
-    config = {"bot_name": spec.bot_name, "meeting_url": meeting.url, "passcode": meeting.passcode}
+def _config(spec: BotRequestSpec, meeting: MeetingRef, *, driver: str) -> Json:
+    config = {
+        "bot_name": spec.bot_name,
+        "driver": driver,
+        "meeting_url": meeting.url,
+        "passcode": meeting.passcode,
+    }
     return {key: value for key, value in (config | spec.mutable_config).items() if value is not None}

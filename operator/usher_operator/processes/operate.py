@@ -16,6 +16,7 @@ from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable
 from usher_operator.http.health import Health
 from usher_operator.http.server import listening
 from usher_operator.kube.adapter import KubeAdapter
+from usher_operator.kube.drivers import DriverSettings
 from usher_operator.kube.job import JobSettings
 from usher_operator.kube.port import KubePort
 from usher_operator.lifecycle.allowed_spec import AllowedSpec
@@ -53,15 +54,25 @@ def job_settings(settings: Settings, *, installation: str) -> JobSettings:
     server = settings.bot_redis_url.get_secret_value() or (settings.redis_url.get_secret_value() if secret else "")
     return JobSettings(
         installation=installation,
-        image=settings.bot_image,
         image_pull_policy=settings.bot_image_pull_policy,
         service_account=settings.bot_service_account,
         callback_url=settings.callback_url,
         redis_url=server,
         redis_secret=secret,
         audience=settings.token_audience,
-        default_driver=settings.default_driver,
-        default_command=settings.default_command,
+        drivers=DriverSettings(
+            default=settings.default_driver,
+            image=settings.bot_image,
+            default_command=settings.default_command,
+            browser_image=settings.browser_image,
+            browser_options=settings.browser_options,
+            browser_resources=settings.browser_resources,
+            browser_seccomp_profile=settings.browser_seccomp_profile,
+            exec_options=settings.bot_class.exec.options(),
+        ),
+        bot_class=settings.bot_class,
+        meeting_token_secret=settings.meeting_token_secret.get_secret_value(),
+        meeting_token_issuer=settings.meeting_token_issuer,
         priority_class=settings.bot_priority_class,
         heartbeat_interval_s=settings.heartbeat_interval_s,
         reserved_timeout_s=settings.reserved_timeout_s,
@@ -191,7 +202,12 @@ async def _redis_users(stack: AsyncExitStack, settings: Settings, *, database: D
     secret = settings.bot_redis_secret.get_secret_value()
     if not secret:
         return NoUsers()
-    users = AclUsers.connect(settings.redis_url.get_secret_value(), secret=secret, database=database)
+    users = AclUsers.connect(
+        settings.redis_url.get_secret_value(),
+        secret=secret,
+        database=database,
+        transcripts=settings.bot_redis_transcripts,
+    )
     stack.push_async_callback(users.close)
     return users
 

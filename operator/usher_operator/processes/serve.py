@@ -138,6 +138,7 @@ def api_of(settings: Settings, *, database: Database, publisher: Publisher, kube
         media_upstream=settings.media_upstream,
         announcer=_announcer(settings),
         allowed_private_hosts=settings.allowed_private_meeting_hosts,
+        default_driver=settings.default_driver,
     )
 
 

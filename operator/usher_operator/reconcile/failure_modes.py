@@ -16,6 +16,7 @@ from usher_operator.reconcile.repairs import (
     external_end,
     finished_job,
     ignored_leave,
+    lost_row,
     max_duration,
     missed_request,
     missing_job,
@@ -40,6 +41,7 @@ def _stale(rule: Rule) -> FailureMode:
 
 FAILURE_MODES: tuple[FailureMode, ...] = (
     FailureMode("external_end", external_end.repair),
+    FailureMode("lost_row", lost_row.repair),
     FailureMode("finished_job", finished_job.repair),
     FailureMode("unpullable_image", unpullable_image.repair),
     FailureMode("blocked_start", blocked_start.repair),

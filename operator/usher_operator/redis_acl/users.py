@@ -49,10 +49,13 @@ class NoUsers:
 class AclUsers:
     """Bots have a user each. `run` does the work; it lives as long as the process."""
 
-    def __init__(self, *, redis: Redis, server: RedisServer, secret: str, database: Database) -> None:
+    def __init__(
+        self, *, redis: Redis, server: RedisServer, secret: str, database: Database, transcripts: bool = False
+    ) -> None:
         self._redis = redis
         self._server = server
         self._secret = secret
+        self._transcripts = transcripts
         self._database = database
         self._expected: dict[int, RedisAccount] = {}
         self._woken = asyncio.Event()
@@ -60,10 +63,11 @@ class AclUsers:
         self._compare_at = 0.0
 
     @classmethod
-    def connect(cls, url: str, *, secret: str, database: Database) -> "AclUsers":
+    def connect(cls, url: str, *, secret: str, database: Database, transcripts: bool = False) -> "AclUsers":
         """The users of the Redis at `url`, whose own user may manage others. Connects lazily."""
         redis = Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, decode_responses=True)
-        return cls(redis=redis, server=RedisServer.of(url), secret=secret, database=database)
+        server = RedisServer.of(url)
+        return cls(redis=redis, server=server, secret=secret, database=database, transcripts=transcripts)
 
     def expect(self, *, meeting_id: int, connection_id: str) -> None:
         """See RedisUsers."""
@@ -115,7 +119,7 @@ class AclUsers:
         while waiting:
             async with asyncio.timeout(TIMEOUT_S), self._redis.pipeline(transaction=False) as pipeline:
                 for account in waiting[:BATCH]:
-                    pipeline.execute_command("ACL SETUSER", account.name, *account.rules())
+                    pipeline.execute_command("ACL SETUSER", account.name, *account.rules(transcripts=self._transcripts))
                 await pipeline.execute()
             REDIS_USERS.labels(outcome="made").inc(len(waiting[:BATCH]))
             del waiting[:BATCH]

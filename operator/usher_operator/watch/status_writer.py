@@ -159,7 +159,7 @@ def event_for(bot: Bot, *, now: datetime) -> Json | None:
         uid=bot.request_uid or "",
         kind="Warning" if waits or bot.status is Status.FAILED else "Normal",
         reason=botrequest_status.camel(bot.reason),
-        message=f"Meeting {bot.meeting_id} is {bot.status}: {bot.message}",
+        message=f"Meeting {bot.meeting_id} is {bot.status}: {botrequest_status.message_of(bot)}",
         now=now,
         once=f"waits/{bot.reason}" if waits else "",
     )

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from dev.conference.host import Host, a_host
 from dev.conference.settings import Settings
 from tests.browser.guest import NAME, Guest, a_guest
-from tests.browser.host import Host, a_host
 from tests.browser.standins.cases import PLATFORMS, Case
 from tests.browser.standins.test_matrix import set_scenario
 from usher_models.states import Stage

@@ -35,6 +35,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "crds": {"keep": False},
         "createBotNamespaces": False,
         "flowControl": {"enabled": False},
+        "warnOfUnservedNamespaces": {"enabled": False},
         "networkPolicy": {"enabled": False},
         "priorityClasses": {"enabled": False},
         "rbac": {"clusterRoles": False, "aggregate": False},
@@ -58,6 +59,19 @@ def test_the_api_server_takes_every_object_and_knows_every_field(cluster: Cluste
     done = subprocess.run(argv, input=values, env=cluster.kubectl.env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     _assert_taken(cluster, [item for item in yaml.safe_load_all(done.stdout) if item])
+
+
+def test_a_botrequest_in_a_namespace_that_is_not_served_is_answered_with_a_warning(cluster: Cluster) -> None:
+    body = cluster.a_bot(None).body() | {"metadata": {"name": "unserved", "namespace": "default"}}
+    body["spec"]["userId"] = 1
+    done = cluster.kubectl.attempt("apply", "--dry-run=server", "--filename", "-", stdin=json.dumps(body))
+    assert done.returncode == 0
+    assert "Usher does not serve the namespace default" in done.stderr
+    assert f"It serves {BOTS}." in done.stderr
+    body["metadata"]["namespace"] = BOTS
+    served = cluster.kubectl.attempt("apply", "--dry-run=server", "--filename", "-", stdin=json.dumps(body))
+    assert served.returncode == 0
+    assert "Warning" not in served.stderr
 
 
 def test_the_api_server_takes_what_kustomize_makes(cluster: Cluster) -> None:

@@ -158,7 +158,13 @@ def _request(name: str, *, user_id: int) -> dict[str, Any]:
         "apiVersion": "usher.dev/v1alpha1",
         "kind": "BotRequest",
         "metadata": {"name": name},
-        "spec": {"userId": user_id, "platform": "jitsi", "nativeMeetingId": name, "simulation": simulation},
+        "spec": {
+            "userId": user_id,
+            "platform": "jitsi",
+            "nativeMeetingId": name,
+            "driver": "simulated",
+            "simulation": simulation,
+        },
     }
 
 

@@ -29,6 +29,7 @@ from tests.load.botswarm import TokenSigner
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
 from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable, Unavailable
+from usher_models.redis_server import RedisServer
 from usher_operator.callbacks.cluster_keys import KeyRing
 from usher_operator.callbacks.pod_token import TokenVerifier
 from usher_operator.callbacks.replica_heartbeat import _record
@@ -224,6 +225,7 @@ class Site:
         commander = Commander(self.database, publisher)
         self.users = FaultyUsers(
             redis=Redis.from_url(installation.redis_url, socket_timeout=5, decode_responses=True),
+            server=RedisServer.of(installation.redis_url),
             secret=REDIS_SECRET,
             database=self.database,
         )

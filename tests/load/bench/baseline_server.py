@@ -57,7 +57,7 @@ class Plain:
 
 LOCK, RESERVE = (
     str(one.compile(dialect=PGDialect_psycopg())).encode()  # type: ignore[no-untyped-call]
-    for one in (reservations._LOCK_USER, reservations._RESERVE)
+    for one in (reservations.LOCK_USER, reservations._RESERVE)
 )
 
 

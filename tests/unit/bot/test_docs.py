@@ -7,10 +7,10 @@ import pytest
 
 from usher_bot import exit_codes
 from usher_bot.drivers.exec.config import PASSED_ON
-from usher_bot.drivers.exec.options import ExecOptions
 from usher_bot.drivers.simulated import Behaviour, SimulatedOptions
 from usher_bot.exit_codes import BotReason, ExitCode, Outcome
 from usher_bot.settings import PREFIX, Settings
+from usher_models.exec_options import ExecOptions
 
 DOCS = Path(__file__).parents[3] / "docs" / "reference" / "bot.md"
 TABLES = [line for line in DOCS.read_text().splitlines() if line.startswith("|")]

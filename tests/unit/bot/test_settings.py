@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from tests.unit.bot.harness import some_settings
 from usher_bot import main
 from usher_bot.errors import InvalidSettings
+from usher_bot.redaction import Redactor
 from usher_bot.settings import load_settings
 from usher_models.platforms import Platform
 from usher_models.wire import HEARTBEAT_INTERVAL_S_MAX, HEARTBEAT_INTERVAL_S_MIN
@@ -155,3 +156,11 @@ def test_the_operator_refuses_the_heartbeat_intervals_that_bots_refuse(token_fil
     for refusing in (SilenceSettings, partial(some_settings, token_file)):
         with pytest.raises(ValidationError, match="heartbeat_interval_s"):
             refusing(heartbeat_interval_s=seconds)
+
+
+def test_every_secret_of_the_meetings_link_is_kept_out_of_logs_and_reports(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("USHER_MEETING_URL", "https://zoom.us/w/85123456789?tk=admits&wpk=too&uuid=1#jwt=third")
+    clean = Redactor(load_settings().secrets).clean
+    assert clean("GET /w/85123456789?uuid=1&tk=admits then wpk 'too' and third") == (
+        "GET /w/85123456789?uuid=1&tk=*** then wpk 'too' and ***"
+    ), "Three letters are too few to be looked for."

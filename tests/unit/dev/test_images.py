@@ -36,6 +36,15 @@ print(*[name for name in sys.modules if generated.fullmatch(name)])
 IMAGE = Image(name="x", inputs=("pyproject.toml", "models"))
 
 
+@pytest.mark.parametrize("image", [each for each in staging.CATALOGUE if each.inputs], ids=lambda each: each.name)
+def test_a_build_without_staging_takes_the_same_files(image: Image) -> None:
+    """`docker build` in a checkout reads this file, where whatever else lies in the checkout must stay out."""
+    lines = (image.folder / "Dockerfile.dockerignore").read_text().splitlines()
+    assert {line.removeprefix("!") for line in lines if line.startswith("!")} == set(image.inputs)
+    assert lines[1] == "*"
+    assert set(lines[2:]) - {f"!{name}" for name in image.inputs} == {f"**/{name}" for name in staging.IGNORED}
+
+
 def test_the_context_holds_the_images_folder_and_its_inputs(repository: Path, tmp_path: Path) -> None:
     (repository / "models/m/__pycache__").mkdir()
     (repository / "models/m/__pycache__/a.pyc").write_text("x")
@@ -64,7 +73,7 @@ def test_an_unknown_image_is_misuse() -> None:
 
 def test_images_can_be_chosen() -> None:
     assert [image.name for image in staging.chosen("bot, operator")] == ["bot", "operator"]
-    assert staging.chosen(None) == [image for image in staging.CATALOGUE if not image.optional]
+    assert staging.chosen(None) == list(staging.CATALOGUE)
 
 
 def test_an_image_that_takes_from_another_changes_and_is_built_with_it(repository: Path) -> None:

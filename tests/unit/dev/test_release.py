@@ -96,7 +96,7 @@ def test_the_chart_names_the_images_and_the_changes_of_its_version() -> None:
     annotations = chart.annotations(versions.read(REPOSITORY).package)
     version = versions.read(REPOSITORY).package
     images = [image["image"] for image in yaml.safe_load(annotations["artifacthub.io/images"])]
-    assert images == [f"usher.dev/operator:{version}", f"usher.dev/bot:{version}"]
+    assert images == [f"usher.dev/{name}:{version}" for name in ("operator", "bot", "bot-browser")]
     kinds = {change["kind"] for change in yaml.safe_load(annotations["artifacthub.io/changes"])}
     assert kinds
     assert kinds <= {"added", "changed", "deprecated", "removed", "fixed", "security"}

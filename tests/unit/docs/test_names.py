@@ -14,7 +14,7 @@ from usher_bot.settings import Settings as BotSettings
 from usher_operator.cli.main import app
 from usher_operator.settings import ENV_PREFIX, Settings
 
-PAGES = sorted([*site.DOCS.rglob("*.md"), site.ROOT / "README.md"])
+PAGES = sorted([*site.DOCS.rglob("*.md"), site.ROOT / "README.md", site.ROOT / "CHANGELOG.md"])
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(site.ROOT)))
 
 ROOMS = "bot_runtime|crds|dev|docs|helm|images|locks|manifests|models|operator|tests"

@@ -28,6 +28,7 @@ WELL: Series = {
     'usher_webhooks_total{outcome="delivered"}': "0+10x60",
     'usher_webhooks_total{outcome="retried"}': "0x60",
     "usher_requests_in_flight": "3x60",
+    'usher_repairs_total{mode="lost_row"}': "0x60",
 }
 LOST = 'usher_transitions_total{target="failed", source="reconciler", reason="heartbeat_lost"}'
 NEVER_STARTED = 'usher_transitions_total{target="failed", source="reconciler", reason="never_started"}'
@@ -55,6 +56,7 @@ FAULTS: dict[str, tuple[Series, set[str]]] = {
         {'usher_webhooks_total{outcome="retried"}': "0x25 0+30x34"},
         {"UsherWebhooksFailing"},
     ),
+    "rows are lost": ({'usher_repairs_total{mode="lost_row"}': "0x45 3x14"}, {"UsherRowsLost"}),
     "a backlog": ({"usher_requests_in_flight": "3x30 900x29"}, {"UsherBacklog"}),
     "a short backlog": ({"usher_requests_in_flight": "3x30 900x5 3x23"}, set()),
 }

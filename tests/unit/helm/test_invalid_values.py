@@ -18,6 +18,11 @@ from tests.unit.helm.conftest import Refusal
         ({"botNamespaces": ["usher-system"]}, "Bots must not run beside Usher's Secrets"),
         ({"botNamespaces": ["a", "a"]}, "names a namespace twice"),
         ({"bot": {"defaultDriver": "exec"}}, "bot.defaultDriver=exec needs bot.defaultCommand"),
+        (
+            {"redis": {"enabled": False}, "vexa": {"botTranscripts": True}},
+            "a right of each bot's own user of Redis",
+        ),
+        ({"vexa": {"gateway": {"existingSecret": "g"}}, "features": {"restApi": False}}, "Gateways ask the REST API"),
         ({"rbac": {"clusterRoles": False, "aggregate": True}}, "rbac.aggregate needs the roles"),
         ({"serve": {"autoscaling": {"enabled": True, "minReplicas": 9}}}, "minReplicas is above"),
         ({"serve": {"terminationGracePeriodSeconds": 35}}, "killed while it finishes requests"),
@@ -42,6 +47,10 @@ def test_what_cannot_work_is_refused_with_a_sentence(refusal: Refusal, values: d
         {"settings": {"USHER_NO_SUCH_THING": 1}},
         {"settings": {"USHER_DATABASE_URL": "postgresql+psycopg://in/plain-sight"}},
         {"settings": {"USHER_BOT_REDIS_SECRET": "in plain sight"}},
+        {"settings": {"USHER_GATEWAY_SECRET": "in plain sight"}},
+        {"settings": {"USHER_MEETING_TOKEN_SECRET": "in plain sight"}},
+        {"bot": {"runAsUser": 0}},
+        {"bot": {"exec": {"command": ["x"]}}},
     ],
     ids=str,
 )

@@ -1,10 +1,16 @@
 """Each switch of the chart does what its comment says, and nothing else."""
 
+import base64
+import json
 from typing import Any
 
 import pytest
 
+from dev.conference import chart_values
+from dev.conference.settings import for_cluster
 from tests.unit.helm.conftest import Objects, Render
+from usher_operator.bot_class import BotClass
+from usher_operator.kube.drivers import BROWSER_RESOURCES
 
 OWN_DATABASE: dict[str, Any] = {"postgresql": {"enabled": False}, "externalDatabase": {"existingSecret": "db"}}
 
@@ -39,7 +45,8 @@ def test_by_default_all_of_it_is_there(render: Render) -> None:
     assert kinds(objects) >= {
         "ClusterRole", "ConfigMap", "CustomResourceDefinition", "Deployment", "FlowSchema", "Namespace",
         "NetworkPolicy", "PodDisruptionBudget", "PriorityClass", "PriorityLevelConfiguration", "Role", "RoleBinding",
-        "Secret", "Service", "ServiceAccount", "StatefulSet",
+        "Secret", "Service", "ServiceAccount", "StatefulSet", "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
     }  # fmt: skip
     assert not kinds(objects) & {"HorizontalPodAutoscaler", "PrometheusRule", "ServiceMonitor"}
 
@@ -51,6 +58,7 @@ def test_by_default_all_of_it_is_there(render: Render) -> None:
         ({"createBotNamespaces": False}, "Namespace"),
         ({"networkPolicy": {"enabled": False}}, "NetworkPolicy"),
         ({"priorityClasses": {"enabled": False}}, "PriorityClass"),
+        ({"warnOfUnservedNamespaces": {"enabled": False}}, "ValidatingAdmissionPolicy"),
         ({"flowControl": {"enabled": False}}, "FlowSchema"),
         ({"flowControl": {"enabled": False}}, "PriorityLevelConfiguration"),
         ({"rbac": {"clusterRoles": False, "aggregate": False}}, "ClusterRole"),
@@ -208,6 +216,58 @@ def test_pods_take_the_knobs_of_their_part(render: Render, part: str) -> None:
     assert pod["imagePullSecrets"] == [{"name": "pull"}]
 
 
+def test_what_bots_need_is_one_document_for_the_operator(render: Render) -> None:
+    bot: dict[str, Any] = {
+        "env": [{"name": "REDIS_URL", "valueFrom": {"secretKeyRef": {"name": "vexa", "key": "redis"}}}],
+        "envFrom": [{"secretRef": {"name": "vexa-bot"}}],
+        "resources": {"requests": {"cpu": "1"}, "limits": {"memory": "4Gi"}},
+        "shmSize": "2Gi",
+        "runAsUser": 1000,
+        "volumes": [{"name": "models", "persistentVolumeClaim": {"claimName": "models"}}],
+        "volumeMounts": [{"name": "models", "mountPath": "/models"}],
+        "exec": {"silenceSeconds": 0, "noOneJoinedSeconds": 300, "config": {"recordingEnabled": True}},
+        "nodeSelector": {"pool": "bots"},
+        "tolerations": [{"key": "bots", "operator": "Exists"}],
+        "affinity": {"podAntiAffinity": {}},
+    }
+    document = config(render(bot=bot))["USHER_BOT_CLASS"]
+    assert json.loads(document) == bot
+    assert BotClass.model_validate_json(document).exec.options()["silence_s"] == 0
+    assert "USHER_BOT_CLASS" not in config(render())
+
+
+def test_services_of_vexa_are_told_by_secrets_and_get_rights_only_when_they_are_there(render: Render) -> None:
+    assert "&bm:meeting:*" not in redis_users(render())
+    assert "user vexa" not in redis_users(render())
+    objects = render(
+        vexa={
+            "gateway": {"existingSecret": "gate"},
+            "meetingToken": {"existingSecret": "admin"},
+            "botTranscripts": True,
+        }
+    )
+    assert env(objects, "serve")["USHER_GATEWAY_SECRET"] == secret("gate", "internal-api-secret")
+    assert env(objects, "operate")["USHER_MEETING_TOKEN_SECRET"] == secret("admin", "admin-token")
+    assert config(objects)["USHER_BOT_REDIS_TRANSCRIPTS"] == "true"
+    (serve,) = [line for line in redis_users(objects).splitlines() if line.startswith("user usher-serve")]
+    assert "&bot_commands:* &bm:meeting:* &u:* -@all" in serve
+    assert "user vexa on" in redis_users(objects)
+
+
+def redis_users(objects: Objects) -> str:
+    return base64.b64decode(objects["Secret", "usher-redis"]["data"]["users.acl"]).decode()
+
+
+def test_others_reach_the_charts_redis_only_where_they_are_named(render: Render) -> None:
+    peer = {"namespaceSelector": {"matchLabels": {"team": "vexa"}}}
+
+    def reached_from(objects: Objects) -> Any:
+        return objects["NetworkPolicy", "usher-redis"]["spec"]["ingress"][0]["from"]
+
+    assert peer not in reached_from(render())
+    assert peer in reached_from(render(networkPolicy={"redisFrom": [peer]}))
+
+
 def test_extra_objects_are_installed_too(render: Render) -> None:
     extra = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}}
     text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: '{{ .Release.Name }}-text'}}"
@@ -243,6 +303,36 @@ def test_behind_a_pooler_the_url_of_postgres_itself_is_a_secret_too(render: Rend
     for process in ("operate", "serve"):
         assert env(objects, process)["USHER_DATABASE_SESSION_URL"] == secret("db", "direct")
     assert config(objects)["USHER_DATABASE_POOLER"] == "transaction"
+
+
+def test_a_bot_is_a_browser_unless_the_values_say_otherwise(render: Render) -> None:
+    plain = config(render())
+    assert plain["USHER_DEFAULT_DRIVER"] == "browser"
+    assert plain["USHER_BROWSER_IMAGE"].startswith("usher.dev/bot-browser:")
+    assert json.loads(plain["USHER_BROWSER_RESOURCES"]) == BROWSER_RESOURCES
+    assert not {"USHER_BROWSER_OPTIONS", "USHER_BROWSER_SECCOMP_PROFILE"} & plain.keys()
+
+
+def test_the_values_of_the_browser_reach_the_operator(render: Render) -> None:
+    browser = {
+        "image": {"digest": f"sha256:{'0' * 64}"},
+        "options": {"silence_s": 600},
+        "resources": {"limits": {"memory": "2Gi"}},
+        "seccompProfile": "usher/chromium.json",
+    }
+    found = config(render(bot={"browser": browser}))
+    assert found["USHER_BROWSER_IMAGE"] == f"usher.dev/bot-browser@sha256:{'0' * 64}"
+    assert json.loads(found["USHER_BROWSER_OPTIONS"]) == {"silence_s": 600}
+    assert json.loads(found["USHER_BROWSER_RESOURCES"])["limits"]["memory"] == "2Gi"
+    assert found["USHER_BROWSER_SECCOMP_PROFILE"] == "usher/chromium.json"
+
+
+def test_the_chart_takes_the_values_of_the_conference(render: Render) -> None:
+    objects = render(**chart_values.values(for_cluster(), pin="q" * 43 + "="))
+    bots = objects["NetworkPolicy", "usher-bot"]
+    peers = [peer.get("ipBlock") for rule in bots["spec"]["egress"] for peer in rule["to"]]
+    assert {"cidr": "10.244.0.1/32"} in peers
+    assert config(objects)["USHER_ALLOWED_PRIVATE_MEETING_HOSTS"] == chart_values.HOST
 
 
 def test_operate_leaves_a_lost_node_after_half_a_minute(render: Render) -> None:

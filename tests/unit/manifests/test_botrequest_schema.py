@@ -129,7 +129,7 @@ def test_the_columns_show_fields_that_exist(version: dict[str, Any], schema: dic
     columns = version["additionalPrinterColumns"]
     usual = [column["name"] for column in columns if column.get("priority", 0) == 0]
     wide = [column["name"] for column in columns if column.get("priority", 0) == 1]
-    assert usual == ["User", "Platform", "Meeting", "Status", "Reason", "Age"]
+    assert usual == ["User", "Platform", "Meeting", "Status", "Reason", "Driver", "Age"]
     assert wide == ["Stage", "Meeting-Id", "Job"]
     known = {path: field.get("type") for path, field in fields(schema)}
     shown = {column["jsonPath"]: column["type"] for column in columns if column["name"] != "Age"}

@@ -57,6 +57,13 @@ def test_every_pod_meets_the_restricted_standard(item: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("item", WORKLOADS)
+def test_kubectl_exec_needs_not_say_which_container_it_took(item: dict[str, Any]) -> None:
+    template = item["spec"]["template"]
+    named = template["metadata"].get("annotations", {}).get("kubectl.kubernetes.io/default-container")
+    assert len(list(containers(item))) == 1 or named in [each["name"] for each in template["spec"]["containers"]]
+
+
+@pytest.mark.parametrize("item", WORKLOADS)
 def test_every_container_asks_for_what_it_needs_and_has_a_memory_limit(item: dict[str, Any]) -> None:
     for container in containers(item):
         assert set(container["resources"]["requests"]) == {"cpu", "memory"}
@@ -145,7 +152,9 @@ def test_the_version_is_the_one_of_the_package(repository: Path) -> None:
     base = yaml.safe_load((MANIFESTS / "base" / "kustomization.yaml").read_text())
     assert base["images"] == [{"name": "usher.dev/operator", "newTag": version}]
     assert base["labels"][0]["pairs"]["app.kubernetes.io/version"] == version
-    assert f"USHER_BOT_IMAGE=usher.dev/bot:{version}" in base["configMapGenerator"][0]["literals"]
+    literals = base["configMapGenerator"][0]["literals"]
+    assert f"USHER_BOT_IMAGE=usher.dev/bot:{version}" in literals
+    assert f"USHER_BROWSER_IMAGE=usher.dev/bot-browser:{version}" in literals
 
 
 @pytest.mark.timeout(30)
@@ -198,9 +207,10 @@ def test_everything_that_an_overlay_refers_to_exists(build: Build, folder: str) 
 def test_an_overlay_keeps_the_settings_of_the_base_and_names_its_own_bot(build: Build, folder: str) -> None:
     base = build("manifests/base")["ConfigMap", "usher"]["data"]
     overlay = build(folder)["ConfigMap", "usher"]["data"]
-    own = {"USHER_BOT_IMAGE", "USHER_ALLOWED_IMAGES"}
+    own = {"USHER_ALLOWED_IMAGES", "USHER_BOT_IMAGE", "USHER_BROWSER_IMAGE", "USHER_DEFAULT_DRIVER"}
     assert base.items() - overlay.items() <= {(name, base[name]) for name in own}
     assert overlay["USHER_BOT_IMAGE"] == "usher.dev/bot:dev"
+    assert overlay["USHER_BROWSER_IMAGE"] == "usher.dev/bot-browser:dev"
     assert all(name.endswith("_S") for name in overlay.keys() - base.keys())
 
 

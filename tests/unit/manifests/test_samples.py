@@ -8,6 +8,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from dev.conference.chart_values import HOST
 from usher_models import platforms
 from usher_models.errors import InvalidMeeting
 
@@ -40,6 +41,7 @@ def resolve(item: dict[str, Any]) -> platforms.MeetingRef:
         native_id=spec.get("nativeMeetingId"),
         url=spec.get("meetingUrl"),
         passcode=spec.get("passcode"),
+        allowed_private_hosts=(HOST,),
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from usher_bot.clock import Clock
+from usher_bot.drivers.exec.ends import end_reason
 from usher_models.states import REASON_PATTERN, Stage
 
 _MEANINGS = {
@@ -69,11 +70,11 @@ class ChildCallbacks:
     def _receive_end(self, body: dict[str, Any]) -> None:
         code = body.get("exit_code")
         self.exit_code = code if isinstance(code, int) and 0 <= code <= 255 else None
-        self.reason = _machine_reason(body.get("completion_reason")) or _machine_reason(body.get("reason"))
-        said = body.get("error_details") or body.get("detail") or (None if self.reason else body.get("reason"))
+        self.reason = end_reason(body)
+        said = body.get("error_details") or body.get("detail") or _sentence(body.get("reason"))
         self.detail = (said if isinstance(said, str) else json.dumps(said))[:1000] if said else None
 
 
-def _machine_reason(value: Any) -> str | None:
-    """The value when it is a reason for machines; some bots write sentences there."""
-    return value if isinstance(value, str) and re.fullmatch(REASON_PATTERN, value) else None
+def _sentence(reason: Any) -> Any:
+    """A reason that is written for people, as the newest bots do."""
+    return None if isinstance(reason, str) and re.fullmatch(REASON_PATTERN, reason) else reason

@@ -3,6 +3,9 @@
 As PID 1 the bot inherits every orphan of the container, so one SIGCHLD handler waits for all of them; elsewhere only
 for the child, because other children are not ours. Only that handler waits: `subprocess` and asyncio would steal its
 statuses. The child is started once, and nothing of its group survives `kill`.
+
+The program may be a wrapper, such as a shell that starts a display, a sound server and then the bot. The process that
+sends callbacks is the bot: it is asked to end first, and alone, because it needs the others to leave its meeting.
 """
 
 import asyncio
@@ -12,9 +15,12 @@ import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 
-from usher_bot.clock import Clock
+from usher_bot.clock import Clock, first_of
+from usher_bot.drivers.exec.processes import connected_process, is_alive
 
 POLL_S = 0.1
+# What a wrapper gets to end by itself after its bot.
+WRAPPER_S = 2.0
 
 
 class Child:
@@ -25,6 +31,7 @@ class Child:
         self._clock = clock
         self._is_init = is_init
         self._pid: int | None = None
+        self._reporter: int | None = None
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     @property
@@ -46,10 +53,32 @@ class Child:
         """Its exit code once it ended; 128 and the signal when a signal ended it."""
         return await asyncio.shield(self._ended)
 
-    def terminate(self) -> None:
-        """Ask the program itself to end: a wrapper may forward that, and a browser must outlive its bot."""
-        if self._pid is not None and self.is_running:
-            os.kill(self._pid, signal.SIGTERM)
+    def note_reporter(self, port: int) -> None:
+        """A callback came from that port. Its process is remembered for as long as it lives."""
+        if self._pid is not None and not self._reporter_lives():
+            self._reporter = connected_process(port, session=self._pid)
+
+    async def terminate(self) -> None:
+        """Ask the program to end, its bot first; return when it ended."""
+        if self._reporter_lives() and self._reporter != self._pid:
+            self._signal(self._reporter)
+            await first_of(self._reporter_gone(), self.ended())
+            await first_of(self.ended(), self._clock.sleep(WRAPPER_S))
+        if self.is_running:
+            self._signal(self._pid)
+        await self.ended()
+
+    def _signal(self, pid: int | None) -> None:
+        if pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+    def _reporter_lives(self) -> bool:
+        return None not in (self._reporter, self._pid) and is_alive(self._reporter or 0, session=self._pid or 0)
+
+    async def _reporter_gone(self) -> None:
+        while self._reporter_lives():
+            await self._clock.sleep(POLL_S)
 
     async def terminate_rest(self) -> None:
         """Ask what the program left behind to end, and return when it did."""

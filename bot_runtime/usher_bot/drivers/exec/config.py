@@ -9,8 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from usher_bot.drivers.exec.options import ExecOptions
 from usher_bot.settings import Settings
+from usher_models.exec_options import ExecOptions
 
 CALLBACK_PATH = "/bots/internal/callback"
 # The container's variable for each field of the configuration.
@@ -27,13 +27,14 @@ _SECRET_NAMES = ("TOKEN", "SECRET", "PASSWORD", "KEY", "REDIS_URL")
 def child_environment(
     settings: Settings, *, own: Mapping[str, str], options: ExecOptions, local_url: str
 ) -> dict[str, str]:
-    """The child's environment: the bot's own without the token, the configurations, and last the driver's options."""
+    """The child's environment: the bot's own without the token, the configurations with the fields that the driver's
+    options add or replace, and last the variables of these options."""
     inherited = {name: value for name, value in own.items() if name != "USHER_TOKEN_FILE"}
     config = bot_config(settings, options=options, environment={**inherited, **options.env}, local_url=local_url)
     return {
         **inherited,
-        "BOT_CONFIG": json.dumps({**config, **_older_urls(local_url)}),
-        "VEXA_BOT_CONFIG": json.dumps({**config, "meetingApiCallbackUrl": f"{local_url}{CALLBACK_PATH}/lifecycle"}),
+        "BOT_CONFIG": json.dumps(config | _older_urls(local_url) | options.config),
+        "VEXA_BOT_CONFIG": json.dumps(config | _newest_url(local_url) | options.config),
         "USHER_LOCAL_CALLBACK_URL": local_url,
         **options.env,
     }
@@ -61,6 +62,12 @@ def bot_config(
     return {name: value for name, value in config.items() if value is not None}
 
 
+def own_redis(environment: Mapping[str, str], settings: Settings) -> str:
+    """The URL of a Redis of the program's own; empty if it has none, or that of its commands."""
+    url = environment.get(PASSED_ON["redisUrl"], "")
+    return "" if settings.redis_url and url == settings.redis_url.get_secret_value() else url
+
+
 def secrets_in(environment: Mapping[str, str]) -> list[str]:
     """The values that a program must not repeat in a report, recognised by the names of their variables."""
     return [value for name, value in environment.items() if any(word in name.upper() for word in _SECRET_NAMES)]
@@ -72,6 +79,10 @@ def _automatic_leave(settings: Settings, options: ExecOptions) -> dict[str, int]
         "noOneJoinedTimeout": int(options.no_one_joined_s * 1000),
         "everyoneLeftTimeout": int(options.everyone_left_s * 1000),
     }
+
+
+def _newest_url(local_url: str) -> dict[str, str]:
+    return {"meetingApiCallbackUrl": f"{local_url}{CALLBACK_PATH}/lifecycle"}
 
 
 def _older_urls(local_url: str) -> dict[str, str]:

@@ -2,8 +2,8 @@
 
 The program sends Vexa's callbacks to a local server and reads commands in the answers; it needs no token and no
 knowledge of Kubernetes. The driver translates its callbacks, and the end of its process is the outcome. Leaving
-is SIGTERM to the program, then to the processes it left behind; when the time is up the lifecycle cancels `leave`, and
-cancelling it kills the rest.
+is SIGTERM to the process that reports, to the program, then to the processes it left behind; when the time is up the
+lifecycle cancels `leave`, and cancelling it kills the rest.
 """
 
 import os
@@ -14,13 +14,14 @@ from usher_bot.clock import Clock, first_of, never
 from usher_bot.drivers.base import NotJoined, ReportStage
 from usher_bot.drivers.exec.callbacks import ChildCallbacks
 from usher_bot.drivers.exec.child import Child
-from usher_bot.drivers.exec.config import child_environment, secrets_in
-from usher_bot.drivers.exec.options import ExecOptions
+from usher_bot.drivers.exec.config import child_environment, own_redis, secrets_in
 from usher_bot.drivers.exec.output import Output
+from usher_bot.drivers.exec.program_redis import ProgramRedis
 from usher_bot.drivers.exec.server import LocalServer
 from usher_bot.exit_codes import ExitCode, Outcome, program_ended, program_silent
 from usher_bot.redaction import Redactor
 from usher_bot.settings import Settings
+from usher_models.exec_options import ExecOptions
 from usher_models.wire import Command
 
 REST_S = 2.0
@@ -48,6 +49,12 @@ class ExecDriver:
         secrets = [*settings.secrets, *secrets_in({**environment, **options.env})]
         self._output = Output(redactor=Redactor(secrets))
         self._child = Child(options.command, clock=clock, is_init=is_init)
+        self._server.on_callback = self._child.note_reporter
+        self._redis = ProgramRedis(
+            own_redis({**environment, **options.env}, settings),
+            meeting_id=settings.meeting_id,
+            connection_id=settings.connection_id,
+        )
 
     @property
     def is_running(self) -> bool:
@@ -87,9 +94,8 @@ class ExecDriver:
     async def leave(self) -> None:
         was_told = self._child.is_running
         try:
-            self._child.terminate()
             if was_told:
-                await self._child.ended()
+                await self._child.terminate()
             await first_of(self._child.terminate_rest(), never() if was_told else self._clock.sleep(REST_S))
         finally:
             self._child.kill()
@@ -97,7 +103,8 @@ class ExecDriver:
             await self._server.close()
 
     async def reconfigure(self, command: Command) -> None:
-        await self._server.hand_over(command)
+        if not await self._redis.publish(command):
+            await self._server.hand_over(command)
 
     async def _outcome(self) -> Outcome:
         if self._child.is_running:

@@ -7,6 +7,7 @@ driver joins, closed when it left.
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -29,6 +30,8 @@ class LocalServer:
         self._pending: list[Command] = []
         self._handed_over = asyncio.Condition()
         self._runner: web.AppRunner | None = None
+        self.on_callback: Callable[[int], None] = lambda _port: None
+        """Called with the port that each callback comes from."""
 
     async def open(self) -> str:
         """Listen; the URL of the server."""
@@ -54,6 +57,8 @@ class LocalServer:
 
     async def _answer(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
+        if request.transport is not None:
+            self.on_callback(request.transport.get_extra_info("peername")[1])
         self._callbacks.receive(name, _object(await request.read()))
         joined = self._callbacks.joined.is_set()
         body = answer(name, meeting_id=self._meeting_id, joined=joined, commands=list(self._pending))

@@ -24,6 +24,7 @@ from usher_operator.api.schemas.bot_status import BotsStatus, BotStatus, Stoppin
 from usher_operator.api.schemas.bots import BotConfig, BotCreate, BotPath, CreateHeaders
 from usher_operator.api.schemas.meetings import BotsQuery, IdPath, StatusQuery
 from usher_operator.api.schemas.responses import MeetingResponse, MeetingsResponse, Message
+from usher_operator.kube.drivers import BROWSER
 from usher_operator.lifecycle.commands import Commander
 from usher_operator.telemetry import RESERVATIONS
 
@@ -52,6 +53,7 @@ class Bots:
     legacy_statuses: bool = False
     now: Callable[[], datetime] = _utc_now
     allowed_private_hosts: tuple[str, ...] = ()
+    default_driver: str = BROWSER
 
     def routes(self) -> list[Route]:
         """The route table."""
@@ -124,6 +126,7 @@ class Bots:
             connection_id=connection_id,
             namespace=self.namespace,
             allowed_private_hosts=self.allowed_private_hosts,
+            default_driver=self.default_driver,
         )
         bot, created = await self._reserve(request)
         if not created and bot.spec not in (request.spec, {}):

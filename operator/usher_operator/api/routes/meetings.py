@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from usher_models.db import bots, meetings, object_deletions
+from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
+from usher_models.db.meetings import Record
 from usher_operator.api.framework.route import Call, Nothing, Route
 from usher_operator.api.listing import page_of
 from usher_operator.api.schemas.bots import BotPath
@@ -37,6 +41,7 @@ class Meetings:
         shared: dict[str, Any] = {"tag": "Meetings", "scopes": SCOPES}
         one: dict[str, Any] = shared | {"method": "GET", "problems": (404,)}
         named: dict[str, Any] = shared | {"path": at, "problems": (404, 409)}
+        numbered: dict[str, Any] = named | {"path": by_id}
         return [
             Route(
                 method="GET",
@@ -50,6 +55,13 @@ class Meetings:
             Route(path=f"{by_id}/sessions", handler=self.sessions, summary="Get a meeting's sessions", **one),
             Route(method="PATCH", handler=self.describe, summary="Change a meeting's notes", **named),
             Route(method="DELETE", handler=self.forget, summary="Delete an ended meeting's private data", **named),
+            Route(method="PATCH", handler=self.describe_one, summary="Change a meeting's notes by its id", **numbered),
+            Route(
+                method="DELETE",
+                handler=self.forget_one,
+                summary="Delete an ended meeting's private data by its id",
+                **numbered,
+            ),
         ]
 
     async def list_meetings(self, call: Call[Nothing, MeetingsQuery]) -> MeetingsResponse:
@@ -78,21 +90,49 @@ class Meetings:
 
     async def describe(self, call: Call[BotPath, Nothing, MeetingPatch]) -> MeetingResponse:
         """Merge new notes into the old ones."""
-        path, data = call.path, call.body.data.model_dump(exclude_none=True)
         async with self.database.transaction() as connection:
-            record = await meetings.newest(connection, path.platform, path.native_meeting_id, user_id=call.user_id)
-            await meetings.describe(connection, record, data)
-            return MeetingResponse.of(await meetings.meeting(connection, record.id, user_id=call.user_id))
+            record = await _newest(connection, call.path, user_id=call.user_id)
+            return await _describe(connection, record, call.body)
+
+    async def describe_one(self, call: Call[IdPath, Nothing, MeetingPatch]) -> MeetingResponse:
+        """The same by the meeting's id."""
+        async with self.database.transaction() as connection:
+            record = await meetings.meeting(connection, call.path.id, user_id=call.user_id)
+            return await _describe(connection, record, call.body)
 
     async def forget(self, call: Call[BotPath]) -> Message:
         """Delete the id, the data and the transcript; keep the row and its audit trail."""
-        path = call.path
         async with self.database.transaction() as connection:
-            record = await meetings.newest(connection, path.platform, path.native_meeting_id, user_id=call.user_id)
-            await meetings.forget(connection, record)
-            pending = await object_deletions.is_pending(connection, record.id)
-        message = f"Meeting {path.platform}/{path.native_meeting_id} and its transcripts were deleted."
-        if pending:
-            # Kubernetes holds the link and the passcode, too, and may be unavailable.
-            message += " What Kubernetes still holds of it is deleted next."
-        return Message(message=message, meeting_id=record.id)
+            return await _forget(connection, await _newest(connection, call.path, user_id=call.user_id))
+
+    async def forget_one(self, call: Call[IdPath]) -> Message:
+        """The same by the meeting's id."""
+        async with self.database.transaction() as connection:
+            return await _forget(connection, await meetings.meeting(connection, call.path.id, user_id=call.user_id))
+
+
+async def _newest(connection: AsyncConnection, path: BotPath, *, user_id: int) -> Record:
+    return await meetings.newest(connection, path.platform, path.native_meeting_id, user_id=user_id)
+
+
+async def _describe(connection: AsyncConnection, record: Record, body: MeetingPatch) -> MeetingResponse:
+    await meetings.describe(connection, record, body.data.model_dump(exclude_none=True))
+    return MeetingResponse.of(await meetings.meeting(connection, record.id, user_id=record.user_id))
+
+
+async def _forget(connection: AsyncConnection, record: Record) -> Message:
+    bot = await bots.bot_by_id(connection, record.id)
+    await meetings.forget(connection, record)
+    message = f"Meeting {record.platform}/{record.native_id or record.id} and its transcripts were deleted."
+    if await object_deletions.is_pending(connection, record.id):
+        # Kubernetes holds the link and the passcode, too, and may be unavailable.
+        message += f" What Kubernetes still holds of it is deleted next.{_warning(bot)}"
+    return Message(message=message, meeting_id=record.id)
+
+
+def _warning(bot: Bot | None) -> str:
+    """About a BotRequest that its owner made: whoever keeps it elsewhere would make it again, which asks for a bot."""
+    if bot is None or bot.request_name is None or not bot.spec or "connectionId" in bot.spec:
+        return ""
+    name = f"{bot.request_namespace}/{bot.request_name}"
+    return f" If Git or a controller keeps the BotRequest {name}, take it out there, or a new bot will be sent."

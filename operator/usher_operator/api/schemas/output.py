@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from usher_operator.api.links import without_secrets
+from usher_models.platforms.secrets import without_secrets
 
 # Never returned: secrets, also those in rows of an older deployment.
 PRIVATE = frozenset({"webhook_secret", "passcode", "session_token", "bot_logs"})

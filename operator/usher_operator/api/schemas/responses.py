@@ -2,15 +2,16 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, SerializationInfo, field_serializer
+from pydantic import Field, PrivateAttr, SerializationInfo, field_serializer
 
 from usher_models.db.bots import Transition
 from usher_models.db.meetings import Record, Session
 from usher_models.errors import InvalidMeeting
 from usher_models.platforms import resolve
-from usher_operator.api.links import without_secrets
+from usher_models.platforms.secrets import without_secrets
 from usher_operator.api.schemas.output import Output, Time, visible
 from usher_operator.api.vexa import legacy_statuses
+from usher_operator.api.vexa.legacy_reasons import word_of
 
 
 class MeetingResponse(Output):
@@ -67,22 +68,36 @@ class MeetingResponse(Output):
     message: Annotated[str | None, Field(examples=["The bot is in the meeting."])]
     """Usher's own: the reason as a sentence."""
 
+    _owned: bool = PrivateAttr(default=True)
+
     @field_serializer("status")
     def _displayed(self, status: str, info: SerializationInfo) -> str:
         return legacy_statuses.displayed(status, info, stage=self.stage)
 
     @field_serializer("failure_stage")
-    def _legacy_stage(self, stage: str | None, info: SerializationInfo) -> str | None:
-        return legacy_statuses.failure_stage(stage, info)
+    def _stage_word(self, reached: str | None, info: SerializationInfo) -> str | None:
+        return legacy_statuses.failure_stage(reached, stage=self.stage) if legacy_statuses.enabled(info) else reached
 
     @field_serializer("completion_reason")
-    def _legacy_reason(self, reason: str | None, info: SerializationInfo) -> str | None:
-        return legacy_statuses.completion_reason(reason, info, status=self.status, stage=self.failure_stage)
+    def _reason_word(self, reason: str | None, info: SerializationInfo) -> str | None:
+        if reason is None or not legacy_statuses.enabled(info):
+            return reason
+        return word_of(reason, owned=self._owned, status=self.status, reached=self.failure_stage)
+
+    @field_serializer("data")
+    def _with_words(self, data: dict[str, Any], info: SerializationInfo) -> dict[str, Any]:
+        """Vexa keeps both words in `data`, and its dashboard reads them there."""
+        words = {
+            "completion_reason": self._reason_word(self.completion_reason, info),
+            "failure_stage": self._stage_word(self.failure_stage, info),
+        }
+        added = {name: word for name, word in words.items() if word} if legacy_statuses.enabled(info) else {}
+        return added | data
 
     @classmethod
     def of(cls, record: Record) -> "MeetingResponse":
         """The meeting of a row."""
-        return cls(
+        meeting = cls(
             **{name: getattr(record, name) for name in cls.model_fields if hasattr(record, name) and name != "data"},
             native_meeting_id=record.native_id,
             constructed_meeting_url=_url(record),
@@ -90,6 +105,8 @@ class MeetingResponse(Output):
             completion_reason=_completion_reason(record),
             failure_stage=_failure_stage(record),
         )
+        meeting._owned = record.owned
+        return meeting
 
 
 def _url(record: Record) -> str | None:

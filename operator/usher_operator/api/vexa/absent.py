@@ -29,8 +29,8 @@ ROUTES = (
 
 NOT_HERE = Problem(
     code="not_implemented",
-    detail="Usher runs bots and does not keep what they hear: transcripts, recordings, chat, speech and calendars"
-    " come from the bot's own services (USHER_MEDIA_UPSTREAM forwards these routes to them).",
+    detail="Usher runs bots at once and does not keep what they hear: transcripts, recordings, chat, speech, calendars"
+    " and planned meetings come from other services (USHER_MEDIA_UPSTREAM forwards these routes to them).",
 )
 
 # A transcript may take its time; a client that gives up must not hold a connection of ours for ever.
@@ -52,6 +52,8 @@ class Absent:
         """Add each route, for every method."""
         for path in ROUTES:
             app.router.add_route("*", path, self.handle)
+        # Planned meetings: what asks for a bot at once is POST /bots.
+        app.router.add_post("/meetings", self.handle)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """501, or what the upstream answers."""

@@ -1,51 +1,32 @@
 """The words of Vexa 0.6 to 0.12, when a server is configured to use them (USHER_LEGACY_STATUSES).
 
 Those versions have no `reserved` and no `starting`: a bot is requested, joining, or awaiting admission. Their clients
-also check `completion_reason`, `failure_stage` and `normalized_status` against lists of their own. Only answers of the
-REST API change; rows, BotRequests and webhooks keep Usher's own words.
+also check `completion_reason` (`legacy_reasons`), `failure_stage` and `normalized_status` against lists of their own.
+Only answers of the REST API change; rows, BotRequests and webhooks keep Usher's own words.
 """
 
 from dataclasses import dataclass
 
 from pydantic import SerializationInfo
 
-from usher_models.states import Reason, Stage, Status
+from usher_models.states import Stage, Status
 
 # The key of the serialisation's context.
 LEGACY_STATUSES = "legacy_statuses"
 
 REQUESTED, JOINING, WAITING = "requested", "joining", "awaiting_admission"
+# Vexa's rows say needs_help, and its API says otherwise.
+NEEDS_HELP = "needs_human_help"
 
-_NORMALIZED = {REQUESTED: "Requested", JOINING: "Starting", WAITING: "Starting", "active": "Up", "stopping": "Stopping"}
-_STAGES = {"reserved": REQUESTED, "starting": JOINING, "active": "active", "stopping": "active"}
-
-# The completion reasons that every version with the field knows, and those of Usher that mean the same.
-_REASONS = frozenset(
-    {
-        "stopped",
-        "validation_error",
-        "awaiting_admission_timeout",
-        "awaiting_admission_rejected",
-        "left_alone",
-        "evicted",
-        "max_bot_time_exceeded",
-        "join_failure",
-    }
-)
-_SAME: dict[str, str] = {
-    Reason.LEFT: "stopped",
-    Reason.STOPPED_BEFORE_START: "stopped",
-    Reason.REQUEST_DELETED: "stopped",
-    Reason.EXITED_ZERO: "stopped",
-    Reason.MAX_DURATION: "max_bot_time_exceeded",
-    Reason.DEADLINE_EXCEEDED: "max_bot_time_exceeded",
-    "admission_timeout": "awaiting_admission_timeout",
-    "lobby_timeout": "awaiting_admission_timeout",
-    "admission_denied": "awaiting_admission_rejected",
-    "removed": "evicted",
-    "kicked": "evicted",
-    "alone": "left_alone",
+_NORMALIZED = {
+    REQUESTED: "Requested",
+    JOINING: "Starting",
+    WAITING: "Starting",
+    NEEDS_HELP: "Up",
+    "active": "Up",
+    "stopping": "Stopping",
 }
+_STAGES = {"reserved": REQUESTED, "starting": JOINING, "active": "active", "stopping": "active"}
 
 
 def enabled(info: SerializationInfo) -> bool:
@@ -64,7 +45,7 @@ def status_word(status: str, *, stage: str | None = None) -> str:
         return REQUESTED
     if status == Status.STARTING:
         return WAITING if stage == Stage.LOBBY else JOINING
-    return status
+    return NEEDS_HELP if status == "needs_help" else status
 
 
 def normalized(status: str, info: SerializationInfo, *, stage: str | None = None) -> str:
@@ -74,21 +55,11 @@ def normalized(status: str, info: SerializationInfo, *, stage: str | None = None
     return _NORMALIZED.get(displayed(status, info, stage=stage), "Starting")
 
 
-def failure_stage(stage: str | None, info: SerializationInfo) -> str | None:
+def failure_stage(reached: str | None, *, stage: str | None = None) -> str | None:
     """How far a failed meeting came."""
-    return _STAGES.get(stage, stage) if stage and enabled(info) else stage
-
-
-def completion_reason(reason: str | None, info: SerializationInfo, *, status: str, stage: str | None) -> str | None:
-    """Why a meeting ended, or None if those versions have no word for it."""
-    if reason is None or not enabled(info):
-        return reason
-    same = _SAME.get(reason, reason)
-    if same in _REASONS:
-        return same
-    if status == Status.COMPLETED:
-        return "stopped"
-    return "join_failure" if stage in (Status.RESERVED, Status.STARTING) else None
+    if reached == Status.STARTING and stage == Stage.LOBBY:
+        return WAITING
+    return _STAGES.get(reached, reached) if reached else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,4 +78,6 @@ def status_filter(status: str, *, legacy: bool) -> StatusFilter:
         return StatusFilter(statuses=[status, Status.RESERVED])
     if status in (JOINING, WAITING):
         return StatusFilter(statuses=[status, Status.STARTING], in_lobby=status == WAITING)
+    if status == NEEDS_HELP:
+        return StatusFilter(statuses=[status, "needs_help"])
     return StatusFilter(statuses=[status])

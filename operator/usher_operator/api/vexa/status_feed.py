@@ -141,6 +141,7 @@ def status_frame(meeting: dict[str, Any], *, status: str, user_id: int, at: date
     )
 
 
-def channels(change: StatusChange) -> tuple[str, str]:
-    """The Redis channels of one meeting and of its user."""
-    return f"bm:meeting:{change.meeting_id}:status", f"u:{change.user_id}:meetings"
+def channels(change: StatusChange) -> tuple[str, ...]:
+    """The Redis channels of one meeting, as later gateways and as those of v0.6 name it, and of its user."""
+    named = f"{change.user_id}:{change.platform}:{change.native_id}"
+    return f"bm:meeting:{change.meeting_id}:status", f"bm:meeting:{named}:status", f"u:{change.user_id}:meetings"

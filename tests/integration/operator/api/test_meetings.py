@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.integration.operator.api.client import Client
 from tests.scenario import Scenario, User, a_meeting
 
@@ -86,6 +88,36 @@ async def test_an_ended_meeting_is_forgotten_but_its_trail_stays(me: Client, giv
     assert (body["status"], body["native_meeting_id"], body["data"]) == ("completed", None, {"redacted": True})
     assert "s3cret" not in str(await given.everything())
     assert len(await given.story(bot)) == 3
+
+
+async def test_a_meeting_is_described_and_forgotten_by_its_id(me: Client, given: Scenario, user: User) -> None:
+    bot = await given.a_bot(user, request_name="meeting-1").starting().completed()
+    path = f"/meetings/{bot.meeting_id}"
+    described = await me.send("PATCH", path, json={"data": {"notes": "short"}})
+    assert (described.code, described.body["data"]) == (200, {"notes": "short"})
+    for said in (f"Meeting {bot.platform}/{bot.native_id}", f"Meeting {bot.platform}/{bot.meeting_id}"):
+        forgotten = await me.send("DELETE", path)
+        assert forgotten.code == 200
+        assert forgotten.body["message"].startswith(f"{said} and its transcripts were deleted.")
+    assert (await me.send("DELETE", "/meetings/4711")).code == 404
+
+
+@pytest.mark.parametrize("made_by_rest", [True, False])
+async def test_whoever_keeps_a_botrequest_elsewhere_is_warned_that_it_would_ask_for_a_bot_again(
+    me: Client, given: Scenario, user: User, made_by_rest: bool
+) -> None:
+    spec = {"userId": user.id} | ({"connectionId": "c-1"} if made_by_rest else {})
+    bot = await given.a_bot(user, request_name="standup", spec=spec).starting().completed()
+    said = (await me.send("DELETE", f"/meetings/{bot.meeting_id}")).body["message"]
+    assert ("keeps the BotRequest bots/standup, take it out there" in said) is not made_by_rest
+    again = (await me.send("DELETE", f"/meetings/{bot.meeting_id}")).body["message"]
+    assert "take it out there" not in again
+
+
+async def test_nobody_else_describes_or_forgets_a_meeting(me: Client, given: Scenario) -> None:
+    other = await given.a_bot().starting().completed()
+    for method, body in (("PATCH", {"data": {"notes": "x"}}), ("DELETE", None)):
+        assert (await me.send(method, f"/meetings/{other.meeting_id}", json=body)).code == 404
 
 
 async def test_a_live_meeting_is_not_forgotten(me: Client, given: Scenario, user: User) -> None:

@@ -139,11 +139,12 @@ async def test_an_answer_has_exactly_what_the_contract_says(
     assert (answer.body["meeting_id"], answer.body["next_beat_s"]) == (caller.bot.meeting_id, BEAT_S)
 
 
-async def test_an_unknown_connection_is_404(given: Scenario, caller_of: CallerOf) -> None:
+async def test_a_bot_whose_row_is_missing_is_told_to_wait(given: Scenario, caller_of: CallerOf) -> None:
     caller = await caller_of(given.a_bot())
     for kind, body in (("started", {}), ("heartbeat", {}), ("status", {}), ("exited", {"exit_code": 0})):
         answer = await caller.say(kind, connection_id="nobody", **body)
-        assert (answer.code, answer.body["code"]) == (404, "unknown_connection")
+        assert (answer.code, answer.body["code"], answer.body["terminate"]) == (503, "row_missing", False)
+        assert answer.headers["Retry-After"] == "2"
 
 
 async def test_a_meeting_that_usher_does_not_own_is_unknown(given: Scenario, caller_of: CallerOf) -> None:
@@ -151,7 +152,7 @@ async def test_a_meeting_that_usher_does_not_own_is_unknown(given: Scenario, cal
     legacy = await given.a_legacy_meeting(user, status="requested")
     await given.execute("INSERT INTO meeting_sessions (meeting_id, session_uid) VALUES (:id, 'legacy')", id=legacy)
     caller = await caller_of(given.a_bot())
-    assert (await caller.say("started", connection_id="legacy")).code == 404
+    assert (await caller.say("started", connection_id="legacy")).code == 503
 
 
 async def test_an_illegal_move_is_409_and_does_not_end_the_bot(given: Scenario, caller_of: CallerOf) -> None:
@@ -676,3 +677,24 @@ FIELDS = st.sampled_from(["event_id", "seq", "status", "stage", "exit_code", "re
 async def test_no_body_breaks_the_server(given: Scenario, caller_of: CallerOf, kind: str, body: dict[str, Any]) -> None:
     caller = await caller_of(given.a_bot())
     assert (await caller.say(kind, **body)).code in (200, 422)
+
+
+async def test_what_a_bot_waits_for_is_stored_and_costs_one_write_of_its_status(
+    given: Scenario, caller_of: CallerOf
+) -> None:
+    caller = await caller_of(given.a_bot().starting())
+    before = caller.bot.revision
+    for waited in (60, 90, 120):
+        await caller.say("heartbeat", status="starting", detail=f"Its last callback was 'joining', {waited} s ago.")
+    bot = await given.fresh(caller.bot)
+    assert (bot.reason, bot.message) == ("started", "Its last callback was 'joining', 120 s ago.")
+    assert bot.revision == before + 1, (
+        "The text changes with every heartbeat, and each write of a status has its price."
+    )
+    await caller.say("heartbeat", status="starting")
+    assert (await given.fresh(caller.bot)).message == bot.message
+    await caller.say("joined")
+    joined = await given.fresh(caller.bot)
+    assert (joined.message, joined.revision) == ("The bot is in the meeting.", bot.revision + 1)
+    await caller.say("heartbeat", status="active", detail="The page is slow.")
+    assert (await given.fresh(caller.bot)).revision == joined.revision + 1

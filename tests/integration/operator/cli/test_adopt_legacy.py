@@ -26,7 +26,24 @@ async def test_live_rows_of_an_older_deployment_are_listed_and_ended(
     assert row["left"] == "behind"
     (line,) = row["status_transition"]
     assert (line["from"], line["to"], line["reason"]) == (status, "failed", "ended_at_adoption")
-    assert "No live meeting of an older deployment is left." in await usher("adopt-legacy")
+    assert row["failure_stage"] in ("requested", "joining", "awaiting_admission", "active")
+    assert "is left that had no update for 3600 s" in await usher("adopt-legacy")
+
+
+async def test_the_check_counts_every_row_that_holds_a_slot_and_names_users_without_bots(
+    given: Scenario, usher: Usher
+) -> None:
+    user = await given.a_user(cap=0)
+    for status in ("requested", "joining", "awaiting_admission", "active", "Active", "stopping", "needs_help"):
+        await given.a_legacy_meeting(user, status=status)
+    await given.a_legacy_meeting(user, status="completed")
+    await given.a_bot(await given.a_user()).active()
+    said = await usher("db", "check")
+    assert "7 live rows of an older deployment count against their users' limits; usher adopt-legacy shows them" in said
+    assert (
+        f"1 users have the limit 0 and may have no bot; some versions of Vexa took it for unlimited ({user.email})."
+        in said
+    )
 
 
 async def test_a_live_row_is_ended_however_it_is_spelled(given: Scenario, usher: Usher) -> None:

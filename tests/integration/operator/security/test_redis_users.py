@@ -101,6 +101,69 @@ async def test_a_bot_may_do_nothing_else(given: Scenario, own_redis: OwnRedis, u
                 await ask(redis, command)
 
 
+# {n} is the bot's own meeting, {m} that of another.
+WRITTEN_BY_VEXA = (
+    "XADD transcription_segments * payload x",
+    "XADD speaker_events_relative * uid x",
+    "PUBLISH meeting:{n}:segments x",
+    "PUBLISH tc:meeting:{n}:mutable x",
+    "PUBLISH va:meeting:{n}:events x",
+    "PUBLISH va:meeting:{n}:chat x",
+    "SET meeting:{n}:pending:Ada x EX 60",
+    "DEL meeting:{n}:pending:Ada",
+    "RPUSH meeting:{n}:chat_messages x",
+    "RPUSH va:meeting:{n}:event_log x",
+    "LTRIM va:meeting:{n}:event_log -200 -1",
+    "EXPIRE va:meeting:{n}:event_log 3600",
+)
+NOT_WRITTEN_BY_VEXA = (
+    *FORBIDDEN,
+    "XREAD STREAMS transcription_segments 0",
+    "XRANGE transcription_segments - +",
+    "XDEL transcription_segments 0-1",
+    "DEL transcription_segments",
+    "SET transcription_segments x",
+    "XADD elsewhere * payload x",
+    "GET meeting:{n}:pending:Ada",
+    "SET meeting:{n}:pending:Ada x GET",
+    "LRANGE meeting:{n}:chat_messages 0 -1",
+    "SET meeting:{m}:pending:Ada x",
+    "RPUSH meeting:{m}:chat_messages x",
+    "PUBLISH tc:meeting:{m}:mutable x",
+    "PUBLISH bot_commands:meeting:{m} x",
+    "PUBLISH bm:meeting:{n}:status x",
+    "PUBLISH u:1:meetings x",
+)
+
+
+async def test_a_bot_of_vexa_writes_its_transcript_and_nothing_of_another_meeting(
+    given: Scenario, own_redis: OwnRedis
+) -> None:
+    users = AclUsers.connect(own_redis.url("usher-operate"), secret=SECRET, database=given.database, transcripts=True)
+    bot = await a_bot_with_user(given, users)
+    await users.close()
+    own, other = bot.meeting_id, bot.meeting_id + 1
+    async with logged_in(own_redis, bot) as redis:
+        for command in WRITTEN_BY_VEXA:
+            await ask(redis, command.format(n=own))
+        for command in NOT_WRITTEN_BY_VEXA:
+            with pytest.raises(NoPermissionError):
+                await ask(redis, command.format(n=own, m=other))
+
+
+async def test_a_bot_of_vexa_hears_its_own_commands_alone(given: Scenario, own_redis: OwnRedis) -> None:
+    users = AclUsers.connect(own_redis.url("usher-operate"), secret=SECRET, database=given.database, transcripts=True)
+    bot = await a_bot_with_user(given, users)
+    await users.close()
+    async with logged_in(own_redis, bot) as redis, redis.pubsub() as heard:
+        await heard.subscribe(f"bot_commands:meeting:{bot.meeting_id}")
+        assert await heard.get_message(timeout=2) is not None
+    async with logged_in(own_redis, bot) as redis, redis.pubsub() as heard:
+        await heard.subscribe(f"tc:meeting:{bot.meeting_id + 1}:mutable")
+        with pytest.raises(NoPermissionError):
+            await heard.get_message(timeout=2)
+
+
 async def test_a_password_is_good_for_one_meeting(given: Scenario, own_redis: OwnRedis, users: AclUsers) -> None:
     bot, other = [await a_bot_with_user(given, users) for _ in range(2)]
     for name, password in (

@@ -59,11 +59,14 @@ async def test_an_event_says_what_the_api_shows_and_no_more(given: Scenario) -> 
     assert "hush" not in str(event)
 
 
-async def test_an_event_id_is_made_of_what_it_tells(given: Scenario) -> None:
+async def test_an_event_id_is_made_of_what_it_tells_and_when_that_was(given: Scenario) -> None:
     user = await a_subscriber(given, URL)
     bot = await given.a_bot(user).completed()
     (only,) = await ledger(given, user)
-    name = f"{bot.meeting_id}/{bot.connection_id}/2/meeting.completed"
+    at = await given.scalar(
+        "SELECT extract(epoch FROM ended_at) FROM usher.bots WHERE meeting_id = :id", id=bot.meeting_id
+    )
+    name = f"{bot.meeting_id}/{bot.connection_id}/2/meeting.completed/{at}"
     assert only.event_id == f"evt_{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
 

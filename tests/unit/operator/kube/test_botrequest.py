@@ -101,7 +101,7 @@ def test_the_config_a_running_bot_takes_on_is_language_and_task() -> None:
         ("lobbyTimeoutSeconds", 2**31),
         ("maxDurationSeconds", -5),
         ("maxDurationSeconds", 2**31),
-        ("driver", "browser"),
+        ("driver", "chrome"),
         ("command", "run"),
         ("tolerations", {"key": "bots"}),
     ],

@@ -77,6 +77,22 @@ def shape(schema: dict[str, Any]) -> Draft202012Validator:
     return Draft202012Validator(schema["properties"]["status"])
 
 
+def test_a_simulated_bot_never_says_that_it_is_in_a_meeting() -> None:
+    bot = in_meeting(config={"driver": "simulated"})
+    status = status_of(bot, installation=INSTALLATION)
+    assert status["driver"] == "simulated"
+    assert "no real meeting was joined" in status["message"]
+    assert conditions(bot)["Joined"] | {"lastTransitionTime": None} == {
+        "type": "Joined",
+        "status": "True",
+        "reason": "SimulationJoined",
+        "message": status["message"],
+        "lastTransitionTime": None,
+        "observedGeneration": 1,
+    }
+    assert conditions(in_meeting(config={"driver": "browser"}))["Joined"]["reason"] == "Joined"
+
+
 @settings(max_examples=50)
 @given(bot=bots())
 def test_the_definition_allows_every_status_that_a_row_can_have(shape: Draft202012Validator, bot: Bot) -> None:
@@ -128,6 +144,14 @@ def test_an_ended_bot_is_finished_and_its_slot_is_free(status: Status, sentence:
 def test_a_bot_that_never_joined_says_why_it_did_not() -> None:
     joined = conditions(over(Status.FAILED, reason="never_joined", joined_at=None))["Joined"]
     assert (joined["status"], joined["reason"], joined["message"]) == ("False", "NeverJoined", "It is over.")
+
+
+def test_a_bot_that_takes_long_to_join_says_what_it_waits_for() -> None:
+    started = {"status": Status.STARTING, "started_at": at(2), "reason": "started"}
+    joined = conditions(a_bot_row(**started, message="The bot's process runs."))["Joined"]
+    assert (joined["reason"], joined["message"]) == ("NotYet", "The bot has not joined the meeting yet.")
+    joined = conditions(a_bot_row(**started, message="It has sent no callback."))["Joined"]
+    assert (joined["reason"], joined["message"]) == ("NotYet", "It has sent no callback.")
 
 
 def test_a_job_that_was_refused_says_why_there_is_none() -> None:

@@ -130,7 +130,7 @@ def test_a_finished_job_is_kept_as_long_as_asked() -> None:
     assert built(with_spec(ttlSecondsAfterFinished=7))["spec"]["ttlSecondsAfterFinished"] == 7
 
 
-@pytest.mark.parametrize("driver", ["simulated", "exec"])
+@pytest.mark.parametrize("driver", ["browser", "exec", "simulated"])
 def test_the_pod_passes_the_restricted_pod_security_standard(driver: str) -> None:
     """Field by field after https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted."""
     job = built(with_spec(driver=driver, command=["run"]))
@@ -199,7 +199,8 @@ def test_resources_are_those_asked_for() -> None:
     wanted = {"requests": {"cpu": "2"}, "limits": {"memory": "2Gi"}}
     resources = container_of(built(with_spec(resources=wanted)))["resources"]
     assert (resources["requests"]["cpu"], resources["limits"]["memory"]) == ("2", "2Gi")
-    assert container_of(built())["resources"]["limits"] == {"memory": "512Mi", "ephemeral-storage": "2Gi"}
+    plain = container_of(built(with_spec(driver="simulated")))["resources"]
+    assert plain["limits"] == {"memory": "512Mi", "ephemeral-storage": "2Gi"}
 
 
 def test_scratch_space_is_bounded() -> None:
@@ -209,7 +210,6 @@ def test_scratch_space_is_bounded() -> None:
 
 def test_the_image_is_the_requests_or_the_installations() -> None:
     assert container_of(built(with_spec(image="example.org/bot:1")))["image"] == "example.org/bot:1"
-    assert container_of(built(bot_image="usher.dev/bot:v1"))["image"] == "usher.dev/bot:v1"
 
 
 def test_the_exec_driver_gets_its_command() -> None:
@@ -220,7 +220,7 @@ def test_the_exec_driver_gets_its_command() -> None:
 
 def test_the_simulated_driver_gets_its_script() -> None:
     simulation = {"bootSeconds": 0.5, "behaviour": "IgnoreLeave", "afterSeconds": 3, "participants": 9}
-    assert driver_options(built(with_spec(simulation=simulation))) == {
+    assert driver_options(built(with_spec(driver="simulated", simulation=simulation))) == {
         "boot_s": 0.5,
         "lobby_s": 2,
         "meeting_s": 3600,
@@ -233,7 +233,7 @@ def test_the_simulated_driver_gets_its_script() -> None:
 
 
 def test_every_option_for_the_simulated_driver_is_one_it_knows() -> None:
-    assert SimulatedOptions.model_validate(driver_options(built())) == SimulatedOptions()
+    assert SimulatedOptions.model_validate(driver_options(built(with_spec(driver="simulated")))) == SimulatedOptions()
 
 
 def test_the_installation_chooses_the_driver_of_a_request_that_names_none() -> None:

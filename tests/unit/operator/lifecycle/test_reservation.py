@@ -22,12 +22,22 @@ def test_the_reservation_has_all_that_the_row_needs() -> None:
     assert (wanted.meeting.platform, wanted.meeting.native_id) == ("zoom", "85123456789")
     assert wanted.config == {
         "bot_name": "Usher",
+        "driver": "browser",
         "meeting_url": "https://zoom.us/j/85123456789?pwd=123",
         "passcode": "123",
         "language": "de",
     }
     assert (wanted.request_namespace, wanted.request_name, wanted.request_uid) == ("bots", "standup", "u-1")
     assert (wanted.request_generation, wanted.spec) == (4, request.raw_spec)
+
+
+@pytest.mark.parametrize(
+    ("fields", "driver"),
+    [({}, "exec"), ({"driver": "browser"}, "browser"), ({"simulation": {"bootSeconds": 0}}, "simulated")],
+)
+def test_the_row_notes_which_driver_the_request_gets(fields: dict[str, Any], driver: str) -> None:
+    wanted = of_request(a_request(**fields), user_id=9, default_driver="exec")
+    assert wanted.config["driver"] == driver
 
 
 def test_a_meeting_that_is_none_is_refused_with_the_name_of_its_field() -> None:

@@ -26,6 +26,7 @@ ABSENT = [
     ("GET", "/bots/zoom/85123456789/participants"),
     ("PUT", "/meetings/zoom/85123456789/intent"),
     ("POST", "/meetings/7/transcribe"),
+    ("POST", "/meetings"),
     ("GET", "/user/calendars"),
     ("GET", "/user/calendar/sync"),
 ]

@@ -1,8 +1,8 @@
 """What the gateways of Vexa sent to Usher when they ran from their published source, sent again.
 
-Each file was recorded between a gateway (`services/api-gateway` of v0.9 and v0.10.7, `core/gateway` of the newest) and
-Usher while a client managed a user, keys, bots, meetings and the webhook through it: requests, statuses, and the names
-of the answers' fields. The values are made up.
+Each file was recorded between a gateway (`services/api-gateway` of v0.6, v0.9 and v0.10.7, `core/gateway` of the
+newest) and Usher while a client managed a user, keys, bots, meetings and the webhook through it: requests, statuses,
+and the names of the answers' fields. The values are made up.
 """
 
 import json

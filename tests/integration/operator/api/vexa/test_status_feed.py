@@ -67,7 +67,11 @@ async def test_older_clients_read_their_own_words_and_gateways_get_them_on_redis
     await feed.poll()
     bot = await given.a_bot().starting().active()
     await feed.poll()
-    channels = (f"bm:meeting:{bot.meeting_id}:status", f"u:{bot.user_id}:meetings")
+    channels = (
+        f"bm:meeting:{bot.meeting_id}:status",
+        f"bm:meeting:{bot.user_id}:{bot.platform}:{bot.native_id}:status",
+        f"u:{bot.user_id}:meetings",
+    )
     assert published == [(channels, "requested"), (channels, "joining"), (channels, "active")]
 
 

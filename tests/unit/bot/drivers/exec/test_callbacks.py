@@ -55,10 +55,14 @@ def test_no_stage_is_reported_from_inside_the_meeting(callbacks: ChildCallbacks,
 @pytest.mark.parametrize(
     ("body", "reported"),
     [
-        ({"exit_code": 2, "reason": "admission_failed"}, (2, "admission_failed", None)),
+        ({"exit_code": 2, "reason": "admission_failed"}, (2, "admission_timeout", None)),
         ({"exit_code": 1, "reason": "The page is gone."}, (1, None, "The page is gone.")),
         ({"exit_code": 1, "reason": "x", "error_details": {"at": "join"}}, (1, "x", '{"at": "join"}')),
-        ({"exit_code": 1, "reason": "failed", "completion_reason": "evicted"}, (1, "evicted", None)),
+        ({"exit_code": 1, "reason": "failed", "completion_reason": "join_failure"}, (1, "join_failure", None)),
+        (
+            {"exit_code": 1, "reason": "The host refused.", "completion_reason": "awaiting_admission_rejected"},
+            (1, "admission_denied", "The host refused."),
+        ),
         ({"exit_code": "1", "reason": None}, (None, None, None)),
         ({"exit_code": 1, "detail": "x" * 5000}, (1, None, "x" * 1000)),
     ],
@@ -68,6 +72,31 @@ def test_an_end_is_read_as_a_reason_or_as_a_detail(
 ) -> None:
     callbacks.receive("exited", body)
     assert (callbacks.exit_code, callbacks.reason, callbacks.detail) == reported
+
+
+@pytest.mark.parametrize(
+    ("reason", "coarse", "meant"),
+    [
+        ("self_initiated_leave", "stopped", "stopped"),
+        ("left_alone_timeout", "stopped", "left_alone"),
+        ("startup_alone_timeout", "stopped", "nobody_came"),
+        ("removed_by_admin", "evicted", "evicted_from_meeting"),
+        ("admission_false_positive", "stopped", "admission_false_positive"),
+        ("normal_completion", "stopped", "meeting_ended"),
+        ("admission_timeout", "awaiting_admission_timeout", "admission_timeout"),
+        ("admission_never_admitted", "never_admitted", "admission_timeout"),
+        ("join_meeting_error", "join_failure", "join_failure"),
+        (None, "evicted", "evicted_from_meeting"),
+        ("The host ended the bot.", "evicted", "evicted_from_meeting"),
+        (None, "auth_session_missing", "sign_in_needed"),
+        (None, None, None),
+    ],
+)
+def test_the_words_of_vexas_bots_become_ushers(
+    callbacks: ChildCallbacks, reason: str | None, coarse: str | None, meant: str | None
+) -> None:
+    callbacks.receive("status_change", {"status": "completed", "reason": reason, "completion_reason": coarse})
+    assert callbacks.reason == meant
 
 
 @pytest.mark.parametrize("participants", [None, "3", -1, 2**40])

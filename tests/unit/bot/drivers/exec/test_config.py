@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from tests.unit.bot.harness import PASSCODE, some_settings
 from usher_bot.drivers.exec.config import PASSED_ON, child_environment
-from usher_bot.drivers.exec.options import ExecOptions
 from usher_bot.settings import Settings
+from usher_models.exec_options import ExecOptions
 from usher_models.wire import COMMAND_MAX_BYTES
 
 URL = "http://127.0.0.1:4711"

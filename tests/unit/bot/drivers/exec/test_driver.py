@@ -7,14 +7,16 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from tests.unit.bot.harness import PASSCODE, some_settings
 from usher_bot.clock import SystemClock
 from usher_bot.drivers.base import NotJoined
+from usher_bot.drivers.exec import child
 from usher_bot.drivers.exec.driver import ExecDriver
-from usher_bot.drivers.exec.options import ExecOptions
+from usher_models.exec_options import ExecOptions
 from usher_models.states import Stage
 from usher_models.wire import reconfigure_command
 
@@ -157,6 +159,35 @@ async def test_a_program_that_outlives_its_wrapper_gets_the_time_to_leave(make: 
     await asyncio.wait([joining])
     assert isinstance(joining.exception(), NotJoined)
     assert _read(said) == "left\n"
+
+
+def _wrapped(after: str, *, display: Path) -> tuple[str, ...]:
+    """A shell that starts a display, which notes when it is ended, and then a bot; as the images of Vexa do."""
+    ending = f"trap 'echo ended > {display}; exit 0' TERM; while :; do sleep 0.01; done"
+    bot = " ".join(CHILD)
+    return "/bin/sh", "-c", f'sh -c "{ending}" & {bot} leisurely; code=$?; {after} exit $code'
+
+
+async def test_a_bot_behind_a_wrapper_leaves_while_its_display_still_runs(make: Make, tmp_path: Path) -> None:
+    display, left = tmp_path / "display", tmp_path / "left"
+    driver = make(*_wrapped("", display=display), env={"LEFT": str(left), "DISPLAY_FILE": str(display)})
+    await driver.join(_ignore)
+    await driver.leave()
+    assert _read(left) == "with a display"
+    assert _read(display) == "ended\n"
+    assert (await driver.run()).exit_code == 143, "The wrapper hands on the code of its bot."
+
+
+async def test_a_wrapper_that_goes_on_without_its_bot_is_ended_as_well(make: Make, tmp_path: Path) -> None:
+    display, left = tmp_path / "display", tmp_path / "left"
+    driver = make(
+        *_wrapped("while :; do sleep 0.01; done;", display=display),
+        env={"LEFT": str(left), "DISPLAY_FILE": str(display)},
+    )
+    await driver.join(_ignore)
+    with patch.object(child, "WRAPPER_S", 0.1):
+        await driver.leave()
+    assert not driver.is_running
 
 
 async def test_a_command_is_taken_on_once_a_reply_carried_it(make: Make) -> None:

@@ -10,7 +10,7 @@ from tests.unit.bot.fake_time import FakeClock
 from tests.unit.bot.harness import some_settings
 from usher_bot.drivers.base import Explains
 from usher_bot.drivers.exec.driver import EXPLAIN_AFTER_S, ExecDriver
-from usher_bot.drivers.exec.options import ExecOptions
+from usher_models.exec_options import ExecOptions
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A small program that behaves like an existing bot of Vexa's; the tests of the exec driver run it as a real child.
 
 It speaks the callbacks over the URLs in `BOT_CONFIG` and then follows its first argument: `stay` until SIGTERM,
-`fail` with a word and exit code 7, or `refuse` SIGTERM.
+`fail` with a word and exit code 7, `refuse` SIGTERM, or leave `leisurely` and note whether its display still ran.
 """
 
 import json
@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 import urllib.request
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -36,11 +37,22 @@ def leave(_number: int, _frame: FrameType | None) -> None:
     sys.exit(143)
 
 
+def leave_leisurely(number: int, frame: FrameType | None) -> None:
+    """Take a moment to leave, and note whether the display was there all the time."""
+    time.sleep(0.2)
+    there = not Path(os.environ["DISPLAY_FILE"]).exists()
+    Path(os.environ["LEFT"]).write_text("with a display" if there else "without a display")
+    leave(number, frame)
+
+
+WAYS: dict[str, Any] = {"refuse": signal.SIG_IGN, "leisurely": leave_leisurely}
+
+
 def main(mode: str) -> None:
     """One short life."""
     say("started")
     say("status", status="awaiting_admission")
-    signal.signal(signal.SIGTERM, signal.SIG_IGN if mode == "refuse" else leave)
+    signal.signal(signal.SIGTERM, WAYS.get(mode, leave))
     say("joined")
     if mode == "fail":
         say("exited", exit_code=7, reason="post_join_setup_error", error_details="No audio.")

@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from usher_operator.api.schemas.responses import TransitionResponse, Transitions
-from usher_operator.api.vexa.legacy_statuses import LEGACY_STATUSES
+from usher_operator.api.vexa.legacy_statuses import LEGACY_STATUSES, status_filter, status_word
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -36,3 +36,21 @@ def test_only_what_older_versions_did_not_know_has_another_name(
 ) -> None:
     assert _said(*own, legacy=True) == older
     assert _said(*own, legacy=False) == own
+
+
+@pytest.mark.parametrize(
+    ("status", "stage", "word"),
+    [
+        ("reserved", "pulling", "requested"),
+        ("starting", "booting", "joining"),
+        ("starting", "lobby", "awaiting_admission"),
+        ("needs_help", None, "needs_human_help"),
+        ("needs_human_help", None, "needs_human_help"),
+        ("active", "in_meeting", "active"),
+    ],
+)
+def test_each_word_finds_the_rows_that_are_shown_with_it(status: str, stage: str | None, word: str) -> None:
+    assert status_word(status, stage=stage) == word
+    found = status_filter(word, legacy=True)
+    assert status in found.statuses
+    assert found.in_lobby in (None, stage == "lobby")

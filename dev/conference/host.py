@@ -1,4 +1,4 @@
-"""A person in the meeting: a browser of their own, by which a test admits, denies, removes, ends and speaks."""
+"""A person in the meeting: a browser of their own, which admits, denies, removes, ends and speaks."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,6 +9,7 @@ from typing import Any
 
 from playwright.async_api import Page, async_playwright
 
+from dev.machine.errors import DevError
 from usher_bot.drivers.browser.chromium.browser import TAP
 
 FLAGS = (
@@ -96,7 +97,8 @@ class Host:
     async def call(self, verb: str, **body: Any) -> Any:
         """Ask the conference's server."""
         answer = await self.page.request.post(f"{self.url}/api/{self.room}/{verb}", data=body)
-        assert answer.ok, await answer.text()
+        if not answer.ok:
+            raise DevError(f"The conference answers {verb} with {answer.status}: {await answer.text()}")
         return await answer.json()
 
     async def _who(self, name: str) -> str:
