@@ -12,6 +12,8 @@ from usher_models.db.start_progress import StartProgress
 from usher_models.db.transitions import Closing, Report
 from usher_models.states import Source, Status
 
+# The hostile role speaks LATIN1, which Postgres does not translate into each of these.
+pytestmark = pytest.mark.direct
 WORDS = "Café \u2615 \U0001f600 Ж"
 
 
