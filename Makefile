@@ -93,6 +93,11 @@ browser: install ## The browser driver in a real Chromium and a real conference 
 	@# Most of a test here is waiting for a page, so three at a time are no more work for two cores than they can do.
 	@$(RUN) pytest tests/browser --quiet --timeout 200 --durations 5 --numprocesses 3
 
+.PHONY: browser-quick
+browser-quick: install ## Every platform, state and trap of it, against stand-ins in a real Chromium (about 2 minutes)
+	@$(RUN) dev.conference up
+	@$(RUN) pytest tests/browser/standins/test_matrix.py --quiet --timeout 200 --durations 5 --numprocesses 6
+
 .PHONY: browser-cost
 browser-cost: install ## What one browser bot costs in a pod of the local cluster, in a room of four (about 2 minutes)
 	@$(RUN) tests.load.browser_cost
@@ -141,7 +146,7 @@ profile: install ## Sample what the operator and serve spend their time on and w
 .PHONY: test
 test: ## Everything above, in the order of what fails fastest
 	@$(call timed,check) && $(call timed,integration) && $(call timed,integration-hostile) \
-		&& $(call timed,bench-quick) && $(call timed,faults-quick) \
+		&& $(call timed,bench-quick) && $(call timed,faults-quick) && $(call timed,browser-quick) \
 		&& $(call timed,e2e) \
 		&& echo "==> make test: all passed in $$SECONDS s"
 
@@ -191,6 +196,7 @@ purge: ## Remove the development cluster with its data, and the test stores
 	@$(RUN_ANYWHERE) dev.cluster down --purge
 	@$(RUN_ANYWHERE) dev.stores down
 	@$(RUN_ANYWHERE) dev.conference down
+	@$(RUN_ANYWHERE) dev.conference --cluster down
 
 .PHONY: status
 status: ## What of the development cluster runs

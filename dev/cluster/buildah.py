@@ -46,7 +46,8 @@ def load(settings: Settings, tag: str) -> None:
         raise DevError(f"buildah has no image {tag!r}; build it first, or see the names with `buildah images`.")
     with tempfile.TemporaryDirectory(prefix="usher-load-") as folder:
         archive = f"{folder}/image.tar"
-        run([*owner, "push", "--quiet", tag, f"oci-archive:{archive}:{tag}"])
+        # Not compressed, as an OCI archive would be: that took most of the time.
+        run([*owner, "push", "--quiet", tag, f"docker-archive:{archive}:{tag}"])
         _import(settings, archive)
 
 

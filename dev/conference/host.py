@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Locator, Page, async_playwright
 
 from dev.machine.errors import DevError
 from usher_bot.drivers.browser.chromium.browser import TAP
@@ -45,12 +45,13 @@ class Host:
             await self.page.get_by_role("button", name="Join meeting").click()
             await self.page.get_by_test_id("screen.meeting").wait_for(timeout=PATIENCE_MS)
 
+    async def is_asked(self, name: str) -> None:
+        """Wait until the page shows that a guest waits."""
+        await self._admission(name).wait_for(timeout=PATIENCE_MS)
+
     async def admit(self, name: str) -> None:
         """Let a guest in, by the page's own button."""
-        if self.kind == "jitsi":
-            await self.page.get_by_role("button", name="Admit").first.click(timeout=PATIENCE_MS)
-        else:
-            await self.page.get_by_test_id(f"admit.{name}").click(timeout=PATIENCE_MS)
+        await self._admission(name).click(timeout=PATIENCE_MS)
 
     async def deny(self, name: str) -> None:
         """Turn a guest away."""
@@ -100,6 +101,12 @@ class Host:
         if not answer.ok:
             raise DevError(f"The conference answers {verb} with {answer.status}: {await answer.text()}")
         return await answer.json()
+
+    def _admission(self, name: str) -> Locator:
+        """The button that lets a guest in; Jitsi's has no name of its own."""
+        if self.kind == "jitsi":
+            return self.page.get_by_role("button", name="Admit").first
+        return self.page.get_by_test_id(f"admit.{name}")
 
     async def _who(self, name: str) -> str:
         found = (await self.call("participants"))["participants"]

@@ -8,6 +8,7 @@ from playwright.async_api import Page
 
 STEP_S = 0.01
 PIECE_S = 4.0
+PIECES = 9
 
 CURVE = """
 async ([data, step]) => {
@@ -33,12 +34,12 @@ async def loudness(page: Page, sound: bytes) -> list[float]:
 
 
 def likeness(voice: Sequence[float], recorded: Sequence[float]) -> float:
-    """The best correlation of the middle of the recording with the voice, which is spoken again and again."""
+    """The best correlation of a piece of the recording with the voice, which is spoken again and again. A machine with
+    too much to do drops sound, so one piece of several must be whole."""
     size = min(int(PIECE_S / STEP_S), len(recorded), len(voice))
-    middle = (len(recorded) - size) // 2
-    piece = recorded[middle : middle + size]
-    again = [*voice, *voice]
-    return max(_correlation(again[at : at + size], piece) for at in range(0, len(again) - size, 2))
+    last, again = len(recorded) - size, [*voice, *voice]
+    pieces = [recorded[at : at + size] for at in {last * place // (PIECES - 1) for place in range(PIECES)}]
+    return max(_correlation(again[at : at + size], piece) for piece in pieces for at in range(0, len(again) - size, 2))
 
 
 def _correlation(one: Sequence[float], other: Sequence[float]) -> float:

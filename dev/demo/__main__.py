@@ -14,7 +14,7 @@ from dev.machine.errors import DevError
 from dev.machine.progress import Progress
 
 USAGE = """usage: python3 -m dev.demo
-Shows Usher's main job on the development cluster: about 2 minutes once the cluster is up, about 15 the first time.
+Shows Usher's main job on the development cluster: about 2 minutes once the cluster is up, about 20 the first time.
 CLUSTER=kind|current|local chooses the cluster (default: kind where Docker answers, else local processes)."""
 
 

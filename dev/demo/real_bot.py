@@ -62,6 +62,7 @@ async def _visit(kubectl: Kubectl, conference: Settings) -> None:
 
 async def _let_in(kubectl: Kubectl, host: Host) -> None:
     await _until_in_the_lobby(kubectl)
+    await host.is_asked(GUEST)
     await _picture(host, "lobby")
     say("The bot waits in the lobby; the host clicks Admit.")
     await host.admit(GUEST)

@@ -86,8 +86,7 @@ def _patch(kubectl: Kubectl, name: str, spec: dict[str, Any]) -> None:
 
 def _configured(kubectl: Kubectl, meeting: int) -> bool:
     return any(
-        bot["meeting_id"] == meeting and bot["applied_generation"] == bot["config_generation"] > 0
-        for bot in _live(kubectl)
+        bot["id"] == meeting and bot["applied_generation"] == bot["config_generation"] > 0 for bot in _live(kubectl)
     )
 
 

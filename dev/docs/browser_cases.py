@@ -6,10 +6,10 @@ from dev.docs.markdown import code, head, table
 from tests.browser.standins.cases import PLATFORMS, STATES, Case, all_cases
 
 TEXT = """
-`make browser` plays each of these to the [browser driver](browser.md), in a real Chromium, against stand-ins: pages
-written from what is publicly known of the platforms, with the media of a real conference server. None of it was tried
-against the live services. A stand-in and the driver never read the same table of texts. `make docs` makes this page
-from `tests/browser/standins/cases.py`.
+`make browser-quick` plays each of these to the [browser driver](browser.md), in a real Chromium, against stand-ins:
+pages written from what is publicly known of the platforms, with the media of a real conference server. None of it was
+tried against the live services. A stand-in and the driver never read the same table of texts. `make docs` makes this
+page from `tests/browser/standins/cases.py`.
 """
 STATES_HEAD = """## States
 

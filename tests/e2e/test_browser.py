@@ -23,8 +23,8 @@ from tests.e2e.security import inside
 from tests.e2e.security.test_bot_pod import CREDENTIALS
 
 NAME = "Usher"
-# The voice speaks for 8 s and begins anew.
-LISTEN_S = 7
+# The voice speaks for 8 s and begins anew; a busy machine drops some of it.
+LISTEN_S = 10
 RECOGNISED = 0.7
 
 REACHABLE = """
@@ -85,6 +85,8 @@ def bot(cluster: Cluster, user: User, room: str, host: Host) -> Iterator[Bot]:
     asked.delete()
 
 
+# Beside six other files the machine drops so much sound that no voice is recognised.
+@pytest.mark.alone
 async def test_a_bot_waits_in_the_lobby_is_admitted_hears_and_leaves(
     bot: Bot, host: Host, conference: Settings, record_property: Record
 ) -> None:

@@ -110,9 +110,17 @@ def test_a_plain_life_costs_at_most_six_writes_to_the_api_server(bot: Bot, recor
 def test_kubectl_get_reads_well(cluster: Cluster, bot: Bot) -> None:
     bot.ended()
     header, line = cluster.kubectl("get", "br", bot.name).splitlines()
-    assert header.split() == ["NAME", "USER", "PLATFORM", "MEETING", "STATUS", "REASON", "AGE"]
+    assert header.split() == ["NAME", "USER", "PLATFORM", "MEETING", "STATUS", "REASON", "DRIVER", "AGE"]
     status = bot.status
-    shown = [bot.name, str(status["userId"]), "jitsi", status["nativeMeetingId"], "completed", "MeetingEnded"]
+    shown = [
+        bot.name,
+        str(status["userId"]),
+        "jitsi",
+        status["nativeMeetingId"],
+        "completed",
+        "MeetingEnded",
+        "simulated",
+    ]
     assert line.split()[:-1] == shown
     wide = cluster.kubectl("get", "br", bot.name, "--output", "wide").splitlines()[0]
     assert wide.split()[-3:] == ["STAGE", "MEETING-ID", "JOB"]

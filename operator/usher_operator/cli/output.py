@@ -98,9 +98,14 @@ def meeting_json(record: Record) -> MeetingResponse:
 
 
 def bot_json(bot: Bot, record: Record) -> dict[str, Any]:
-    """A bot's meeting, as the REST API answers it, and the BotRequest that stands for it."""
+    """A bot's meeting, as the REST API answers it, its BotRequest, its driver, and how far its configuration is."""
     request = {"request_namespace": bot.request_namespace, "request_name": bot.request_name}
-    about = {"connection_id": bot.connection_id, "driver": bot.driver}
+    about = {
+        "connection_id": bot.connection_id,
+        "driver": bot.driver,
+        "config_generation": bot.config_generation,
+        "applied_generation": bot.applied_generation,
+    }
     return MeetingResponse.of(record).model_dump(mode="json") | request | about
 
 
