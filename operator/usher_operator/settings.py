@@ -274,8 +274,8 @@ class ServerSettings(_Group):
     operate_port: Annotated[int, Field(ge=0, le=65535)] = 8082
     """operate: health and metrics."""
 
-    bind_host: str = "0.0.0.0"  # noqa: S104 - a pod's address is not known beforehand
-    """The address to listen on."""
+    bind_host: str = ""
+    """The address to listen on. Empty: every address of IPv4 and of IPv6."""
 
     max_connections: Count = 20_000
     """Most open connections on each port. Beyond it, the client with the most makes room for one with fewer."""

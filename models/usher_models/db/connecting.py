@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError
 
 from usher_models.db.dates import read_odd_dates_as_none
 from usher_models.db.failures import Server
+from usher_models.db.patience import PatientConnection
 from usher_models.db.session import LOCK_TIMEOUT_MS, set_up
 from usher_models.errors import DatabaseNotReady, DatabaseUnavailable
 
@@ -63,7 +64,7 @@ class Connector:
 
     async def connect(self) -> psycopg.AsyncConnection[Any]:
         """A new connection. Raises psycopg's errors, DatabaseNotReady and DatabaseUnavailable."""
-        driver = await psycopg.AsyncConnection.connect(**self._arguments())
+        driver = await PatientConnection.connect(**self._arguments())
         read_odd_dates_as_none(driver)
         try:
             if self.pooler is not Pooler.TRANSACTION:

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from usher_models.db.connecting import CONNECT_TIMEOUT_S, Connector, Pooler
 from usher_models.db.failures import READ_ONLY as SERVER_IS_READ_ONLY
 from usher_models.db.failures import ends_connection, meaning, sqlstate
+from usher_models.db.patience import ANSWER_TIMEOUT_S, PatientConnection
 from usher_models.db.session import CAN_WRITE, LOCK_TIMEOUT_MS
 from usher_models.db.shares import Shares
 from usher_models.errors import DatabaseNotReady, DatabaseUnavailable
@@ -216,11 +217,23 @@ def _is_at_rest(driver: psycopg.AsyncConnection[Any]) -> bool:
 @asynccontextmanager
 async def attempt(connection: AsyncConnection) -> AsyncIterator[None]:
     """For a statement that may violate a constraint: its failure leaves the connection's transaction usable."""
-    if _driver(connection).autocommit:
+    if driver_of(connection).autocommit:
         yield
         return
     async with connection.begin_nested():
         yield
+
+
+@asynccontextmanager
+async def waiting_for_answers(connection: AsyncConnection, seconds: float) -> AsyncIterator[None]:
+    """For statements that may last longer than usual: how long the connection waits for an answer meanwhile."""
+    driver = driver_of(connection)
+    usual = driver.answer_timeout_s
+    driver.answer_timeout_s = seconds + ANSWER_TIMEOUT_S
+    try:
+        yield
+    finally:
+        driver.answer_timeout_s = usual
 
 
 async def in_one_exchange(
@@ -231,7 +244,7 @@ async def in_one_exchange(
     They belong to the connection's transaction, or form one of their own if it commits by itself (a pipeline ends with
     one Sync, see "Pipelining" in the protocol's description). Errors are psycopg's own.
     """
-    driver = _driver(connection)
+    driver = driver_of(connection)
     if not driver.autocommit and not connection.in_transaction():
         await connection.begin()  # psycopg begins it unseen by SQLAlchemy, which would have nothing to commit
     if len(statements) == 1:
@@ -253,10 +266,10 @@ async def fetch(connection: AsyncConnection, statement: TextClause, values: Mapp
     return rows
 
 
-def _driver(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
+def driver_of(connection: AsyncConnection) -> PatientConnection:
     """psycopg's own connection; asking for it in the documented way costs a switch of greenlets, each time."""
     assert connection.sync_connection is not None  # noqa: S101 - it is open
-    driver: psycopg.AsyncConnection[Any] = connection.sync_connection.connection.driver_connection  # type: ignore[assignment]
+    driver: PatientConnection = connection.sync_connection.connection.driver_connection  # type: ignore[assignment]
     return driver
 
 

@@ -66,11 +66,11 @@ WRITE_BOT = f"""session AS (
 ), bot AS (
     INSERT INTO usher.bots (meeting_id, connection_id, user_id, job_name, job_created_at, request_namespace,
                             request_name, request_uid, request_generation, request_ttl_s, spec, config, stage,
-                            lobby_timeout_s, max_duration_s, reason, message)
+                            lobby_timeout_s, max_duration_s, reason, message, reserved_at)
     SELECT id, :connection_id, :user_id, bot_container_id, CASE WHEN CAST(:has_job AS boolean) THEN now() END,
            :request_namespace, replace(:request_name, '{{id}}', CAST(id AS varchar)), :request_uid,
            :request_generation, :request_ttl_s, CAST(:spec AS jsonb), CAST(:config AS jsonb), :stage, :lobby_timeout_s,
-           :max_duration_s, :reason, :message
+           :max_duration_s, :reason, :message, created_at AT TIME ZONE 'utc'
     FROM meeting
     RETURNING *
 ), beat AS (

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db.bots import IS_LIVE
+from usher_models.db.words import storable
 
 # A stage alone is not worth a write on the BotRequest; what a person must know is, once for each reason.
 _NOTE = text(f"""
@@ -47,7 +48,12 @@ class StartProgress:
 async def note_progress(connection: AsyncConnection, progress: Sequence[StartProgress]) -> set[int]:
     """Note it in the rows that are still reserved; the meetings that have a new reason."""
     given = [
-        {"id": each.meeting_id, "stage": each.stage, "reason": each.reason, "message": each.message}
+        {
+            "id": each.meeting_id,
+            "stage": each.stage,
+            "reason": each.reason,
+            "message": storable(connection, each.message),
+        }
         for each in progress
     ]
     rows = await connection.execute(_NOTE, {"given": json.dumps(given)})

@@ -25,6 +25,7 @@ from usher_models.db.engine import attempt, fetch
 from usher_models.db.failures import constraint
 from usher_models.db.speaker import Speaker, may_speak
 from usher_models.db.webhook_outbox import OUTBOX
+from usher_models.db.words import storable
 from usher_models.errors import AnotherPodSpeaks, IllegalMove, MeetingOver, UnknownConnection
 from usher_models.states import LIVE, TERMINAL, Judgement, Source, Stage, Status, judge, legal_origins, sentence
 
@@ -194,9 +195,9 @@ async def _move_one(connection: AsyncConnection, reported: Report) -> Bot | None
     values = _values(reported.target, Source.BOT) | {
         "connection_id": reported.connection_id,
         "reason": reported.reason,
-        "message": reported.message or sentence(reported.reason),
+        "message": storable(connection, reported.message) or sentence(reported.reason),
         "event_id": reported.event_id,
-        "detail": json.dumps(reported.detail),
+        "detail": json.dumps(storable(connection, reported.detail)),
         "stage": reported.stage,
         "namespace": reported.speaker.namespace,
         "job_name": reported.speaker.job_name,
@@ -251,7 +252,7 @@ async def move_reserved(
     values = _values(target, source) | {
         "connection_id": connection_id,
         "reason": reason,
-        "message": message or sentence(reason),
+        "message": storable(connection, message) or sentence(reason),
         "event_id": None,
         "detail": "{}",
         "stage": None,
@@ -277,8 +278,8 @@ async def close_many(
     values = _values(target, source) | {
         "ids": [closing.meeting_id for closing in closings],
         "reasons": [closing.reason for closing in closings],
-        "messages": [closing.message or sentence(closing.reason) for closing in closings],
-        "details": [json.dumps(closing.detail) for closing in closings],
+        "messages": [storable(connection, closing.message) or sentence(closing.reason) for closing in closings],
+        "details": [json.dumps(storable(connection, closing.detail)) for closing in closings],
         "stage": None,
     }
     rows = await connection.execute(

@@ -10,13 +10,14 @@ from alembic import command
 from sqlalchemy import Connection, inspect, text
 
 from usher_models.db import revisions
-from usher_models.db.engine import Database
+from usher_models.db.engine import Database, waiting_for_answers
 from usher_models.db.leader_lock import UPGRADE_LOCK
 from usher_models.db.vexa_tables import SCHEMA, vexa
 from usher_models.errors import DatabaseUnfit
 
 # Another upgrade may create an index on a large table meanwhile.
-_WAIT = text("SELECT set_config('lock_timeout', '300s', true), set_config('statement_timeout', '600s', true)")
+LONGEST_S = 600
+_WAIT = text(f"SELECT set_config('lock_timeout', '300s', true), set_config('statement_timeout', '{LONGEST_S}s', true)")
 _ENCODING = text("SELECT current_setting('server_encoding')")
 
 
@@ -26,7 +27,7 @@ async def upgrade(database: Database) -> list[str]:
     Raises DatabaseUnavailable; DatabaseForbids if the role may not create what is missing; DatabaseUnfit if the
     database cannot be used as it is.
     """
-    async with database.transaction() as connection:
+    async with database.transaction() as connection, waiting_for_answers(connection, LONGEST_S):
         return await connection.run_sync(_upgrade)
 
 

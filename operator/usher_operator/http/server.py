@@ -1,8 +1,10 @@
 """Start and stop aiohttp servers, the same way for every process."""
 
 import asyncio
+import errno
 import logging
 import resource
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -46,14 +48,37 @@ async def listening(app: web.Application, port: int, *, settings: Settings) -> A
         auto_decompress=False,
     )
     try:
+        sockets = _bound(settings.bind_host, port)
         loop = asyncio.get_running_loop()
-        listener = await loop.create_server(accept, settings.bind_host, port, reuse_address=True, backlog=BACKLOG)
+        listeners = [await loop.create_server(accept, sock=each, backlog=BACKLOG) for each in sockets]
         try:
-            yield int(listener.sockets[0].getsockname()[1])
+            yield int(sockets[0].getsockname()[1])
         finally:
-            listener.close()
+            for listener in listeners:
+                listener.close()
     finally:
         await runner.cleanup()
+
+
+def _bound(host: str, port: int) -> list[socket.socket]:
+    """Sockets on every address of `host`; without a host on all of IPv4 and of IPv6, as far as the system has them.
+
+    Raises OSError if there is none.
+    """
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    bound: list[socket.socket] = []
+    failures: list[OSError] = []
+    for family, _, _, _, address in sorted(found):
+        chosen = port or (bound[0].getsockname()[1] if bound else 0)
+        try:
+            bound.append(socket.create_server((address[0], chosen), family=family, backlog=BACKLOG))
+        except OSError as exc:
+            failures.append(exc)
+    if not bound or (host and failures) or any(exc.errno == errno.EADDRINUSE for exc in failures):
+        for each in bound:
+            each.close()
+        raise failures[0]
+    return bound
 
 
 def _limit(wanted: int) -> int:

@@ -27,7 +27,10 @@ def quantity(value: str | int) -> Decimal:
         return number * Decimal(1024) ** _BINARY[suffix]
     if suffix in _DECIMAL:
         return number.scaleb(_DECIMAL[suffix])
-    return number.scaleb(int(suffix[1:])) if suffix else number
+    try:
+        return number.scaleb(int(suffix[1:])) if suffix else number
+    except ArithmeticError as exc:
+        raise ValueError(f"{value!r} is not a quantity") from exc
 
 
 def with_defaults(resources: Json | None, *, of_class: Json | None = None, defaults: Json = DEFAULT_RESOURCES) -> Json:

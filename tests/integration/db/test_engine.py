@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.scenario import Scenario, a_request, speaker_of
-from usher_models.db.engine import Database, _driver, in_one_exchange
+from usher_models.db.engine import Database, driver_of, in_one_exchange
 from usher_models.db.reservations import reserve
 from usher_models.db.transitions import Report, report
 from usher_models.errors import CapReached, DatabaseUnavailable, NotStorable
@@ -113,10 +113,10 @@ async def test_a_cancelled_exchange_leaves_no_answer_to_the_next_statement(datab
 async def test_a_connection_that_was_left_in_a_pipeline_is_not_used_again(database_url: str) -> None:
     database = Database.connect(database_url, pool_size=1)
     async with database.at_once() as connection:
-        driver = _driver(connection)
+        driver = driver_of(connection)
         driver.pgconn.enter_pipeline_mode()
     async with database.at_once() as connection:
-        assert _driver(connection) is not driver
+        assert driver_of(connection) is not driver
         assert await connection.scalar(text("SELECT 1")) == 1
     await database.close()
 
@@ -125,7 +125,7 @@ async def test_a_closed_database_leaves_no_connection_behind_and_opens_none(own_
     """A task that a shutdown forgot may still use one, or come for one."""
     database = Database.connect(own_database_url, application_name="forgotten")
     async with database.reading() as connection:
-        driver = _driver(connection)
+        driver = driver_of(connection)
         await database.close()
         assert driver.closed
     with pytest.raises(DatabaseUnavailable, match=r"This process has closed its connections to the database .* at "):

@@ -254,6 +254,12 @@ def test_services_of_vexa_are_told_by_secrets_and_get_rights_only_when_they_are_
     assert "user vexa on" in redis_users(objects)
 
 
+def test_transcripts_fill_redis_up_to_a_bound_below_its_limit(render: Render) -> None:
+    pod = render(redis={"maxMemory": "100mb"})["StatefulSet", "usher-redis"]["spec"]["template"]["spec"]
+    (redis,) = pod["containers"]
+    assert redis["args"][-4:] == ["--maxmemory", "100mb", "--maxmemory-policy", "noeviction"]
+
+
 def redis_users(objects: Objects) -> str:
     return base64.b64decode(objects["Secret", "usher-redis"]["data"]["users.acl"]).decode()
 
@@ -333,3 +339,15 @@ def test_the_chart_takes_the_values_of_the_conference(render: Render) -> None:
     peers = [peer.get("ipBlock") for rule in bots["spec"]["egress"] for peer in rule["to"]]
     assert {"cidr": "10.244.0.1/32"} in peers
     assert config(objects)["USHER_ALLOWED_PRIVATE_MEETING_HOSTS"] == chart_values.HOST
+
+
+def test_operate_leaves_a_lost_node_after_half_a_minute(render: Render) -> None:
+    pod = render()["Deployment", "usher-operate"]["spec"]["template"]["spec"]
+    found = {each["key"].rpartition("/")[2]: each["tolerationSeconds"] for each in pod["tolerations"]}
+    assert found == {"not-ready": 30, "unreachable": 30}
+
+
+def test_whoever_may_view_a_namespace_sees_no_passcode_unless_it_is_wanted(render: Render) -> None:
+    roles = [item for (kind, _), item in render().items() if kind == "ClusterRole"]
+    assert roles
+    assert not any("aggregate-to" in label for role in roles for label in role["metadata"].get("labels", {}))

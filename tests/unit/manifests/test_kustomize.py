@@ -227,3 +227,9 @@ def test_the_settings_are_ones_that_usher_knows(build: Build, folder: str, monke
     assert {name.removeprefix("USHER_").lower() for name in given} <= set(type(settings).model_fields)
     assert (settings.api_port, settings.callback_port, settings.operate_port) == (8080, 8081, 8082)
     assert settings.drain_s + settings.shutdown_timeout_s < 60
+
+
+def test_operate_leaves_a_lost_node_after_half_a_minute() -> None:
+    pod = named("Deployment", "usher-operate")["spec"]["template"]["spec"]
+    found = {each["key"].rpartition("/")[2]: each["tolerationSeconds"] for each in pod["tolerations"]}
+    assert found == {"not-ready": 30, "unreachable": 30}

@@ -107,7 +107,7 @@ def live(config: dict[str, Any]) -> str:
 def main() -> None:
     """One life."""
     signal.signal(signal.SIGTERM, lambda *_: endings.put("sigterm"))
-    config = configuration()
+    config = record["config"] = configuration()
     end = dict(FACTS["ends"][live(config)])
     name = end.pop("name", None) or end.pop("status")
     say(config, name, **end)

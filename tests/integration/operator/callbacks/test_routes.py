@@ -41,7 +41,9 @@ def issuer() -> TokenIssuer:
     return TokenIssuer("ES256")
 
 
-def an_application(database: Database, issuer: TokenIssuer, kube: FakeKube) -> web.Application:
+def an_application(
+    database: Database, issuer: TokenIssuer, kube: FakeKube, *, beat_s: float = BEAT_S
+) -> web.Application:
     async def fetch() -> dict[str, Any]:
         return issuer.jwks()
 
@@ -53,7 +55,7 @@ def an_application(database: Database, issuer: TokenIssuer, kube: FakeKube) -> w
         service_account=SERVICE_ACCOUNT,
     )
     return Callbacks(
-        database=database, verifier=verifier, heartbeat_interval_s=BEAT_S, termination=Termination(kube)
+        database=database, verifier=verifier, heartbeat_interval_s=beat_s, termination=Termination(kube)
     ).application()
 
 

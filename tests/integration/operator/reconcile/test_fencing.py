@@ -136,7 +136,7 @@ async def test_a_lock_whose_session_was_cut_is_lost_at_once(database: Database, 
     lock = LeaderLock(database)
     assert await lock.acquire()
     await given.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory'"
         " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     )
     with pytest.raises(NotLeading):
