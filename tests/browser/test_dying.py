@@ -24,9 +24,10 @@ DEATHS = {
     "network stopped": ("network_lost", "network", signal.SIGSTOP),
 }
 SCRIPTS = {
-    "endless loop": ("page_hung", "setTimeout(() => { for (;;); }, 0)"),
+    "endless loop": (("page_hung",), "setTimeout(() => { for (;;); }, 0)"),
+    # A busy machine takes longer to fill the heap than a page may be silent.
     "memory eaten": (
-        "page_crashed",
+        ("page_crashed", "page_hung"),
         "setTimeout(() => { const held = []; for (;;) held.push(new Array(1e6).fill(Math.random())); }, 0)",
     ),
 }
@@ -80,11 +81,11 @@ async def test_a_dead_browser_is_noticed(inside: Guest, death: str, nth: int, re
 async def test_a_page_that_kills_itself_is_noticed(
     inside: Guest, death: str, nth: int, record_property: Record
 ) -> None:
-    reason, script = SCRIPTS[death]
+    reasons, script = SCRIPTS[death]
     await inside.script(script)
     found, after_s = await noticed(inside)
-    record_property(f"{death}, s", round(after_s, 1))
-    assert found == reason
+    record_property(f"{death}: {found}, s", round(after_s, 1))
+    assert found in reasons
     assert after_s < BOUND_S
 
 
