@@ -17,6 +17,7 @@ from aiohttp.test_utils import TestServer
 from dev.conference.host import Host
 from tests.browser.guest import NAME, PATIENCE_S
 from tests.unit.bot.fake_control_plane import FakeControlPlane
+from usher_bot.exit_codes import ExitCode
 
 
 @dataclass
@@ -75,7 +76,7 @@ async def test_a_bot_tells_its_whole_life_and_leaves_on_sigterm(host: Host, prog
     assert program.control_plane.names()[0] == "started"
     assert program.control_plane.names()[-1] == "exited"
     assert program.stages() == ["joining", "lobby", "leaving"]
-    assert program.control_plane.of("exited")[0].body["reason"] == "stopped"
+    assert program.control_plane.of("exited")[0].body["reason"] == "terminated"
     assert await host.names() == ["Host"]
 
 
@@ -84,7 +85,7 @@ async def test_nothing_of_the_browser_is_left_when_the_bot_is_gone(host: Host, p
     below = psutil.Process(program.process.pid).children(recursive=True)
     assert any("chromium" in child.name() for child in below)
     program.process.send_signal(signal.SIGTERM)
-    assert await program.exit_code() == 0
+    assert await program.exit_code() == ExitCode.NOT_ADMITTED
     _, left = psutil.wait_procs(below, timeout=5)
     assert left == []
 
