@@ -96,7 +96,7 @@ browser: install ## The browser driver in a real Chromium and a real conference 
 .PHONY: browser-quick
 browser-quick: install ## Every platform, state and trap of it, against stand-ins in a real Chromium (about 2 minutes)
 	@$(RUN) dev.conference up
-	@$(RUN) pytest tests/browser/standins/test_matrix.py --quiet --timeout 200 --durations 5 --numprocesses 6
+	@$(RUN) pytest tests/browser/standins/test_matrix.py --quiet --timeout 200 --durations 5 --numprocesses 8
 
 .PHONY: browser-deaths
 browser-deaths: install ## Each way in which a browser or a page dies, TIMES=20 times, and when it is noticed (about 25 minutes)
