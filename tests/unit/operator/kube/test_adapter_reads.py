@@ -40,7 +40,10 @@ async def test_the_end_of_a_pods_log_is_read_as_text() -> None:
 
 
 async def test_a_log_that_is_refused_says_why() -> None:
-    async with answered('{"message": "container bot is waiting to start"}', status=400) as (adapter, _):
+    async with answered('{"kind": "Status", "message": "container bot is waiting to start"}', status=400) as (
+        adapter,
+        _,
+    ):
         with pytest.raises(KubernetesUnavailable, match="container bot is waiting to start"):
             await adapter.pod_log("bots", "bot-1-x")
 
@@ -51,7 +54,9 @@ async def test_a_document_is_read_by_its_path() -> None:
     assert asked == ["GET /openid/v1/jwks"]
 
 
-@pytest.mark.parametrize(("body", "why"), [('{"message": "forbidden: jwks"}', "forbidden: jwks"), ("{}", "403")])
+@pytest.mark.parametrize(
+    ("body", "why"), [('{"kind": "Status", "message": "forbidden: jwks"}', "forbidden: jwks"), ("{}", "403")]
+)
 async def test_a_document_that_is_refused_says_why(body: str, why: str) -> None:
     async with answered(body, status=403) as (adapter, _):
         with pytest.raises(KubernetesUnavailable, match=why):
@@ -60,7 +65,7 @@ async def test_a_document_that_is_refused_says_why(body: str, why: str) -> None:
 
 async def test_an_event_that_is_refused_is_logged_and_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
-        async with answered('{"message": "quota"}', status=403) as (adapter, _):
+        async with answered('{"kind": "Status", "message": "quota"}', status=403) as (adapter, _):
             await adapter.create_event("bots", {"metadata": {"name": "told"}})
         async with answered("{}") as (adapter, _):
             await adapter.create_event("bots", {"metadata": {"name": "told"}})
