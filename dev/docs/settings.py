@@ -10,7 +10,7 @@ TEXT = """
 `usher operate` and `usher serve` read their settings from the environment. Durations are seconds. A wrong or missing
 setting stops the start with a sentence that names it. The chart sets most of them from [its own
 values](chart-values.md); `settings` there takes the others. The bot's own settings are on [its
-page](bot.md#settings). `make docs` makes this page from `operator/usher_operator/settings.py`.
+page](bot.md#settings). `make docs` makes this page from `operator/usher_operator/settings/groups.py`.
 """
 
 

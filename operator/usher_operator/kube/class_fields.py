@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from usher_operator.bot_class import BotClass
+from usher_operator.settings.bot_class import BotClass
 
 Json = dict[str, Any]
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from usher_models.db.bots import Bot
-from usher_operator.bot_class import BotClass
 from usher_operator.kube.botrequest import BotRequestSpec
 from usher_operator.kube.class_fields import with_program_needs, with_scheduling
 from usher_operator.kube.drivers import DriverPod, DriverSettings, driver_name, driver_pod
@@ -17,6 +16,7 @@ from usher_operator.kube.expansion import literal
 from usher_operator.kube.meeting_token import Issuer, mint
 from usher_operator.kube.resources import with_defaults
 from usher_operator.redis_acl.account import RedisAccount
+from usher_operator.settings.bot_class import BotClass
 
 Json = dict[str, Any]
 

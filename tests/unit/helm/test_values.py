@@ -9,8 +9,8 @@ import pytest
 from dev.conference import chart_values
 from dev.conference.settings import for_cluster
 from tests.unit.helm.conftest import Objects, Render
-from usher_operator.bot_class import BotClass
 from usher_operator.kube.drivers import BROWSER_RESOURCES
+from usher_operator.settings.bot_class import BotClass
 
 OWN_DATABASE: dict[str, Any] = {"postgresql": {"enabled": False}, "externalDatabase": {"existingSecret": "db"}}
 

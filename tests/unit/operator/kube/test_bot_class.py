@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from tests.fakes.settings import some_settings
 from tests.unit.operator.kube.test_job import built, container_of, driver_options, pod_of, with_spec
 from usher_models.exec_options import ExecOptions
-from usher_operator.bot_class import BotClass
 from usher_operator.settings import Settings, SettingsInvalid, load
+from usher_operator.settings.bot_class import BotClass
 
 KEY = {"name": "TRANSCRIPTION_SERVICE_TOKEN", "valueFrom": {"secretKeyRef": {"name": "vexa", "key": "token"}}}
 CLASS: dict[str, Any] = {

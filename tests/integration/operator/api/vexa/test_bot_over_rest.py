@@ -26,11 +26,11 @@ from tests.integration.operator.callbacks.test_routes import an_application
 from tests.scenario import Scenario, User, pod_of
 from usher_models.db import bots
 from usher_models.db.bots import Bot
-from usher_operator.bot_class import BotClass
 from usher_operator.kube.job import build_job
 from usher_operator.processes.operate import job_settings
 from usher_operator.processes.serve import public_api
 from usher_operator.settings import Settings
+from usher_operator.settings.bot_class import BotClass
 
 STAND_IN = Path(__file__).parents[3] / "bot" / "exec" / "stand_in.py"
 ADMIN_TOKEN = "an-admin-token-of-32-characters-x"
