@@ -577,6 +577,23 @@ async def test_an_unexpected_error_is_shown_and_does_not_refuse(
     assert await given.slots_held(user) == 1
 
 
+async def test_an_unexpected_error_is_shown_again_for_a_changed_request(
+    plane: Plane, given: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def reserve(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("usher_models.db.reservations.reserve", reserve)
+    user = await given.a_user()
+    for changes in (1, 2):
+        body = plane.a_request_of(user)
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                await plane.ensure(body)
+        assert plane.kube.condition("Accepted", "standup")["observedGeneration"] == changes
+        assert len(plane.kube.writes_of("BotRequest")) == changes
+
+
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [
