@@ -87,6 +87,18 @@ integration-hostile: install ## A quick part of it for a role with hostile setti
 	@$(RUN) dev.stores up --hostile
 	@USHER_TEST_HOSTILE=1 $(RUN) pytest $(HOSTILE_TESTS) --quiet --durations 5 --numprocesses 2
 
+.PHONY: coverage
+coverage: install tools ## What unit and integration tests run of Usher, programs that they start included, against a floor (about 5 minutes)
+	@$(RUN) dev.stores up
+	@mkdir -p build/coverage
+	@COVERAGE_FILE=build/coverage/data $(RUN) pytest tests/unit tests/integration --quiet --timeout 120 --numprocesses 2 \
+		--cov --cov-report=term --cov-report=html:build/coverage/html
+
+.PHONY: mutants
+mutants: install tools ## Put one small mistake after another into Usher; a test must fail for each: SEED=n SAMPLE=n ONLY=glob (about 30 minutes)
+	@$(RUN) dev.stores up
+	@$(RUN) tests.mutants $(addprefix --seed ,$(SEED)) $(addprefix --sample ,$(SAMPLE)) $(addprefix --only ,$(ONLY))
+
 .PHONY: browser
 browser: install ## The browser driver in a real Chromium and a real conference (about 8 minutes; at first 4 more)
 	@$(RUN) dev.conference up
@@ -118,8 +130,9 @@ faults: install ## Break what Usher stands on and measure its promises (about 24
 	@$(RUN) tests.faults $(addprefix --only ,$(ONLY)) $(addprefix --seed ,$(SEED))
 
 .PHONY: faults-quick
-faults-quick: install ## A short selection of it, the same each time (about 80 s)
-	@$(RUN) tests.faults --quick --only crash_points --only chaos --only soak --seed 1
+faults-quick: install ## A short selection of it, with another case of chaos each day: SEED=n (about 80 s)
+	@$(RUN) tests.faults --quick --only crash_points --only soak --seed 1
+	@$(RUN) tests.faults --quick --only chaos --seed $(or $(SEED),$(shell date +%j))
 
 .PHONY: outages
 outages: install ## 1,000 bots while what they need is away for 3, 5 and 10 minutes (about 26 minutes)

@@ -48,8 +48,8 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Whether it ended and every figure keeps its bound."""
-        return not self.error and all(figure.ok for figure in self.figures)
+        """Whether it ended, measured something, and every figure keeps its bound."""
+        return not self.error and bool(self.figures) and all(figure.ok for figure in self.figures)
 
 
 def runs() -> dict[str, Run]:
@@ -72,6 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     known = runs()
     options = _parser(known).parse_args(arguments)
     progress = Progress()
+    progress.say(f"seed {options.seed}")
     chosen = [known[name] for name in options.only or known if options.only or not known[name].long]
     options.json.parent.mkdir(parents=True, exist_ok=True)
     outcomes: list[Outcome] = []
@@ -118,6 +119,7 @@ def _execute(run: Run, options: argparse.Namespace, *, progress: Progress) -> Ou
         try:
             scale = Scale(quick=options.quick, seed=options.seed, minutes=options.minutes, say=say)
             figures = uvloop.run(run.function(scale))
+            error = "" if figures else "It measured nothing."
         except Exception as exc:
             traceback.print_exc()
             error = f"{type(exc).__name__}: {exc}"

@@ -84,7 +84,7 @@ GUARDS = [
         does="the user's row is locked before slots are counted",
         test=_DB + "test_reservation_races.py",
         only="test_nobody_ever_holds or test_when_all_is_quiet",
-        take_out=_replace(reservations, "_LOCK_USER", "FOR NO KEY UPDATE", ""),
+        take_out=_replace(reservations, "LOCK_USER", "FOR NO KEY UPDATE", ""),
     ),
     Guard(
         name="where_recheck",
@@ -213,7 +213,6 @@ GUARDS = [
 
 def pytest_configure() -> None:
     """Take out the guard that the environment names."""
-    wanted = os.environ.get("USHER_REMOVED_GUARD")
-    for guard in GUARDS:
-        if guard.name == wanted:
-            guard.take_out()
+    wanted = os.environ.get("USHER_REMOVED_GUARD", "")
+    known = {guard.name: guard.take_out for guard in GUARDS} | {"": lambda: None}
+    known[wanted]()

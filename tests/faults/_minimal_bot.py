@@ -1,6 +1,6 @@
 """The least that is a bot to the callback server: one thread, the standard library, the real protocol.
 
-`_stand_in.py HOST PORT CONNECTION_ID TOKEN FIRST_BEAT_S`: says started and joined, then beats as it is told, for ever.
+`_minimal_bot.py HOST PORT CONNECTION_ID TOKEN FIRST_BEAT_S`: says started and joined, then beats as told.
 """
 
 import http.client

@@ -20,7 +20,7 @@ import aiohttp
 
 from dev.cluster import bare
 from dev.machine.progress import Progress
-from tests.faults.figures import Figure, Scale
+from tests.faults.figures import Figure, Scale, exactly
 from tests.faults.harness.api import Api
 from tests.faults.harness.installation import FOLDER, HOST, Installation, Plot, a_ground
 from tests.faults.harness.kubelet import a_node
@@ -40,7 +40,7 @@ NAMES = {
     "api_server": "kubernetes.default.svc",
 }
 QUICK_LASTS_S = 6.0
-QUICK_FAULTS = (Fault.REFUSED, Fault.HALF_OPEN)
+QUICK_FAULTS = (Fault.REFUSED, Fault.HALF_OPEN, Fault.SLOW, Fault.RESTART)
 SETTLED_S = 90.0
 LONGEST_WAIT_S = 6.0
 
@@ -96,7 +96,8 @@ async def matrix(scale: Scale, faults: Sequence[Fault]) -> list[Figure]:
         figures = await asyncio.gather(*(_go_through(stand, scale) for stand in stands))
         # It is everybody's: nobody else's figure shall hold it.
         last = [await _play(stand, fault, scale) for stand in stands for fault in stand.faults if stand.shares(fault)]
-    return [figure for each in figures for figure in each] + last
+    played = [figure for each in figures for figure in each] + last
+    return [*played, exactly("cases played", len(played), len(things) * (1 if scale.quick else len(faults)))]
 
 
 def _order(faults: Sequence[Fault], scale: Scale, dice: random.Random) -> tuple[Fault, ...]:

@@ -215,7 +215,7 @@ async def _process(
         pod_name=f"{bot.job_name}-abcde", pod_uid=f"pod-{bot.meeting_id}", namespace=NAMESPACE, expires_in=3600
     )
     phase = dice.uniform(0, settings.heartbeat_interval_s)
-    script = str(Path(__file__).with_name("_stand_in.py"))
+    script = str(Path(__file__).with_name("_minimal_bot.py"))
     return await asyncio.create_subprocess_exec(
         sys.executable, "-I", "-S", script, "127.0.0.1", str(port), bot.connection_id, token, f"{phase:.3f}"
     )

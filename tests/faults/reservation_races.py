@@ -45,6 +45,7 @@ _VARIABLES = {
     "source": "'api'",
     "reason": "'requested'",
     "message": "'raced'",
+    "has_job": "false",
 }
 
 
@@ -149,9 +150,9 @@ async def race(attempts: int, *, scale: Scale, lock: str) -> list[Figure]:
         exactly("users over their cap", sum(level > cap for _, cap, level in overlaps), 0),
         Figure(
             name="users whose cap was reached",
-            value=sum(level == cap for _, cap, level in overlaps),
+            value=sum(level >= cap for _, cap, level in overlaps),
             bound=f"≥ {USERS // 2} of {USERS}: the cap was fought for",
-            ok=sum(level == cap for _, cap, level in overlaps) >= USERS // 2,
+            ok=sum(level >= cap for _, cap, level in overlaps) >= USERS // 2,
         ),
         exactly("users refused below their cap when all is quiet", under, 0),
     ]

@@ -28,9 +28,9 @@ OTHERS = 3
 WARM_S = 20.0
 SAMPLES, EVERY_S = 30, 2.0
 BOUNDS = {
-    "CPU": Bound(what="cores of one bot, audio only", at_most=0.35),
-    "memory": Bound(what="working set of one bot, p95", at_most=450),
-    "start": Bound(what="from the start of the process to the page", at_most=2.5),
+    "CPU": Bound(what="cores of one bot, audio only", of="browser_cost", at_most=0.35),
+    "memory": Bound(what="working set of one bot, p95", of="browser_cost", at_most=450),
+    "start": Bound(what="from the start of the process to the page", of="browser_cost", at_most=2.5),
 }
 
 # In the container: samples of [time, CPU seconds, bytes], for either version of cgroups; and when process 1 began.

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.faults.harness.api import MERGE, PODS, STRATEGIC, Api, Json
+from tests.faults.harness.beside import beside
 from tests.load.botswarm import Identity, Script, Swarm
 from tests.load.botswarm.bot import Bot
 from usher_operator.kube.job import CONNECTION_ANNOTATION, CONTAINER, MEETING_LABEL
@@ -28,12 +29,10 @@ ROOM = {"cpu": "100k", "memory": "100Ti", "pods": "1M", "ephemeral-storage": "10
 async def a_node(api: Api) -> AsyncIterator[None]:
     """A node on which there is room for everything, for as long as the context lasts."""
     await api.make(NODES, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}})
-    beating = asyncio.create_task(_beat(api))
     try:
-        yield
+        async with beside(heartbeat_of_the_node=_beat(api)):
+            yield
     finally:
-        beating.cancel()
-        await asyncio.gather(beating, return_exceptions=True)
         await remove_node(api)
 
 
@@ -63,6 +62,7 @@ class Kubelet:
         self._over: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._stopping: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._broken: list[Exception] = []
         self.native_ids: dict[str, str] = {}
         """Native meeting ids by connection id."""
 
@@ -70,13 +70,15 @@ class Kubelet:
     async def running(self, swarm: Swarm) -> AsyncIterator[None]:
         """Run pods as bots of that swarm, whose `on_event` must call `told`."""
         self._swarm = swarm
-        self._begin(self._watch())
         try:
-            yield
+            async with beside(watch_of_the_kubelet=self._watch()):
+                yield
         finally:
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._broken:
+            raise ExceptionGroup("The kubelet broke.", self._broken)
 
     def told(self, bot: Bot, event: str) -> None:
         """Something happened to a bot; its end is its container's."""
@@ -90,7 +92,12 @@ class Kubelet:
     def _begin(self, work: Any) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and isinstance(exc := task.exception(), Exception):
+            self._broken.append(exc)
 
     async def _watch(self) -> None:
         async for event in self._api.watch(PODS.format(self._namespace)):

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import text
@@ -69,9 +70,9 @@ async def _well_again(
         if not findings or took_s > within_s:
             break
         await asyncio.sleep(LOOK_EVERY_S)
-    if not acting.done():
-        acting.cancel()
-    await asyncio.gather(acting, return_exceptions=True)
+    acting.cancel()
+    with suppress(asyncio.CancelledError):
+        await acting
     return took_s, findings
 
 

@@ -4,13 +4,17 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.faults.figures import Figure, at_most, counted, exactly
+from tests.faults.figures import Figure, at_least, at_most, counted, exactly
 from tests.faults.soaking import watching
 from tests.faults.soaking.kills import Killer
 from tests.faults.soaking.people import People
 from tests.faults.soaking.plan import Plan
 from tests.faults.soaking.watching import Watcher
 
+# Some are refused, and with fewer the run has seen little.
+ADMITTED_OF_AT_LEAST = 4
+# The checkers look every second, and wait with everybody else while nothing answers.
+LOOKS_EVERY_S = 4.0
 ZEROS = {"I1": "over cap at any time", "I2": "duplicate Jobs or pods at the same time", "I3": "stuck", "I4": "orphans"}
 
 
@@ -50,14 +54,18 @@ async def figures(played: Played, *, rest_s: float, say: Callable[[str], None]) 
 
 
 def _amounts(played: Played, found: dict[str, tuple[str, str]]) -> list[Figure]:
+    watcher = played.watcher
     return [
-        counted("requests", len(played.plan.lives)),
-        counted("admitted", len(found)),
-        counted("most bots alive at once", played.watcher.most_live),
-        *(counted(f"kills of {killer.process.command}", killer.kills) for killer in played.killers),
+        at_least("requests", len(played.plan.lives), 1),
+        at_least("admitted", len(found), len(played.plan.lives) // ADMITTED_OF_AT_LEAST),
+        at_least("most bots alive at once", watcher.most_live, 1),
+        *(at_least(f"kills of {killer.process.command}", killer.kills, 1) for killer in played.killers),
         *(counted(f"lives ended {end}", count) for end, count in sorted(watching.counted(found).items())),
         counted("Jobs made again after the first was gone", played.watcher.remade()),
-        counted("looks of the checkers", played.watcher.looks),
+        # What was not looked at was not found either.
+        at_least("looks of the checkers", watcher.looks, int(played.plan.seconds / LOOKS_EVERY_S)),
+        at_least("lives whose Job the watch saw", len(watcher.jobs_of), len(found) // 2),
+        *(at_least(f"events of {what}", watcher.events[what], len(found) // 2) for what in ("Jobs", "pods")),
     ]
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from tests.faults.harness import checkers
 from tests.faults.harness.api import JOBS, PODS
+from tests.faults.harness.beside import beside
 from tests.faults.harness.installation import Installation
 from usher_models.errors import DatabaseUnavailable
 from usher_models.states import TERMINAL
@@ -31,6 +32,8 @@ class Watcher:
     installation: Installation
     findings: set[str] = field(default_factory=set)
     looks: int = 0
+    events: Counter[str] = field(default_factory=Counter)
+    """What the watches told of Jobs and pods."""
     most_live: int = 0
     jobs_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """The UIDs of all Jobs there ever were, by connection id."""
@@ -38,18 +41,11 @@ class Watcher:
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Look on for as long as the context lasts."""
-        tasks = [
-            asyncio.create_task(self._look()),
-            asyncio.create_task(self._watch("Jobs", JOBS)),
-            asyncio.create_task(self._watch("pods", PODS)),
-        ]
-        try:
+        """Look on for as long as the context lasts. A checker or a watch that breaks or ends breaks the context off."""
+        async with beside(
+            checkers=self._look(), watch_of_jobs=self._watch("Jobs", JOBS), watch_of_pods=self._watch("pods", PODS)
+        ):
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _look(self) -> None:
         while True:
@@ -66,6 +62,7 @@ class Watcher:
         async for event in self.installation.api.watch(path.format(self.installation.namespace)):
             metadata = event["object"]["metadata"]
             connection_id, uid = metadata["annotations"][CONNECTION_ANNOTATION], metadata["uid"]
+            self.events[what] += 1
             if what == "Jobs":
                 self.jobs_of[connection_id].add(uid)
             there = self._now[what, connection_id]

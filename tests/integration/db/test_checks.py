@@ -187,7 +187,7 @@ async def test_a_server_that_was_replaced_by_an_empty_one_heals_by_the_upgrade(
     """As when the pod of a Postgres without a volume is replaced: other sessions, and nothing in it."""
     await given.a_bot()
     run_sql(own_database_url, "DROP SCHEMA usher CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    with pytest.raises(DatabaseNotReady):
+    with pytest.raises(DatabaseNotReady, match="is missing or does not fit this version"):
         await checks.require_ready(given.database)
     another = open_database(own_database_url)
     await upgrade.upgrade(another)

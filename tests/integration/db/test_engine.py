@@ -33,7 +33,7 @@ async def test_what_was_said_is_committed_when_the_answer_is_there(given: Scenar
 
 
 async def test_all_of_it_is_undone_when_some_of_it_fails(given: Scenario) -> None:
-    with pytest.raises(NotStorable):
+    with pytest.raises(NotStorable, match="A value cannot be stored"):
         async with given.database.at_once() as connection:
             await in_one_exchange(connection, (ADD, FAIL), {"email": "two@example.com"})
     assert await count(given, "two@example.com") == 0
@@ -58,7 +58,7 @@ async def test_a_lost_server_is_noticed_by_the_first_exchange_and_the_next_conne
                 await other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), own)
             await in_one_exchange(connection, (ADD,), values)
 
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailable, match="terminating connection"):
         await lose_it()
     async with given.database.at_once() as connection:
         await in_one_exchange(connection, (ADD,), values)
@@ -72,7 +72,7 @@ async def test_a_reservation_at_once_lets_go_of_the_users_row_with_its_answer(gi
         await reserve(first, a_request(user))
         async with given.database.at_once() as second:
             await reserve(second, a_request(user))
-            with pytest.raises(CapReached):
+            with pytest.raises(CapReached, match="Maximum concurrent bots limit reached"):
                 await reserve(second, a_request(user))
 
 
@@ -81,10 +81,10 @@ async def test_nobody_is_told_of_what_was_not_committed_in_the_end(given: Scenar
     bot, user = await given.a_bot(), await given.a_user()
     told = Report(connection_id=bot.connection_id, target=Status.STARTING, reason="told", speaker=speaker_of(bot))
     await given.break_commits("usher.bots")
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailable, match="broken on purpose"):
         async with given.database.at_once() as connection:
             await report(connection, told)
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailable, match="cannot exit pipeline mode"):
         async with given.database.at_once() as connection:
             await reserve(connection, a_request(user))
     assert (await given.fresh(bot)).status is Status.RESERVED
@@ -137,6 +137,6 @@ async def test_a_connection_that_is_made_while_the_database_is_closed_is_closed_
     coming = asyncio.create_task(database.ping())
     await asyncio.sleep(0)
     await database.close()
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailable, match="has closed its connections"):
         await coming
     assert all(driver.closed for driver in database._opened)

@@ -61,6 +61,7 @@ async def test_a_meeting_that_others_deleted_has_failed_and_its_request_shows_it
     async with given.database.reading() as connection:
         (shown,) = await status_writes.unwritten_bots(connection, delay_s=5, limit=10)
     assert (shown.meeting_id, shown.status, shown.reason) == (bot.meeting_id, Status.FAILED, "meeting_deleted")
+    assert (shown.platform, shown.native_id) == ("", "")
 
 
 @pytest.mark.parametrize("gone", [False, True])

@@ -233,7 +233,7 @@ async def test_a_beat_that_waits_for_a_sweep_hears_that_it_is_over(given: Scenar
         assert await transitions.close_many(sweep, [closing], target=Status.FAILED, source=Source.RECONCILER)
         beat = asyncio.create_task(beaten(given, bot))
         await until_somebody_waits(given)
-    with pytest.raises(MeetingOver):
+    with pytest.raises(MeetingOver, match="is over"):
         await beat
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.databases import open_database
 from tests.scenario import Scenario
-from usher_models.db import bots, desired_state, status_writes
+from usher_models.db import bots, desired_state, object_deletions, status_writes
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 
@@ -27,6 +27,8 @@ def _ids(some: Sequence[Bot]) -> list[int]:
 
 ACTS: dict[str, Act] = {
     "written": lambda connection, some: status_writes.mark_written(connection, some),
+    "failed": lambda connection, some: status_writes.mark_failed(connection, [(bot, False) for bot in some]),
+    "put off": lambda connection, some: object_deletions.put_off(connection, _ids(some)),
     "jobs created": lambda connection, some: bots.mark_jobs_created(connection, _ids(some)),
     "leave": lambda connection, some: desired_state.want_leave(connection, _ids(some), reason="stopped"),
 }

@@ -130,3 +130,22 @@ async def test_two_replicas_that_delete_the_old_at_once_do_not_wait_for_each_oth
     async with asyncio.timeout(10):
         await asyncio.gather(*(delete() for _ in range(6)))
     assert await given.scalar("SELECT count(*) FROM usher.replicas") == 1
+
+
+@pytest.mark.parametrize("table", ["usher.outages", "usher.replicas"])
+async def test_what_somebody_holds_is_deleted_another_time_and_nobody_waits(given: Scenario, table: str) -> None:
+    week = outages.KEEP_DAYS * 86_400
+    await given.an_outage(lasted=10, ended_ago=week + 60)
+    await given.a_replica("old", silent_for=week + 60)
+    await given.a_replica("serving")
+
+    async def delete() -> int:
+        async with given.database.transaction() as connection:
+            await outages.delete_old(connection)
+        return int(await given.scalar(f"SELECT count(*) FROM {table}"))
+
+    before = await given.scalar(f"SELECT count(*) FROM {table}")
+    async with given.database.transaction() as connection, asyncio.timeout(5):
+        await connection.execute(text(f"SELECT FROM {table} FOR UPDATE"))
+        assert await delete() == before
+    assert await delete() == before - 1

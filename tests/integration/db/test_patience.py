@@ -101,6 +101,6 @@ async def test_a_statement_that_may_last_is_waited_for(way: tuple[Way, Database]
     _, database = way
     async with database.transaction() as connection, waiting_for_answers(connection, 5):
         await connection.execute(SLOW, {"seconds": 0.5})
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailable, match=r"no answer within 0\.3 s"):
         async with database.transaction() as connection:
             await connection.execute(SLOW, {"seconds": 0.5})

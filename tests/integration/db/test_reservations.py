@@ -210,7 +210,7 @@ async def test_an_older_database_without_that_index_refuses_a_duplicate_too(give
     await given.execute(f"DROP INDEX {ACTIVE_MEETING_INDEX}")
     user, meeting = await given.a_user(cap=3), a_meeting()
     await reserved(given.database, a_request(user, meeting=meeting))
-    with pytest.raises(DuplicateMeeting):
+    with pytest.raises(DuplicateMeeting, match="already has a live bot in this meeting"):
         await reserved(given.database, a_request(user, meeting=meeting))
 
 

@@ -147,7 +147,7 @@ async def test_a_server_that_turns_read_only_counts_as_away_until_it_writes_agai
     with pytest.raises(DatabaseNotReady, match="does not accept writes"):
         await given.a_user()
     # A session from before would still read; it was closed with the others.
-    with pytest.raises(DatabaseNotReady):
+    with pytest.raises(DatabaseNotReady, match="does not accept writes"):
         async with served.reading() as connection:
             await connection.execute(text("SELECT 1"))
     with pytest.raises(DatabaseNotReady, match="does not accept writes"):
@@ -175,7 +175,7 @@ async def test_a_primary_that_became_a_standby_counts_as_away_and_heals_without_
     assert not await leader.acquire()
     with pytest.raises(DatabaseNotReady, match="it is a standby or read-only"):
         await given.fresh(bot)
-    with pytest.raises(DatabaseNotReady):
+    with pytest.raises(DatabaseNotReady, match="does not accept writes"):
         await checks.require_ready(served)
     own_server.promote()
     await _until(served, writable=True)

@@ -155,3 +155,25 @@ async def test_a_sweep_does_not_wait_for_a_reservation_of_the_same_user(given: S
         await reserve(connection, a_request(user))
         async with asyncio.timeout(2):
             assert await closed(given, HEARTBEAT_LOST, [bot]) == [bot.meeting_id]
+
+
+async def reports(given: Scenario, *, after_s: float, credit_s: float = 0) -> tuple[int, int]:
+    """How many are late, of how many that report."""
+    async with given.database.transaction() as connection:
+        counted = await stale_rules.count_reports(connection, after_s=after_s, max_credit_s=credit_s)
+    return counted.late, counted.reporting
+
+
+async def test_only_bots_that_have_started_and_live_count_as_reporting(given: Scenario) -> None:
+    await given.a_bot().waited(200)
+    await given.a_bot().starting().with_last_beat(ago=91)
+    await given.a_bot().active().with_last_beat(ago=89)
+    await given.a_bot().active().with_last_beat(ago=200).completed()
+    assert await reports(given, after_s=90) == (1, 2)
+
+
+@pytest.mark.parametrize(("credit_s", "late"), [(0, 1), (9, 1), (11, 0)])
+async def test_a_report_is_late_beyond_its_credit(given: Scenario, credit_s: float, late: int) -> None:
+    await given.a_bot().active().with_last_beat(ago=100)
+    await given.an_outage(lasted=50, ended_ago=10)
+    assert await reports(given, after_s=90, credit_s=credit_s) == (late, 1)

@@ -126,7 +126,7 @@ async def test_the_slots_of_an_adopted_users_live_meetings_are_held(vexa: Databa
     held = await given.slots_held(ada)
     async with vexa.transaction() as connection:
         await users.add_user(connection, ada.email, max_concurrent_bots=held)
-    with pytest.raises(CapReached) as refusal:
+    with pytest.raises(CapReached, match="Maximum concurrent bots limit reached") as refusal:
         await given.a_bot(ada)
     assert refusal.value.used == held
     async with vexa.transaction() as connection:
@@ -138,7 +138,7 @@ async def test_the_slots_of_an_adopted_users_live_meetings_are_held(vexa: Databa
 async def test_the_newest_databases_unique_index_is_respected(vexa: Database) -> None:
     await upgrade.upgrade(vexa)
     scheduled = resolve(platform="zoom", native_id="100000010")
-    with pytest.raises(DuplicateMeeting):
+    with pytest.raises(DuplicateMeeting, match="already has a live bot in this meeting"):
         async with vexa.at_once() as connection:
             await reserve(connection, a_request(User(id=1, email="", cap=12), meeting=scheduled))
 

@@ -61,9 +61,9 @@ LOCK, RESERVE = (
 )
 
 
-async def reserve(connection: psycopg.AsyncConnection[Any], number: int) -> int:
-    """One reservation, guarded as Usher's are."""
-    values: dict[str, Any] = {
+def values_of(number: int) -> dict[str, Any]:
+    """What Usher's statements of a reservation are given."""
+    return {
         "user_id": 1 + number % 100,
         "connection_id": str(uuid.uuid4()),
         "platform": "zoom",
@@ -82,7 +82,13 @@ async def reserve(connection: psycopg.AsyncConnection[Any], number: int) -> int:
         "source": "api",
         "reason": "requested",
         "message": "Requested.",
+        "has_job": False,
     }
+
+
+async def reserve(connection: psycopg.AsyncConnection[Any], number: int) -> int:
+    """One reservation, guarded as Usher's are."""
+    values = values_of(number)
     async with connection.transaction(), connection.cursor() as cursor:
         await cursor.execute(LOCK, values)
         await cursor.execute(RESERVE, values)

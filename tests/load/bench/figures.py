@@ -1,7 +1,7 @@
 """A figure, the bound it is held to and its ceiling; and the table of them."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ class Bound:
     """What a figure is held to: itself (`at_least`, `at_most`), or its share of the ceiling (`ratio`)."""
 
     what: str
+    of: str
+    """The benchmark that measures it."""
     at_least: float | None = None
     at_most: float | None = None
     ratio: float | None = None
@@ -62,10 +64,23 @@ def bounds(profile: str) -> dict[str, Bound]:
     """What figures are held to in that profile, by their names."""
     data = yaml.safe_load((FOLDER / "thresholds.yaml").read_text())
     return {
-        name: Bound(what=entry["what"], **entry.get(profile, {}))
+        name: Bound(what=entry["what"], of=entry["of"], **entry[profile])
         for name, entry in data["figures"].items()
         if profile in entry
     }
+
+
+def known_misses(profile: str) -> dict[str, str]:
+    """The targets that are known to be missed in that profile, and why."""
+    data = yaml.safe_load((FOLDER / "thresholds.yaml").read_text())
+    return dict(data["known_missed"].get(profile, {}))
+
+
+def misses(found: Iterable[Figure], held_to: Mapping[str, Bound], *, ran: Collection[str]) -> list[str]:
+    """The figures outside their bounds, and the bounds whose benchmark ran and did not produce their figure."""
+    measured = {figure.name: figure for figure in found}
+    missed = [name for name, figure in measured.items() if name in held_to and not held_to[name].keeps(figure)]
+    return missed + [name for name, bound in held_to.items() if bound.of in ran and name not in measured]
 
 
 def table(figures: Iterable[Figure], held_to: Mapping[str, Bound]) -> list[str]:

@@ -73,6 +73,7 @@ async def _paced(
         )
         return [
             Figure(name="heartbeats", value=figures.acknowledged["heartbeat"] / load["seconds"], unit="/s"),
+            Figure(name="heartbeat p50", value=1000 * beats.quantile(0.5), unit="ms"),
             Figure(name="heartbeat p99", value=1000 * beats.quantile(0.99), unit="ms", note=note),
             Figure(name="heartbeats lost", value=float(figures.lost.total() + figures.declined.total()), unit=""),
             Figure(name="serve memory", value=rss_mib(serve.pid), unit="MiB", note=f"{len(bots)} live bots"),

@@ -44,6 +44,7 @@ async def run(harness: Harness, load: dict[str, Any]) -> list[Figure]:
     refused = steady.latency.count - steady.answers[201]
     note = f"{steady.latency.summary()}; {refused} not admitted"
     return [
+        Figure(name="POST /bots p50", value=1000 * steady.latency.quantile(0.5), unit="ms"),
         Figure(name="POST /bots p99", value=1000 * steady.latency.quantile(0.99), unit="ms", note=note),
         Figure(name="POST /bots refused", value=float(refused), unit=""),
         Figure(

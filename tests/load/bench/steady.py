@@ -57,6 +57,7 @@ def _latencies(taken_s: dict[str, float], due: dict[str, float], *, name: str) -
     first, last = early.quantile(0.5), late.quantile(0.5)
     growth = f"p50 {1000 * first:.0f} ms in the first fifth, {1000 * last:.0f} ms in the last"
     return [
+        Figure(name=f"{name} p50", value=whole.quantile(0.5), unit="s"),
         Figure(name=f"{name} p99", value=whole.quantile(0.99), unit="s", note=whole.summary()),
         Figure(name=f"{name} growth", value=last / first, unit="times", note=growth),
     ]

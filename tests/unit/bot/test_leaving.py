@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -188,6 +189,19 @@ async def test_sigterm_cuts_the_back_off_of_exited_short(harness: Harness, setti
     await harness.end()
     assert harness.control_plane.of("exited")[-1].at == 60
     assert len({call.body["event_id"] for call in harness.control_plane.of("exited")}) == 1
+
+
+async def test_after_sigterm_only_one_report_of_the_exit_is_under_way(harness: Harness, settings: Settings) -> None:
+    harness.control_plane.refuse("exited", 503, headers={"Retry-After": "5"})
+    harness.driver.ends.set()
+    await harness.begin_in_meeting(settings)
+    await harness.clock.advance(60)
+    before = len(harness.control_plane.of("exited"))
+    harness.lifecycle.terminate()
+    await harness.end()
+    after = [call.at for call in harness.control_plane.of("exited")][before:]
+    # Two seconds between two tries at least, whose first is made at once.
+    assert all(later - earlier >= 2 for earlier, later in pairwise(after))
 
 
 async def test_a_short_grace_still_leaves_a_useful_time_to_report(harness: Harness, token_file: Path) -> None:

@@ -84,7 +84,7 @@ def test_a_wrong_value_is_named_with_what_is_right(
 def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in REQUIRED:
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(InvalidSettings) as refused:
+    with pytest.raises(InvalidSettings, match="is missing; it must be the connection id") as refused:
         load_settings()
     assert [problem.split(" is missing")[0] for problem in refused.value.problems] == list(REQUIRED)
 

@@ -88,6 +88,18 @@ async def test_it_waits_longer_the_longer_redis_is_away(listen: Listen, clock: I
     assert len(set(clock.slept)) == len(clock.slept)
 
 
+def test_waits_are_drawn_between_nothing_and_a_doubling_cap(clock: InstantClock) -> None:
+    drawn: list[tuple[float, float]] = []
+
+    def jitter(low: float, high: float) -> float:
+        drawn.append((low, high))
+        return high
+
+    subscriber = Subscriber(url="", channels=(), inbox=Inbox(), clock=clock, jitter=jitter)
+    assert [subscriber._wait() for _ in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
+    assert {low for low, _ in drawn} == {0}
+
+
 async def test_the_password_is_never_logged(
     redis: FakeRedis, listen: Listen, clock: InstantClock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
+from usher_bot import transport
 from usher_bot.answers import Answer
 from usher_bot.errors import (
     Unreachable,
@@ -84,19 +86,19 @@ async def test_a_token_that_cannot_be_used_is_worth_another_try(
     say: Say, token_file: Path, content: bytes | None
 ) -> None:
     rotate(token_file, content)
-    with pytest.raises(Unreachable):
+    with pytest.raises(Unreachable, match=r"the token .* cannot be read|the token or the answer is not valid HTTP"):
         await say(answering(200, GOOD))
 
 
 @pytest.mark.parametrize("document", [None, [], "text", {}, {"status": "error"}])
 async def test_an_answer_that_makes_no_sense_is_worth_another_try(say: Say, document: object) -> None:
-    with pytest.raises(Unreachable):
+    with pytest.raises(Unreachable, match="answered HTTP 200"):
         await say(answering(200, document))
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7), ("soon", None), ("-1", None), ("Wed, 21 Oct 2026", None)])
 async def test_retry_after_is_read_when_it_is_a_number(say: Say, header: str, seconds: float | None) -> None:
-    with pytest.raises(Unreachable) as raised:
+    with pytest.raises(Unreachable, match="answered HTTP 503") as raised:
         await say(answering(503, headers={"Retry-After": header}))
     assert raised.value.retry_after_s == seconds
 
@@ -120,7 +122,7 @@ async def test_a_redirection_is_not_followed_because_the_token_would_go_with_it(
         asked.append(request.path)
         return web.Response(status=307, headers={"Location": request.path})
 
-    with pytest.raises(Unreachable):
+    with pytest.raises(Unreachable, match="answered HTTP 307"):
         await say(handler)
     assert len(asked) == 1
 
@@ -129,7 +131,7 @@ async def test_an_error_says_what_was_tried_where_and_what_came_back(say: Say) -
     async def handler(_request: web.Request) -> web.Response:
         return web.Response(status=403, text="<html>RBAC:\n access denied", content_type="text/html")
 
-    with pytest.raises(Unreachable) as raised:
+    with pytest.raises(Unreachable, match="answered HTTP 403") as raised:
         await say(handler)
     sentence = str(raised.value)
     assert sentence.startswith("POST http://127.0.0.1:")
@@ -190,18 +192,52 @@ async def test_a_connection_that_breaks_is_unreachable(say: Say) -> None:
         request.transport.abort()
         return web.Response()
 
-    with pytest.raises(Unreachable):
+    with pytest.raises(Unreachable, match="connection was closed before"):
         await say(handler)
 
 
 async def test_a_closed_port_is_unreachable(session: aiohttp.ClientSession, token_file: Path) -> None:
     transport = Transport(session=session, base_url=f"http://127.0.0.1:{unused_port()}", token_file=token_file)
-    with pytest.raises(Unreachable):
+    with pytest.raises(Unreachable, match="cannot connect to"):
         await transport.send("POST", "joined", body={}, timeout_s=1)
 
 
 async def test_an_error_never_carries_the_token(say: Say, token_file: Path) -> None:
     rotate(token_file, b"secret-token\r\nX-Other: 1")
-    with pytest.raises(Unreachable) as raised:
+    with pytest.raises(Unreachable, match="not valid HTTP") as raised:
         await say(answering(200, GOOD))
     assert "secret-token" not in str(raised.value)
+
+
+def tls_error(**attributes: object) -> ssl.SSLError:
+    """What Python raises of a handshake, with what OpenSSL said of it."""
+    error = ssl.SSLError(1, "a text that may hold anything")
+    for name, value in attributes.items():
+        setattr(error, name, value)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (tls_error(reason="WRONG_VERSION_NUMBER"), "failed: TLS (WRONG_VERSION_NUMBER)"),
+        (tls_error(verify_message="certificate has expired", reason="X"), "failed: TLS (certificate has expired)"),
+        (tls_error(reason=None), "failed: TLS (handshake failed)"),
+        (tls_error(certificate_error=tls_error(verify_message="self-signed")), "failed: TLS (self-signed)"),
+        (tls_error(os_error=tls_error(reason="EOF")), "failed: TLS (EOF)"),
+    ],
+)
+def test_a_tls_error_is_told_in_openssls_words_only(error: ssl.SSLError, cause: str) -> None:
+    assert transport._cause(error, timeout_s=1) == cause
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ConnectionRefusedError("anything"), "connection refused"),
+        (OSError(113, "No route to host"), "No route to host"),
+        (OSError(), "OSError"),
+    ],
+)
+def test_what_kept_a_connection_from_being_made_is_told(error: OSError, reason: str) -> None:
+    assert transport._reason_of(error) == reason

@@ -40,7 +40,7 @@ def test_a_public_name_is_a_jitsi_server_without_a_setting(host: str) -> None:
 
 @pytest.mark.parametrize("allowed", ["*", "*.*", "*.*.*"])
 def test_a_wide_glob_allows_no_address_in_a_notation_that_only_browsers_know(allowed: str) -> None:
-    with pytest.raises(InvalidMeeting):
+    with pytest.raises(InvalidMeeting, match="must name a public host"):
         resolve(platform="jitsi", url="https://[::1]/standup", allowed_private_hosts=(allowed,))
 
 

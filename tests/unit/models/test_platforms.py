@@ -235,7 +235,7 @@ def test_a_companys_own_zoom_host_is_kept() -> None:
 @pytest.mark.parametrize("passcode", ["nul\x00", "new\nline", "half \ud800"])
 def test_a_passcode_that_nobody_can_type_is_refused(passcode: str) -> None:
     for fields in ({"platform": "zoom", "native_id": "85123456789"}, {"url": "https://zoom.us/j/85123456789"}):
-        with pytest.raises(InvalidMeeting) as refusal:
+        with pytest.raises(InvalidMeeting, match="passcode has control characters") as refusal:
             resolve(**fields, passcode=passcode)
         assert refusal.value.field == "passcode"
 

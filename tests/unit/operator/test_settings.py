@@ -92,6 +92,9 @@ def test_a_missing_database_is_named_with_what_it_must_be(environment: pytest.Mo
         ("OPERATE_PORT", "-1", "greater than or equal to 0"),
         ("DRAIN_S", "-1", "greater than or equal to 0"),
         ("SHUTDOWN_TIMEOUT_S", "0", "greater than 0"),
+        ("ADMIN_API_KEY", "short", "at least 16 printable ASCII characters, or be empty"),
+        ("MEDIA_UPSTREAM", "media:8080", "must look like http://service:8080, or be empty"),
+        ("BOT_REDIS_SECRET", "x" * 31, "must have at least 32 characters, or be empty"),
         ("LOG_FORMAT", "xml", "'json' or 'text'"),
         ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
     ],
@@ -156,6 +159,13 @@ def test_a_pooler_in_transaction_mode_needs_the_url_of_postgres_itself(environme
     assert "USHER_DATABASE_POOLER=transaction needs USHER_DATABASE_SESSION_URL, the URL of Postgres itself" in line
     environment.setenv("USHER_DATABASE_SESSION_URL", URL)
     assert load().database_pooler == "transaction"
+
+
+def test_users_for_bots_need_a_redis_whose_user_makes_them(environment: pytest.MonkeyPatch) -> None:
+    (line,) = wrong(environment, BOT_REDIS_SECRET="x" * 32)
+    assert "USHER_BOT_REDIS_SECRET needs USHER_REDIS_URL, whose user makes the users of bots" in line
+    environment.setenv("USHER_REDIS_URL", "redis://redis:6379/0")
+    assert load().bot_redis_secret.get_secret_value() == "x" * 32
 
 
 def test_lists_are_written_with_commas(environment: pytest.MonkeyPatch) -> None:

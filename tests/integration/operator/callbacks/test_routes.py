@@ -21,7 +21,7 @@ from tests.scenario import BotInTheMaking, Scenario, pod_of
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.errors import KubernetesUnavailable
-from usher_models.states import Desired, Source, Status
+from usher_models.states import Desired, Source, Stage, Status
 from usher_models.wire import BODY_MAX_BYTES
 from usher_operator.callbacks.cluster_keys import KeyRing
 from usher_operator.callbacks.pod_token import TokenVerifier
@@ -440,6 +440,16 @@ async def test_a_stage_is_noted_and_is_no_change_of_status(given: Scenario, call
     bot = await given.fresh(caller.bot)
     assert (bot.status, bot.stage) == (Status.STARTING, "lobby")
     assert len(await given.story(bot)) == 2
+
+
+async def test_a_status_without_a_stage_is_a_sign_of_life_and_changes_nothing(
+    given: Scenario, caller_of: CallerOf
+) -> None:
+    caller = await caller_of(given.a_bot().active().in_stage(Stage.IN_MEETING).with_last_beat(ago=100))
+    answer = await caller.say("status")
+    assert (answer.code, answer.body["applied"]) == (200, False)
+    assert (await given.fresh(caller.bot)).stage == Stage.IN_MEETING
+    assert await given.scalar("SELECT extract(epoch FROM now() - at) FROM usher.heartbeats") < 5
 
 
 @pytest.mark.parametrize("method", ["PATCH", "POST"])

@@ -1,5 +1,6 @@
 """`usher why`, `bots`, `meetings` and `leave` on a real database."""
 
+import asyncio
 import json
 
 import pytest
@@ -128,3 +129,29 @@ async def test_leave_asks_the_live_bots_and_says_what_it_could_not_ask(given: Sc
 async def test_leave_may_be_repeated(given: Scenario, usher: Usher) -> None:
     await given.a_bot(request_name="standup").active()
     assert await usher("leave", "standup") == await usher("leave", "standup")
+
+
+async def test_follow_prints_each_change_until_all_have_ended(given: Scenario, usher: Usher) -> None:
+    first = await given.a_bot(request_name="first").starting()
+    await given.a_bot(request_name="second").failed()
+    following = asyncio.ensure_future(usher("follow", "first", "second"))
+    await asyncio.sleep(1)
+    assert not following.done()
+    await given.ends(first)
+    told = (await following).splitlines()
+    assert [("first" in line, "starting" in line, "completed" in line) for line in told if "first" in line] == [
+        (True, True, False),
+        (True, False, True),
+    ]
+    assert len([line for line in told if "second" in line and "failed" in line]) == 1
+
+
+async def test_follow_stops_at_the_status_that_was_asked_for(given: Scenario, usher: Usher) -> None:
+    await given.a_bot(request_name="standup").starting().active()
+    assert "active" in await usher("follow", "standup", "--until", "active")
+
+
+async def test_follow_gives_up_on_a_name_that_does_not_come(given: Scenario, usher: Usher) -> None:
+    await given.a_bot(request_name="standup").failed()
+    told = await usher("follow", "standup", "nobody", "--timeout", "0.5", code=1)
+    assert "Not every bot was ended within 0.5 s." in told

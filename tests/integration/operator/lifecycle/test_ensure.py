@@ -84,12 +84,25 @@ async def test_a_slot_reserved_by_the_api_is_taken_over_by_its_request(plane: Pl
     assert owner["uid"] == bot.request_uid
 
 
+async def test_a_slot_reserved_by_the_api_waits_for_the_request_of_its_name_and_user(
+    plane: Plane, given: Scenario
+) -> None:
+    user, other = await given.a_user(), await given.a_user()
+    row = await given.a_bot(user, connection_id="c-1", request_name="standup", request_uid=None)
+    await refused(plane, plane.a_request_of(user, "guessed", connectionId="c-1"), "ConnectionTaken")
+    await refused(plane, plane.a_request_of(other, "standup", uid="of-another", connectionId="c-1"), "ConnectionTaken")
+    assert (await given.fresh(row)).request_uid is None
+    body = plane.a_request_of(user, "standup", connectionId="c-1")
+    await plane.ensure(body)
+    assert (await given.fresh(row)).request_uid == body["metadata"]["uid"]
+
+
 async def test_with_the_api_server_away_the_row_stays_and_the_next_try_makes_the_job(
     plane: Plane, given: Scenario
 ) -> None:
     body = plane.a_request_of(await given.a_user())
     plane.kube.fail("create_job", KubernetesUnavailable())
-    with pytest.raises(KubernetesUnavailable):
+    with pytest.raises(KubernetesUnavailable, match="Kubernetes API cannot be reached"):
         await plane.ensure(body)
     bot = await the_bot(plane, body)
     assert (bot.status, bot.job_created_at, plane.kube.jobs) == (Status.RESERVED, None, {})
@@ -101,7 +114,7 @@ async def test_with_the_api_server_away_the_row_stays_and_the_next_try_makes_the
 async def test_a_lost_reply_to_the_creation_makes_no_second_job(plane: Plane, given: Scenario) -> None:
     body = plane.a_request_of(await given.a_user())
     plane.kube.fail("create_job", KubernetesUnavailable(), late=True)
-    with pytest.raises(KubernetesUnavailable):
+    with pytest.raises(KubernetesUnavailable, match="Kubernetes API cannot be reached"):
         await plane.ensure(body)
     uids = [job["metadata"]["uid"] for job in plane.kube.jobs.values()]
     await plane.ensure(body)
@@ -123,7 +136,7 @@ async def test_with_the_database_away_nothing_is_done_at_all(
 ) -> None:
     body = plane.a_request_of(await given.a_user())
     plane.use(no_database)
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailable, match="Connection refused"):
         await plane.ensure(body)
     assert plane.kube.writes == []
 
@@ -245,7 +258,7 @@ async def test_a_changed_request_is_judged_anew(plane: Plane, given: Scenario) -
 async def test_a_refusal_that_could_not_be_shown_is_tried_again(plane: Plane, given: Scenario) -> None:
     body = plane.a_request_of(await given.a_user(cap=0))
     plane.kube.fail("patch_request_status", KubernetesUnavailable())
-    with pytest.raises(KubernetesUnavailable):
+    with pytest.raises(KubernetesUnavailable, match="Kubernetes API cannot be reached"):
         await plane.ensure(body)
     await plane.ensure(body)
     assert plane.kube.condition("Accepted", "standup")["status"] == "False"
@@ -279,7 +292,7 @@ async def test_a_request_that_is_left_from_the_beginning_never_gets_a_job(plane:
 async def test_left_before_the_job_exists_ends_without_one(plane: Plane, given: Scenario) -> None:
     body = plane.a_request_of(await given.a_user())
     plane.kube.fail("create_job", KubernetesUnavailable())
-    with pytest.raises(KubernetesUnavailable):
+    with pytest.raises(KubernetesUnavailable, match="Kubernetes API cannot be reached"):
         await plane.ensure(body)
     body["spec"]["desiredState"] = "Left"
     await plane.ensure(plane.kube.apply(body))
@@ -291,7 +304,7 @@ async def test_left_before_the_job_exists_ends_without_one(plane: Plane, given: 
 async def test_left_with_the_api_server_away_starts_no_job_later(plane: Plane, given: Scenario) -> None:
     body = plane.a_request_of(await given.a_user(), desiredState="Left")
     plane.kube.fail("get_job", KubernetesUnavailable())
-    with pytest.raises(KubernetesUnavailable):
+    with pytest.raises(KubernetesUnavailable, match="Kubernetes API cannot be reached"):
         await plane.ensure(body)
     assert (await the_bot(plane, body)).status is Status.RESERVED
     await plane.ensure(body)
@@ -304,7 +317,7 @@ async def test_left_after_a_creation_whose_reply_was_lost_goes_to_the_bot(
 ) -> None:
     body = plane.a_request_of(await given.a_user())
     plane.kube.fail("create_job", KubernetesUnavailable(), late=True)
-    with pytest.raises(KubernetesUnavailable):
+    with pytest.raises(KubernetesUnavailable, match="Kubernetes API cannot be reached"):
         await plane.ensure(body)
     body["spec"]["desiredState"] = "Left"
     await plane.ensure(plane.kube.apply(body))
@@ -388,7 +401,7 @@ async def test_a_withdrawn_request_asks_its_bot_to_leave(
 async def test_a_request_withdrawn_before_its_job_exists_ends_at_once(plane: Plane, given: Scenario) -> None:
     body = plane.a_request_of(await given.a_user())
     plane.kube.fail("create_job", KubernetesUnavailable())
-    with pytest.raises(KubernetesUnavailable):
+    with pytest.raises(KubernetesUnavailable, match="Kubernetes API cannot be reached"):
         await plane.ensure(body)
     plane.kube.requests["bots", "standup"]["metadata"]["deletionTimestamp"] = "2026-01-01T12:00:00Z"
     await plane.ensure(body)
@@ -410,7 +423,7 @@ async def test_a_withdrawn_request_does_not_touch_the_bot_of_its_successor(
 async def test_a_leftover_job_of_another_database_goes_first(plane: Plane, given: Scenario) -> None:
     body = plane.a_request_of(await given.a_user())
     plane.kube.fail("create_job", KubernetesUnavailable())
-    with pytest.raises(KubernetesUnavailable):
+    with pytest.raises(KubernetesUnavailable, match="Kubernetes API cannot be reached"):
         await plane.ensure(body)
     bot = await the_bot(plane, body)
     leftover = {"metadata": {"name": bot.job_name, "annotations": {"usher.dev/connection-id": "another"}}}
@@ -491,7 +504,7 @@ async def in_the_way(plane: Plane, given: Scenario, **labels: str) -> tuple[dict
     """A request whose Job's name is taken by a Job with those labels."""
     body = plane.a_request_of(await given.a_user())
     plane.kube.fail("create_job", KubernetesUnavailable())
-    with pytest.raises(KubernetesUnavailable):
+    with pytest.raises(KubernetesUnavailable, match="Kubernetes API cannot be reached"):
         await plane.ensure(body)
     bot = await the_bot(plane, body)
     metadata = {"name": bot.job_name, "labels": labels, "annotations": {"usher.dev/connection-id": bot.connection_id}}
@@ -520,7 +533,7 @@ async def test_a_job_that_is_forbidden_now_waits_and_says_why(plane: Plane, give
     user = await given.a_user(cap=1)
     body = plane.a_request_of(user)
     plane.kube.fail("create_job", CreateForbidden("exceeded quota: bots, used: pods=10"))
-    with pytest.raises(KubernetesUnavailable):
+    with pytest.raises(KubernetesUnavailable, match="exceeded quota"):
         await plane.ensure(body)
     bot = await the_bot(plane, body)
     assert (bot.status, bot.reason) == (Status.RESERVED, "job_create_forbidden")
@@ -562,6 +575,23 @@ async def test_an_unexpected_error_is_shown_and_does_not_refuse(
     assert plane.kube.writes_of("BotRequest") == ["patch"], "once, and not with every try"
     await plane.ensure(body)
     assert await given.slots_held(user) == 1
+
+
+async def test_an_unexpected_error_is_shown_again_for_a_changed_request(
+    plane: Plane, given: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def reserve(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("usher_models.db.reservations.reserve", reserve)
+    user = await given.a_user()
+    for changes in (1, 2):
+        body = plane.a_request_of(user)
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                await plane.ensure(body)
+        assert plane.kube.condition("Accepted", "standup")["observedGeneration"] == changes
+        assert len(plane.kube.writes_of("BotRequest")) == changes
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from tests.integration.operator.plane import Plane
 from tests.scenario import Scenario, a_meeting
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
+from usher_models.db.leader_lock import LeaderLock
 from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable
 from usher_models.states import LEGACY_LIVE, Desired, Status
 from usher_operator.reconcile import reconciler
@@ -181,6 +182,24 @@ async def test_only_one_of_two_reconcilers_sweeps(
     assert not await second.tick()
 
 
+async def test_a_reconciler_that_lost_the_lead_waits_for_heartbeats_when_it_leads_again(
+    plane: Plane, given: Scenario, another_database: Database, clock: FakeClock
+) -> None:
+    assert await plane.reconciler.tick()
+    await plane.reconciler._lock.release()
+    other = LeaderLock(another_database)
+    assert await other.acquire()
+    clock.advance(3600)
+    assert not await plane.reconciler.tick()
+    await other.release()
+    bot = plane.in_kubernetes(await given.a_bot().with_job().starting().active().with_last_beat(ago=500))
+    plane.in_kubernetes(await given.a_bot().with_job().starting().active())
+    assert await plane.reconciler.tick()
+    assert (await given.fresh(bot)).status is Status.ACTIVE
+    await plane.tick(after=plane.settings.heartbeat_interval_s)
+    assert (await given.fresh(bot)).status is Status.FAILED
+
+
 async def test_the_second_takes_over_when_the_first_dies(
     plane: Plane, given: Scenario, another_database: Database
 ) -> None:
@@ -190,7 +209,7 @@ async def test_the_second_takes_over_when_the_first_dies(
     assert not await plane.reconciler.tick()
     # Its connections are cut, as when its node is gone.
     await given.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
         " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     )
     assert await plane.reconciler.tick()

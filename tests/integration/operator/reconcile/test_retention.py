@@ -1,5 +1,7 @@
 """Old meetings are deleted by the leader only, batch after batch."""
 
+import asyncio
+
 import pytest
 
 from tests.scenario import Scenario
@@ -37,6 +39,16 @@ async def test_a_process_that_does_not_lead_deletes_nothing(given: Scenario, ano
     assert await broom.delete_batch() is None
     assert await kept(given) == 2
     await other.release()
+
+
+async def test_what_is_old_is_deleted_for_as_long_as_the_process_lives(given: Scenario) -> None:
+    await some_old_meetings(given, 2)
+    running = asyncio.create_task(Retention(ends=Ends(given.database, fence=UNFENCED), history_days=90).run())
+    async with asyncio.timeout(5):
+        while await kept(given):  # noqa: ASYNC110 - Postgres tells nobody
+            await asyncio.sleep(0.02)
+    assert not running.done()
+    running.cancel()
 
 
 async def test_with_zero_days_everything_is_kept(given: Scenario) -> None:

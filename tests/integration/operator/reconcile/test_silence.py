@@ -7,12 +7,14 @@ from datetime import datetime
 import pytest
 
 from tests.fakes.objects import FAILED_BY_POLICY, terminated, unschedulable, waiting
+from tests.fakes.settings import some_settings
 from tests.integration.operator.plane import Plane
 from tests.scenario import BotInTheMaking, Scenario, heartbeat_of, move
 from usher_models.db.bots import Bot
 from usher_models.db.heartbeats import record
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import Source, Status
+from usher_operator.reconcile.silence import rules
 from usher_operator.reconcile.silence.brownout_events import EVENTS_AT_MOST
 
 Past = Callable[[Scenario, float], BotInTheMaking]
@@ -370,6 +372,15 @@ async def test_a_hold_is_told_once_when_it_begins_and_once_when_it_is_over(plane
     await plane.tick(after=10)
     assert sorted(events_of(plane, "StaleChecksResumed")) == sorted(events_of(plane, "StaleChecksPaused"))
     assert {(await given.fresh(bot)).status for bot in bots} == {Status.ACTIVE}
+
+
+@pytest.mark.parametrize(("past", "limit_s", "reason"), LIMITS)
+async def test_a_bot_beyond_any_limit_counts_as_stale(given: Scenario, past: Past, limit_s: float, reason: str) -> None:
+    await past(given, limit_s - 1)
+    beyond = await past(given, limit_s + 1)
+    async with given.database.transaction() as connection:
+        stale = await rules.stale_bots(connection, some_settings())
+    assert [bot.meeting_id for bot in stale] == [beyond.meeting_id], reason
 
 
 @pytest.mark.parametrize(("silent", "live", "held"), [(4, 4, False), (5, 5, True), (11, 20, False), (12, 20, True)])

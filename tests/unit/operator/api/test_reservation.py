@@ -40,9 +40,16 @@ def test_a_passcode_inside_a_zoom_id_is_taken_out() -> None:
     assert (wanted.meeting.native_id, wanted.meeting.passcode) == ("85123456789", "abc")
 
 
-@pytest.mark.parametrize("body", [{}, {"platform": "zoom"}, {"platform": "teams", "native_meeting_id": "a" * 16}])
-def test_what_names_no_meeting_is_refused(body: dict[str, object]) -> None:
-    with pytest.raises(InvalidMeeting):
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ({}, "Name the meeting by platform and nativeMeetingId, or by meetingUrl"),
+        ({"platform": "zoom"}, "nativeMeetingId is missing"),
+        ({"platform": "teams", "native_meeting_id": "a" * 16}, "needs its meetingUrl"),
+    ],
+)
+def test_what_names_no_meeting_is_refused(body: dict[str, object], why: str) -> None:
+    with pytest.raises(InvalidMeeting, match=why):
         reserved(**body)
 
 
@@ -96,5 +103,5 @@ def test_a_teams_meeting_is_joined_on_its_own_host(host: str | None, url: str) -
     "host", ["evil.example", "teams.microsoft.com/x@evil.example", "teams.microsoft.com.evil.example"]
 )
 def test_a_host_that_is_not_of_teams_is_refused(host: str) -> None:
-    with pytest.raises(InvalidMeeting):
+    with pytest.raises(InvalidMeeting, match=r"not a meeting|is no Google Meet, Teams, Zoom or Jitsi link"):
         reserved(platform="teams", native_meeting_id="9361234567890", teams_base_host=host)

@@ -1,5 +1,6 @@
 """How a bot's end is told: by the party that can know it, and never as completed if the bot was not in its meeting."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,6 +37,18 @@ ENDS = [
     pytest.param(a_bot(leave="stopped"), 9, None, "failed", "exit_code_9", id="crashed while it left"),
     pytest.param(a_bot(joined=False), 0, None, "failed", "left", id="left without having joined"),
     pytest.param(a_bot(joined=False, leave="stopped"), 0, None, "failed", "stopped", id="asked to leave the lobby"),
+    pytest.param(replace(a_bot(), status=Status.STOPPING), 0, None, "completed", "left", id="left unasked"),
+    pytest.param(
+        replace(a_bot(), status=Status.STOPPING), 9, None, "failed", "exit_code_9", id="crashed while it left unasked"
+    ),
+    pytest.param(
+        replace(a_bot(joined=False), status=Status.STOPPING),
+        0,
+        "full",
+        "failed",
+        "full",
+        id="left unasked for a reason",
+    ),
     pytest.param(a_bot(joined=False), 0, "lobby_rejected", "failed", "lobby_rejected", id="rejected"),
 ]
 

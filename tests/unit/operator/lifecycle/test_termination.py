@@ -44,6 +44,14 @@ async def test_a_request_that_was_made_again_under_its_name_is_another() -> None
     assert await Termination(kube).reason(BOT) == "request_deleted"
 
 
+async def test_a_request_that_is_being_deleted_is_as_good_as_gone() -> None:
+    kube = a_cluster(job=False, request=False)
+    body = a_botrequest("standup")
+    body["metadata"]["deletionTimestamp"] = "2026-11-30T00:00:00Z"
+    kube.apply(body)
+    assert await Termination(kube).reason(BOT) == "request_deleted"
+
+
 async def test_an_api_server_that_is_away_leaves_it_unknown() -> None:
     kube = a_cluster()
     kube.away = True

@@ -49,5 +49,19 @@ async def test_an_error_of_the_work_is_raised() -> None:
     async def work(_: int) -> None:
         raise DatabaseUnavailable
 
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailable, match="The database cannot be reached"):
         await each(range(10), work, mode="m")
+
+
+async def test_an_error_is_raised_once_the_others_are_done() -> None:
+    done: set[int] = set()
+
+    async def work(number: int) -> None:
+        if number == 0:
+            raise DatabaseUnavailable
+        await asyncio.sleep(0.01)
+        done.add(number)
+
+    with pytest.raises(DatabaseUnavailable, match="The database cannot be reached"):
+        await each(range(10), work, mode="m")
+    assert done == set(range(1, 10))

@@ -59,6 +59,13 @@ async def test_a_request_that_shows_the_end_is_seen_only_where_the_row_lives_on(
     assert taken.request_uids == {"runs", "odd"}
 
 
+async def test_a_bot_whose_request_was_never_seen_lacks_none() -> None:
+    kube = a_cluster()
+    kube.fail("get_request", KubernetesUnavailable())
+    bot = replace(a_live_bot(1), request_name="r", request_uid=None)
+    assert (await take(kube, ("bots",), [bot], installation=OURS)).covers(bot)
+
+
 async def test_a_bot_whose_request_cannot_be_asked_for_is_unknown() -> None:
     kube = a_cluster()
     kube.fail("get_request", KubernetesUnavailable())

@@ -79,31 +79,36 @@ def test_public_addresses_may_be_reached(address: str) -> None:
 @pytest.mark.parametrize("address", NOT_PUBLIC)
 def test_others_may_not_by_name_nor_by_number(address: str) -> None:
     assert not is_public(ip_address(address))
-    with pytest.raises(TargetRefused):
+    with pytest.raises(TargetRefused, match="has an address that is not public"):
         Guard().check_addresses("example.org", [address])
-    with pytest.raises(TargetRefused):
+    with pytest.raises(TargetRefused, match="has an address that is not public"):
         Guard().check_url(f"https://[{address}]/" if ":" in address else f"https://{address}/")
 
 
 @pytest.mark.parametrize("url", DISGUISED)
 def test_no_disguise_helps(url: str) -> None:
-    with pytest.raises(TargetRefused):
+    with pytest.raises(TargetRefused, match=r"not an address in its usual form|an address that is not public"):
         Guard().check_url(url)
 
 
 @pytest.mark.parametrize("url", WRONG)
 def test_what_is_no_target_is_refused(url: str) -> None:
-    with pytest.raises(TargetRefused):
+    with pytest.raises(TargetRefused, match=r"cannot be read|is not http:// or https:// with a host"):
         Guard().check_url(url)
 
 
+@pytest.mark.parametrize("url", ["http://example.org/hook", "https://example.org/hook", "https://93.184.216.34:8443/"])
+def test_a_public_url_of_either_scheme_is_a_target(url: str) -> None:
+    assert str(Guard().check_url(url)) == url
+
+
 def test_one_private_address_among_public_ones_is_enough() -> None:
-    with pytest.raises(TargetRefused):
+    with pytest.raises(TargetRefused, match="has an address that is not public"):
         Guard().check_addresses("example.org", [*PUBLIC, "10.0.0.1"])
 
 
 def test_a_name_without_an_address_is_refused() -> None:
-    with pytest.raises(TargetRefused):
+    with pytest.raises(TargetRefused, match="has no address"):
         Guard().check_addresses("example.org", [])
 
 
@@ -122,7 +127,7 @@ def test_an_ipv4_address_inside_another_is_never_public(address: IPv4Address) ->
 
 @given(st.integers(min_value=0, max_value=2**32 - 1), st.sampled_from(["{}", "{:#x}", "0{:o}"]))
 def test_no_bare_number_is_a_target(number: int, notation: str) -> None:
-    with pytest.raises(TargetRefused):
+    with pytest.raises(TargetRefused, match="not an address in its usual form"):
         Guard(["0.0.0.0/0", "*.example.org"]).check_url(f"http://{notation.format(number)}/")
 
 
@@ -130,14 +135,14 @@ def test_no_bare_number_is_a_target(number: int, notation: str) -> None:
 def test_the_operator_may_allow_more(allowed: str) -> None:
     guard = Guard([allowed])
     guard.check_addresses("hooks.team.svc.cluster.local", ["10.1.2.3"])
-    with pytest.raises(TargetRefused):
+    with pytest.raises(TargetRefused, match="has an address that is not public"):
         guard.check_addresses("example.org", ["192.168.0.1"])
 
 
 def test_a_glob_allows_names_and_not_their_lookalikes() -> None:
     guard = Guard(["*.svc.cluster.local"])
     guard.check_addresses("HOOKS.svc.cluster.local.", ["10.1.2.3"])
-    with pytest.raises(TargetRefused):
+    with pytest.raises(TargetRefused, match="has an address that is not public"):
         guard.check_addresses("hooks.svc.cluster.local.example.org", ["10.1.2.3"])
 
 

@@ -85,6 +85,16 @@ async def test_a_quota_that_is_full_is_told_by_the_events_of_the_job(plane: Plan
     assert events(plane) == [("Warning", "PodRefused")]
 
 
+async def test_what_once_kept_a_pod_from_being_created_is_not_told_of_one_that_is_there(
+    plane: Plane, given: Scenario
+) -> None:
+    bot = await a_bot_with(plane, given, {"state": waiting("ContainerCreating")})
+    plane.kube.events_of_pods[bot.job_name] = [{"reason": "FailedCreate", "message": QUOTA}]
+    await plane.tick()
+    await plane.tick(after=plane.settings.reconcile_interval_s)
+    assert (await given.fresh(bot)).reason == "requested"
+
+
 async def test_a_pod_that_pulls_its_image_has_that_stage_and_costs_no_write(plane: Plane, given: Scenario) -> None:
     bot = await a_bot_with(plane, given, {"state": waiting("ContainerCreating")})
     await plane.tick()

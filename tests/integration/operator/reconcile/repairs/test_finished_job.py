@@ -167,7 +167,7 @@ async def test_with_the_database_away_the_watch_leaves_it_to_the_sweep(
     bot = plane.in_kubernetes(await given.a_bot().with_job().active())
     job = plane.kube.finish(bot.job_name, condition=COMPLETE)
     plane.use(no_database)
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailable, match="Connection refused"):
         await plane.finished_job.close(job)
 
 

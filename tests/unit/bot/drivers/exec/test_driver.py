@@ -100,7 +100,7 @@ async def test_a_child_that_ends_without_joining_or_a_word(
 
 async def test_the_last_output_is_in_the_detail_of_a_failure(make: Make) -> None:
     script = f"seq 30; echo 'no key for {PASSCODE}' >&2; printf '\\033[31mred'; exit 3"
-    with pytest.raises(NotJoined) as ended:
+    with pytest.raises(NotJoined, match="ended with exit code 3") as ended:
         await make("/bin/sh", "-c", script).join(_ignore)
     detail = ended.value.outcome.detail or ""
     assert detail.startswith("Its last output:\n")
@@ -109,13 +109,13 @@ async def test_the_last_output_is_in_the_detail_of_a_failure(make: Make) -> None
 
 
 async def test_a_flood_of_output_is_bounded(make: Make) -> None:
-    with pytest.raises(NotJoined) as ended:
+    with pytest.raises(NotJoined, match="ended with exit code 3") as ended:
         await make("/bin/sh", "-c", "head -c 300000 /dev/zero | tr '\\0' x; exit 3").join(_ignore)
     assert len(ended.value.outcome.detail or "") < 900
 
 
 async def test_a_success_has_no_output_in_its_detail(make: Make) -> None:
-    with pytest.raises(NotJoined) as ended:
+    with pytest.raises(NotJoined, match="ended with exit code 0") as ended:
         await make("/bin/sh", "-c", "echo noise; exit 0").join(_ignore)
     assert ended.value.outcome.detail is None
 
@@ -143,7 +143,7 @@ async def test_a_child_that_refuses_sigterm_is_killed_when_its_time_is_up(make: 
 async def test_what_a_child_leaves_behind_ends_too(make: Make, tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     driver = make("/bin/sh", "-c", f"sleep 60 & echo $! > {pid_file}; exit 0")
-    with pytest.raises(NotJoined):
+    with pytest.raises(NotJoined, match="ended with exit code 0"):
         await driver.join(_ignore)
     await driver.leave()
     assert not _runs(int(_read(pid_file)))

@@ -36,6 +36,11 @@ def test_no_bot_is_failed_while_most_of_the_fleet_is_stale(guard: Brownout, stal
     assert not guard.may_fail(Fleet(stale=stale, live=live))
 
 
+@pytest.mark.parametrize(("live", "may_fail"), [(4, False), (5, True)])
+def test_a_fleet_is_small_below_the_number_that_makes_a_majority(guard: Brownout, live: int, may_fail: bool) -> None:
+    assert guard.may_fail(Fleet(live=live, stale=1, reporting=3, late=3)) is may_fail
+
+
 def test_a_brownout_ends_when_the_bots_report_again(guard: Brownout, clock: FakeClock) -> None:
     assert not guard.may_fail(Fleet(stale=90, live=100))
     clock.advance(60)
