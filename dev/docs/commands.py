@@ -7,7 +7,7 @@ from pathlib import Path
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<body>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL)
 # A word in capitals stands for a value of the reader's own.
-_OWN_VALUE = re.compile(r"\b(?:REGISTRY|PASSWORD|HOST|ID|VERSION)\b")
+_OWN_VALUE = re.compile(r"\b(?:REGISTRY|HOST|ID|VERSION)\b")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,9 @@ connects anew. A server that cannot write counts as lost: its connections are cl
 server that took over.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache
 from typing import Any, Self
 from weakref import WeakSet
@@ -18,6 +19,7 @@ from sqlalchemy import TextClause, event, text
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from usher_models.db.connecting import CONNECT_TIMEOUT_S, Connector, Pooler
 from usher_models.db.failures import READ_ONLY as SERVER_IS_READ_ONLY
@@ -32,6 +34,7 @@ _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-unt
 TENANT_SHARE = 2 / 5
 # Waiting for one's own share takes nothing from others: a burst of one user is served one after the other.
 TENANT_WAIT_S = 15.0
+RETURN_TIMEOUT_S = 0.5
 
 
 class Database:
@@ -156,10 +159,22 @@ class Database:
     async def close(self) -> None:
         """Close every connection, also those in use, and open no more."""
         self._closed = True
+        await self._wait_for_returns()
         await self.engine.dispose()
         await self._sessions.dispose()
         for driver in self._opened:
             await driver.close()
+
+    async def _wait_for_returns(self) -> None:
+        """Wait a moment until what was cancelled has given its connections back, which SQLAlchemy does in tasks of its
+        own. Cut off by the end of the event loop, such a task leaves its connection to the garbage collector."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RETURN_TIMEOUT_S):
+                while any(pool.checkedout() for pool in self._pools()):  # noqa: ASYNC110 - a pool has no event for it
+                    await asyncio.sleep(0.01)
+
+    def _pools(self) -> list[QueuePool]:
+        return [engine.pool for engine in (self.engine, self._sessions) if isinstance(engine.pool, QueuePool)]
 
     @asynccontextmanager
     async def _connection(self, *, transactional: bool = False) -> AsyncIterator[AsyncConnection]:

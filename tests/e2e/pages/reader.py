@@ -4,7 +4,9 @@ import os
 import re
 import signal
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
+from tempfile import TemporaryFile
 
 from dev.docs.commands import Typed
 from dev.machine.errors import DevError
@@ -12,7 +14,7 @@ from dev.machine.errors import DevError
 _MARK = "=== typed"
 # A forwarded port is there a moment after its command, which a person does not notice.
 _FORWARDED = re.compile(r"port-forward .* (\d+):\d+ &$")
-_TIMEOUT_S = 150
+_TIMEOUT_S = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,27 +31,33 @@ class CommandFailed(DevError):
 
 def type_all(page: list[Typed], *, environment: dict[str, str], folder: str) -> list[Answer]:
     """Type the commands one after another. Raises CommandFailed with what the first one that fails printed."""
-    script = "\n".join(["shopt -s expand_aliases", *(_chunk(number, each) for number, each in enumerate(page))])
-    with subprocess.Popen(
-        ["bash", "-o", "pipefail", "-c", f"{script}\ntrue"],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as shell:
+    script = "\n".join(["shopt -s expand_aliases", *(_chunk(number, each) for number, each in enumerate(page)), "true"])
+    with TemporaryFile("w+") as printed:
+        shell = subprocess.Popen(
+            ["bash", "-o", "pipefail", "-c", script],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         try:
-            output, _ = shell.communicate(timeout=_TIMEOUT_S)
+            code = shell.wait(timeout=_TIMEOUT_S)
         finally:
-            os.killpg(shell.pid, signal.SIGTERM)
-    answers = [
-        Answer(typed=page[int(n)], output=text)
-        for n, text in re.findall(rf"{_MARK} (\d+)\n((?:(?!{_MARK}).)*)", output, re.DOTALL)
-    ]
-    if shell.returncode != 0:
+            # What a page starts in the background ends with its reader.
+            with suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGTERM)
+        printed.seek(0)
+        answers = _answers(page, printed.read())
+    if code != 0:
         raise CommandFailed(f"`{answers[-1].typed.command}` printed:\n{answers[-1].output}")
     return answers
+
+
+def _answers(page: list[Typed], printed: str) -> list[Answer]:
+    found = re.findall(rf"{_MARK} (\d+)\n((?:(?!{_MARK}).)*)", printed, re.DOTALL)
+    return [Answer(typed=page[int(number)], output=text) for number, text in found]
 
 
 def _chunk(number: int, typed: Typed) -> str:

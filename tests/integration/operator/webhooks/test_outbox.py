@@ -120,7 +120,7 @@ async def test_an_end_by_another_program_is_told(given: Scenario) -> None:
     (only,) = await ledger(given, user)
     change = only.payload["data"]["status_change"]
     assert (only.event_type, change["transition_source"]) == ("bot.failed", Source.EXTERNAL)
-    assert set(WRITERS) == set(Source) - {Source.EXTERNAL}
+    assert set(WRITERS) == set(Source) - {Source.EXTERNAL, Source.ADOPTION}
 
 
 async def test_what_is_rolled_back_was_never_told(given: Scenario) -> None:

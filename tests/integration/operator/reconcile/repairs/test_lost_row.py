@@ -129,6 +129,15 @@ async def test_no_meeting_gets_an_id_that_kubernetes_shows(plane: Plane, given: 
     assert (await given.a_bot()).meeting_id > bot.meeting_id + (700 if shown == "request" else 0)
 
 
+async def test_ids_that_are_far_behind_are_raised_at_once(plane: Plane, given: Scenario) -> None:
+    await a_running_bot(plane, await given.a_user())
+    plane.kube.status("standup")["meetingId"] = 1_900_000_000
+    await given.execute("SELECT setval(usher.meeting_id_sequence(), 1, false)")
+    await plane.tick()
+    assert (await given.a_bot()).meeting_id == 1_900_000_001
+    await given.execute("SELECT setval(usher.meeting_id_sequence(), 1000)")
+
+
 async def test_an_id_that_was_given_away_keeps_both_bots(plane: Plane, given: Scenario) -> None:
     user = await given.a_user()
     request, bot = await a_running_bot(plane, user)
