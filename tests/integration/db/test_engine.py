@@ -84,7 +84,7 @@ async def test_nobody_is_told_of_what_was_not_committed_in_the_end(given: Scenar
     with pytest.raises(DatabaseUnavailable, match="broken on purpose"):
         async with given.database.at_once() as connection:
             await report(connection, told)
-    with pytest.raises(DatabaseUnavailable, match="cannot exit pipeline mode|broken on purpose"):
+    with pytest.raises(DatabaseUnavailable, match=r"cannot exit pipeline mode|broken on purpose"):
         async with given.database.at_once() as connection:
             await reserve(connection, a_request(user))
     assert (await given.fresh(bot)).status is Status.RESERVED
