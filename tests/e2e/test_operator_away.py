@@ -22,7 +22,8 @@ async def main():
     url = load().database_url.get_secret_value()
     database = Database.connect(url, pool_size=2, application_name="usher-test")
     async with database.transaction() as connection:
-        await reservations.reserve(connection, of_request(request, user_id=request.spec().user_id))
+        wanted = of_request(request, user_id=request.spec().user_id, default_driver="simulated")
+        await reservations.reserve(connection, wanted)
     await database.close()
 
 asyncio.run(main())

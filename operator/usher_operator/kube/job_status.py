@@ -12,16 +12,23 @@ def labels_of(body: Json) -> dict[str, str]:
     return body["metadata"].get("labels") or {}
 
 
+# The largest id that a row can have.
+ID_MAX = 2**31 - 1
+
+
 def meeting_id_of(job: Json) -> int | None:
     """The meeting of a Job, by its label; None if the Job is not Usher's."""
-    value = labels_of(job).get(MEETING_LABEL, "")
-    return int(value) if value.isdecimal() else None
+    return _id(job, MEETING_LABEL)
 
 
 def user_id_of(job: Json) -> int | None:
-    """The user of a Job's bot, by its label."""
-    value = labels_of(job).get(USER_LABEL, "")
-    return int(value) if value.isdecimal() else None
+    """The user of a Job's bot, by its label; None if the Job is not Usher's."""
+    return _id(job, USER_LABEL)
+
+
+def _id(job: Json, label: str) -> int | None:
+    value = labels_of(job).get(label, "")
+    return int(value) if value.isdecimal() and int(value) <= ID_MAX else None
 
 
 def is_of(job: Json, request: BotRequest) -> bool:

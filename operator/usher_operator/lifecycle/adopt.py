@@ -38,7 +38,12 @@ class Adopter:
             return None
         fields = {"meeting_id": meeting_id, **request.log_fields()}
         try:
-            wanted = of_request(request, user_id=user_id, allowed_private_hosts=self._allowed.private_meeting_hosts)
+            wanted = of_request(
+                request,
+                user_id=user_id,
+                default_driver=self._allowed.default_driver,
+                allowed_private_hosts=self._allowed.private_meeting_hosts,
+            )
         except (InvalidMeeting, InvalidRequest) as exc:
             logger.error("A bot without a row cannot be adopted: %s", exc, extra={"action": "not_adopted", **fields})
             return None

@@ -8,7 +8,7 @@ from usher_models.db.reservations import Request
 from usher_models.platforms import MeetingRef, resolve
 from usher_models.states import Source
 from usher_operator.kube.botrequest import BotRequest, BotRequestSpec
-from usher_operator.kube.drivers import BROWSER, driver_name
+from usher_operator.kube.drivers import driver_name
 
 Json = dict[str, Any]
 
@@ -26,7 +26,7 @@ class RequestIdentity:
 
 
 def of_request(
-    request: BotRequest, *, user_id: int, allowed_private_hosts: Sequence[str] = (), default_driver: str = BROWSER
+    request: BotRequest, *, user_id: int, default_driver: str, allowed_private_hosts: Sequence[str] = ()
 ) -> Request:
     """What to reserve for a BotRequest that exists. Raises InvalidRequest, InvalidMeeting."""
     identity = RequestIdentity(
@@ -54,8 +54,8 @@ def to_reservation(
     raw_spec: Json,
     user_id: int,
     source: Source,
+    default_driver: str,
     allowed_private_hosts: Sequence[str] = (),
-    default_driver: str = BROWSER,
 ) -> Request:
     """What to reserve for a spec; `raw_spec` is kept with the row. Raises InvalidMeeting."""
     meeting = resolve(

@@ -70,7 +70,7 @@ def test_both_ways_in_reserve_the_same() -> None:
     body = {"platform": "zoom", "native_meeting_id": "85123456789", "passcode": "p", "language": "de"}
     by_rest = reserved(**body)
     request = BotRequest.from_object(a_botrequest("meeting-{id}-12345678", uid="u-1") | {"spec": by_rest.spec})
-    by_request = of_request(request, user_id=7)
+    by_request = of_request(request, user_id=7, default_driver="browser")
     own: dict[str, Any] = {"source": Source.API, "request_uid": None, "request_generation": 0}
     assert replace(by_request, **own) == by_rest
 

@@ -17,7 +17,7 @@ def a_request(**fields: Any) -> BotRequest:
 
 def test_the_reservation_has_all_that_the_row_needs() -> None:
     request = a_request(passcode="123", language="de", generation=4, connectionId="c-1", uid="u-1")
-    wanted = of_request(request, user_id=9)
+    wanted = of_request(request, user_id=9, default_driver="browser")
     assert (wanted.user_id, wanted.connection_id, wanted.source) == (9, "c-1", Source.OPERATOR)
     assert (wanted.meeting.platform, wanted.meeting.native_id) == ("zoom", "85123456789")
     assert wanted.config == {
@@ -42,5 +42,5 @@ def test_the_row_notes_which_driver_the_request_gets(fields: dict[str, Any], dri
 
 def test_a_meeting_that_is_none_is_refused_with_the_name_of_its_field() -> None:
     with pytest.raises(InvalidMeeting, match="'abc' is not a zoom meeting id") as refused:
-        of_request(a_request(nativeMeetingId="abc"), user_id=1)
+        of_request(a_request(nativeMeetingId="abc"), user_id=1, default_driver="browser")
     assert refused.value.field == "nativeMeetingId"

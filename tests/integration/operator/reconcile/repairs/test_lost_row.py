@@ -138,6 +138,29 @@ async def test_ids_that_are_far_behind_are_raised_at_once(plane: Plane, given: S
     await given.execute("SELECT setval(usher.meeting_id_sequence(), 1000)")
 
 
+@pytest.mark.parametrize("label", ["2147483647", "9" * 40])
+async def test_an_id_that_nobody_can_have_is_not_believed_and_stops_no_other(
+    plane: Plane, given: Scenario, label: str
+) -> None:
+    _, odd = await a_running_bot(plane, await given.a_user(), "odd")
+    request, bot = await a_running_bot(plane, await given.a_user())
+    plane.kube.jobs["bots", odd.job_name]["metadata"]["labels"]["usher.dev/meeting-id"] = label
+    await lose(given, odd)
+    await lose(given, bot)
+    await plane.tick()
+    assert (await the_row(plane, request)).live
+    assert (await given.a_bot()).meeting_id < 2_000_000_001
+
+
+async def test_an_adopted_bot_keeps_the_driver_of_the_installation(plane: Plane, given: Scenario) -> None:
+    plane.settings = plane.settings.model_copy(update={"default_driver": "simulated"})
+    plane.use(given.database)
+    request, bot = await a_running_bot(plane, await given.a_user())
+    await lose(given, bot)
+    await plane.tick()
+    assert bot.driver == (await the_row(plane, request)).driver == "simulated"
+
+
 async def test_an_id_that_was_given_away_keeps_both_bots(plane: Plane, given: Scenario) -> None:
     user = await given.a_user()
     request, bot = await a_running_bot(plane, user)
