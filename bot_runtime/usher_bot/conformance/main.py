@@ -51,6 +51,10 @@ def _candidate(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -
     command = [word for word in arguments.command if word != "--"]
     if bool(command) == bool(arguments.driver):
         parser.error("name either a program, behind --, or a driver of usher-bot with --driver.")
+    if arguments.options and not arguments.driver:
+        parser.error("--options are those of the driver that --driver names.")
+    if arguments.own_callbacks and not command:
+        parser.error("--own-callbacks is about a program, which stands behind --.")
     if command and shutil.which(command[0]) is None:
         parser.error(f"there is no program {command[0]!r} here.")
     direct = command if arguments.own_callbacks else usher_bot()
@@ -93,8 +97,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--leave-grace", type=_seconds, default=Candidate.leave_grace_s, help="USHER_LEAVE_GRACE_S (%(default)g)"
     )
-    parser.add_argument("--report", type=Path, help="also write a report: FILE.md or FILE.json")
+    parser.add_argument("--report", type=_report_file, help="also write a report: FILE.md or FILE.json")
     return parser
+
+
+def _report_file(text: str) -> Path:
+    """Checked before the run, which takes a minute."""
+    path = Path(text)
+    if path.suffix not in (".md", ".json"):
+        raise argparse.ArgumentTypeError(f"{text!r} ends neither with .md nor with .json.")
+    if not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {str(path.absolute().parent)!r}.")
+    return path
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -20,6 +20,8 @@ MEETING_ID = 1
 NEXT_BEAT_S = 1.0
 # A process that starts on a busy machine.
 START_WITHIN_S = 60.0
+# A bot may wait half a minute between two tries.
+BACK_WITHIN_S = 45.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,12 @@ class Trial:
         """Wait until the bot has joined. Raises NotReached when it does not, which fails the requirement."""
         joined = await self.call("joined", within_s=START_WITHIN_S + self.candidate.join_within_s)
         self.demand(requirement, joined is not None, f"It did not report `joined`. {self.how_it_is()}")
+
+    async def expect_heartbeats_again(self, requirement: Requirement) -> None:
+        """Let the control plane answer as usual, and note whether a heartbeat comes."""
+        self.plane.answer = None
+        beat = await self.call("heartbeat", after=now(), within_s=BACK_WITHIN_S)
+        self.expect(requirement, beat is not None, f"No heartbeat when Usher was back. {self.how_it_is()}")
 
     def rotate_token(self) -> None:
         """Give the bot another token, as the kubelet does."""

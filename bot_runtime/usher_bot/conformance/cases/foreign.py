@@ -4,9 +4,8 @@ import asyncio
 
 from usher_bot.conformance.answers import page
 from usher_bot.conformance.cases.case import Case
-from usher_bot.conformance.cases.outage import BACK_WITHIN_S
 from usher_bot.conformance.requirements import BELIEVES_USHER_ONLY
-from usher_bot.conformance.trial import Trial, now
+from usher_bot.conformance.trial import Trial
 
 EACH_S = 2.5
 
@@ -18,9 +17,7 @@ async def play(trial: Trial) -> None:
         await asyncio.sleep(EACH_S)
         alive = trial.program.exit_code is None
         trial.demand(BELIEVES_USHER_ONLY, alive, f"A page with {status} ended it. {trial.how_it_is()}")
-    trial.plane.answer = None
-    beat = await trial.call("heartbeat", after=now(), within_s=BACK_WITHIN_S)
-    trial.expect(BELIEVES_USHER_ONLY, beat is not None, f"No heartbeat when Usher was back. {trial.how_it_is()}")
+    await trial.expect_heartbeats_again(BELIEVES_USHER_ONLY)
 
 
 CASE = Case(title="something else answers in the meeting", requirements=(BELIEVES_USHER_ONLY,), play=play)
