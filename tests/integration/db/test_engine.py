@@ -140,3 +140,22 @@ async def test_a_connection_that_is_made_while_the_database_is_closed_is_closed_
     with pytest.raises(DatabaseUnavailable, match="has closed its connections"):
         await coming
     assert all(driver.closed for driver in database._opened)
+
+
+@pytest.mark.direct
+async def test_a_connection_that_is_given_back_a_moment_later_is_waited_for(database_url: str) -> None:
+    """What was cancelled gives back in a task of SQLAlchemy's own, which the end of the event loop would cut off."""
+    database = Database.connect(database_url, pool_size=1)
+    held, given_back = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        async with database.reading():
+            held.set()
+            await given_back.wait()
+
+    holding = asyncio.create_task(hold())
+    await held.wait()
+    asyncio.get_running_loop().call_later(0.1, given_back.set)
+    await database.close()
+    assert given_back.is_set()
+    await holding
