@@ -113,7 +113,7 @@ def settings(database_url: str) -> Settings:
     with socket.socket() as one, socket.socket() as other:
         one.bind(("127.0.0.1", 0))
         other.bind(("127.0.0.1", 0))
-        ports = {"api_port": one.getsockname()[1], "callback_port": other.getsockname()[1]}
+        ports = {"api_port": one.getsockname()[1], "callback_port": other.getsockname()[1], "metrics_port": 0}
     return some_settings(
         **({"database_url": SecretStr(database_url)} | (pooled if HOSTILE else {})),
         **ports,
