@@ -35,6 +35,8 @@ TENANT_SHARE = 2 / 5
 # Waiting for one's own share takes nothing from others: a burst of one user is served one after the other.
 TENANT_WAIT_S = 15.0
 RETURN_TIMEOUT_S = 0.5
+# What is returned after its connection was closed waits for no server.
+LAST_RETURN_TIMEOUT_S = 1.0
 
 
 class Database:
@@ -159,22 +161,13 @@ class Database:
     async def close(self) -> None:
         """Close every connection, also those in use, and open no more."""
         self._closed = True
-        await self._wait_for_returns()
-        await self.engine.dispose()
-        await self._sessions.dispose()
+        pools = [engine.pool for engine in (self.engine, self._sessions) if isinstance(engine.pool, QueuePool)]
+        await _wait_for_returns(pools, RETURN_TIMEOUT_S)
         for driver in self._opened:
             await driver.close()
-
-    async def _wait_for_returns(self) -> None:
-        """Wait a moment until what was cancelled has given its connections back, which SQLAlchemy does in tasks of its
-        own. Cut off by the end of the event loop, such a task leaves its connection to the garbage collector."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(RETURN_TIMEOUT_S):
-                while any(pool.checkedout() for pool in self._pools()):  # noqa: ASYNC110 - a pool has no event for it
-                    await asyncio.sleep(0.01)
-
-    def _pools(self) -> list[QueuePool]:
-        return [engine.pool for engine in (self.engine, self._sessions) if isinstance(engine.pool, QueuePool)]
+        await _wait_for_returns(pools, LAST_RETURN_TIMEOUT_S)
+        await self.engine.dispose()
+        await self._sessions.dispose()
 
     @asynccontextmanager
     async def _connection(self, *, transactional: bool = False) -> AsyncIterator[AsyncConnection]:
@@ -221,6 +214,17 @@ class Database:
             if known is None:
                 raise
             raise known from failure
+
+
+async def _wait_for_returns(pools: Sequence[QueuePool], seconds: float) -> None:
+    """Wait until what was cancelled has given its connections back, which SQLAlchemy does in tasks of its own.
+
+    Cut off by the end of the event loop, such a task leaves its connection to the garbage collector.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while any(pool.checkedout() for pool in pools):  # noqa: ASYNC110 - a pool has no event for it
+                await asyncio.sleep(0.01)
 
 
 def _is_at_rest(driver: psycopg.AsyncConnection[Any]) -> bool:

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.scenario import Scenario, a_request, speaker_of
+from usher_models.db import engine
 from usher_models.db.engine import Database, driver_of, in_one_exchange
 from usher_models.db.reservations import reserve
 from usher_models.db.transitions import Report, report
@@ -156,6 +157,26 @@ async def test_a_connection_that_is_given_back_a_moment_later_is_waited_for(data
     holding = asyncio.create_task(hold())
     await held.wait()
     asyncio.get_running_loop().call_later(0.1, given_back.set)
+    await database.close()
+    assert given_back.is_set()
+    await holding
+
+
+async def test_a_connection_that_comes_back_only_after_it_was_closed_is_waited_for_too(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "RETURN_TIMEOUT_S", 0)
+    database = Database.connect(database_url, pool_size=1)
+    held, given_back = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        async with database.reading():
+            held.set()
+            await given_back.wait()
+
+    holding = asyncio.create_task(hold())
+    await held.wait()
+    asyncio.get_running_loop().call_later(0.2, given_back.set)
     await database.close()
     assert given_back.is_set()
     await holding
