@@ -395,9 +395,10 @@ async def move(
         reported = transitions.Report(connection_id=bot.connection_id, target=target, reason=why, speaker=speaker)
         return (await transitions.report(connection, reported)).applied
     if source in (Source.OPERATOR, Source.API):
-        return await transitions.move_reserved(
+        moved = await transitions.move_reserved(
             connection, bot.connection_id, target=target, source=source, reason=why, message=None
         )
+        return moved is not None
     closing = transitions.Closing(meeting_id=bot.meeting_id, reason=why)
     return bool(await transitions.close_many(connection, [closing], target=target, source=source))
 

@@ -87,7 +87,13 @@ class ControlPlane:
     def exit_report(self, outcome: Outcome) -> ExitReport:
         """A function that sends `exited` in the given time, None for ten minutes. Each call repeats the same event, so
         that a report cut short by SIGTERM can be sent again."""
-        body = wire.Exited(exit_code=outcome.exit_code, reason=outcome.reason, detail=outcome.detail, **self._event())
+        body = wire.Exited(
+            exit_code=outcome.exit_code,
+            reason=outcome.reason,
+            reason_kind=outcome.reason_kind,
+            detail=outcome.detail,
+            **self._event(),
+        )
 
         async def send(within_s: float | None) -> bool:
             policy = TEN_MINUTES if within_s is None else _within(within_s)

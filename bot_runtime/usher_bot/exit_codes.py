@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 
 from usher_models.outcomes import ENDINGS
 from usher_models.states import Reason, exit_code_reason
+from usher_models.wire import ReasonKind
 
 
 class ExitCode(IntEnum):
@@ -74,6 +75,7 @@ class Outcome:
     exit_code: int
     reason: str
     sentence: str
+    reason_kind: ReasonKind | None = None
     detail: str | None = None
     leaves: bool = False
     reported: bool = True
@@ -161,12 +163,15 @@ def outside(outcome: Outcome) -> Outcome:
     return replace(outcome, exit_code=ExitCode.NOT_ADMITTED, reason=reason)
 
 
-def program_ended(code: int, *, reason: str | None = None, detail: str | None = None) -> Outcome:
-    """The program under the exec driver ended; `reason` is what it said itself."""
+def program_ended(
+    code: int, *, reason: str | None = None, reason_kind: ReasonKind | None = None, detail: str | None = None
+) -> Outcome:
+    """The program under the exec driver ended; `reason` and `reason_kind` are what it said itself."""
     fallback = BotReason.MEETING_ENDED if code == 0 else exit_code_reason(code)
     return Outcome(
         exit_code=code,
         reason=reason or fallback,
+        reason_kind=reason_kind,
         sentence=f"The bot's program ended with exit code {code}.",
         detail=detail,
     )

@@ -11,6 +11,7 @@ import yaml
 from dev.docs.markdown import code, head, table
 from usher_bot import exit_codes
 from usher_bot.exit_codes import BotReason, ExitCode, Outcome
+from usher_models.attribution import PARTY_OF
 from usher_models.errors import InvalidMeeting, Refused, UsherError
 from usher_models.outcomes import ENDINGS
 from usher_models.states import Reason, sentence
@@ -23,11 +24,16 @@ and `usher.transitions` show the word as it stands here; a BotRequest shows it i
 (`HeartbeatLost`). [Debug a meeting](../howto/debug-a-meeting.md) says where to find it. `make docs` makes this page
 from `models/usher_models/states.py`, `bot_runtime/usher_bot/exit_codes.py`, `models/usher_models/errors.py` and
 `dev/docs/advice.yaml`.
+
+The column fault says whose doing it is that a meeting fails so; [Service level](service-level.md) says what is counted
+by it. A meeting that completed went as intended (`none`), unless the reason says that somebody cut it short. A process
+that ended with an exit code alone is the bot's.
 """
 OWN = """## Reasons a bot gives
 
 `usher-bot` gives these reasons itself. A bot of your own may give any reason of its own in `exited`: lower-case
-letters, digits and underscores, at most 64 characters.
+letters, digits and underscores, at most 64 characters; `reason_kind` beside it says whose doing it was (`user`,
+`host`, `platform`, `infrastructure` or `bot`), else it counts as the bot's.
 
 """
 CODES = """## Exit codes
@@ -74,8 +80,14 @@ def page() -> str:
 
 
 def _reasons(reasons: list[tuple[str, str]], advice: dict[str, str]) -> str:
-    rows = ([code(reason), code(camel(reason)), said, advice[reason]] for reason, said in reasons)
-    return table(("reason", "on the BotRequest", "meaning", "what to look at"), rows)
+    rows = ([code(reason), code(camel(reason)), said, _party(reason), advice[reason]] for reason, said in reasons)
+    return table(("reason", "on the BotRequest", "meaning", "fault", "what to look at"), rows)
+
+
+def _party(reason: str) -> str:
+    """Whose doing it is that a meeting fails with that reason; nothing for a reason that ends none."""
+    party = PARTY_OF.get(reason)
+    return code(party) if party else ""
 
 
 def own_reasons() -> dict[str, str]:

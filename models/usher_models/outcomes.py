@@ -20,9 +20,11 @@ class Party(StrEnum):
     PLATFORM = "platform"
     """The platform keeps bots or guests out."""
     INFRASTRUCTURE = "infrastructure"
-    """The network between the bot and the meeting."""
+    """The cluster, its nodes, or the network between the bot and the meeting."""
+    USHER = "usher"
+    """Usher itself: a slot was reserved and nothing came of it."""
     BOT = "bot"
-    """The bot's browser, its node's memory, or the driver itself."""
+    """The bot's program, its browser, the memory it took, or its driver."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,10 @@ ConnectionId = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-
 EventId = Annotated[str, Field(min_length=1, max_length=255)]
 
 
+# Whose doing a bot may say its end was; `usher_models.outcomes.Party` has these and two that no bot can know.
+ReasonKind = Literal["user", "host", "platform", "infrastructure", "bot"]
+
+
 class _Callback(BaseModel):
     model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
 
@@ -61,6 +65,7 @@ class Exited(_Callback):
 
     exit_code: Annotated[int, Field(ge=-1, le=255)]
     reason: Annotated[str, Field(pattern=REASON_PATTERN)] | None = None
+    reason_kind: ReasonKind | None = None
     detail: Annotated[str, Field(max_length=DETAIL_MAX_LENGTH)] | None = None
 
 

@@ -44,6 +44,13 @@ class _Transitions(Counter):
 TRANSITIONS: Final = _Transitions(
     "usher_transitions", "Changes of status, by new status, source and reason.", ["target", "source", "reason"]
 )
+SLO_ATTEMPTS: Final = Counter("usher_slo_attempts", "Bots that ended, however, by platform.", ["platform"])
+SLO_JOINED: Final = Counter(
+    "usher_slo_joined", "Bots that ended and had been in their meeting, by platform.", ["platform"]
+)
+SLO_LOST: Final = Counter(
+    "usher_slo_lost", "Bots that failed, by platform and whose doing it was.", ["platform", "fault"]
+)
 COMMANDS: Final = Counter("usher_commands", "Commands published, by action and outcome.", ["action", "outcome"])
 SWEEPS: Final = Counter("usher_sweeps", "Sweeps of the reconciler, by outcome.", ["outcome"])
 SWEEP_SECONDS: Final = Histogram("usher_sweep_seconds", "Duration of a sweep.")

@@ -43,6 +43,7 @@ def a_bot_row(**fields: Any) -> Bot:
         "status_changed_at": RESERVED_AT,
         "reason": "requested",
         "message": "A slot is reserved and the bot is on its way.",
+        "fault": None,
         "revision": 1,
         "written_revision": 0,
         "written_status": None,

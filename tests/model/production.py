@@ -302,6 +302,9 @@ async def _close_many(
             namespace=NAMESPACE,
             origin=origin,
             reason=dict(wanted)[number],
+            fault=None,
+            platform="google_meet",
+            joined=False,
         )
         for number, origin in moved
     ]

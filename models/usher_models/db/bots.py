@@ -64,6 +64,7 @@ class Bot(BotSummary):
     ended_at: datetime | None
     status_changed_at: datetime
     message: str
+    fault: str | None
     revision: int
     written_revision: int
     written_status: str | None
@@ -110,6 +111,7 @@ class Transition:
     target: str
     source: str
     reason: str
+    fault: str | None
     detail: dict[str, Any]
     at: datetime
 
@@ -120,7 +122,7 @@ BOT_COLUMNS = """
        b.request_namespace, b.request_name, b.request_uid, b.request_generation, b.spec, b.job_name, b.job_created_at,
        b.pod_uid, b.desired, b.leave_requested_at, b.leave_reason, b.config, b.config_generation, b.applied_generation,
        b.stage, b.participants, b.lobby_timeout_s, b.max_duration_s, b.reserved_at, b.started_at, b.joined_at,
-       b.ended_at, b.status_changed_at, b.reason, b.message, b.revision, b.written_revision, b.written_status
+       b.ended_at, b.status_changed_at, b.reason, b.message, b.fault, b.revision, b.written_revision, b.written_status
 """
 SUMMARY_COLUMNS = """
        b.meeting_id, b.user_id, m.status, b.connection_id, b.request_namespace, b.request_name, b.request_uid,
@@ -246,7 +248,7 @@ async def mark_jobs_created(connection: AsyncConnection, meeting_ids: Sequence[i
 
 
 _TRANSITIONS = (
-    "SELECT seq, from_status AS origin, to_status AS target, source, reason, detail, at"
+    "SELECT seq, from_status AS origin, to_status AS target, source, reason, fault, detail, at"
     " FROM usher.transitions WHERE meeting_id = :meeting_id ORDER BY seq"
 )
 

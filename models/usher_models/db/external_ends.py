@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db.transitions import Moved
 from usher_models.db.webhook_outbox import OUTBOX
+from usher_models.outcomes import Party
 from usher_models.states import TERMINAL, Reason, Source, Status, sentence
 
 _OVER = ", ".join(repr(str(status)) for status in sorted(TERMINAL))
@@ -33,7 +34,8 @@ WITH picked AS (
 ), bot AS (
     UPDATE usher.bots b
     SET transition_seq = b.transition_seq + 1, revision = b.revision + 1, status_changed_at = now(), stage = NULL,
-        ended_at = now(), reason = picked.reason, message = picked.message
+        ended_at = now(), reason = picked.reason, message = picked.message,
+        fault = CASE WHEN picked.target = :failed THEN CAST(:fault AS varchar) ELSE 'none' END
     FROM picked WHERE b.meeting_id = picked.id
     RETURNING b.*
 ), meeting AS (
@@ -43,18 +45,20 @@ WITH picked AS (
 ), ended AS (
     DELETE FROM usher.heartbeats h USING picked WHERE h.meeting_id = picked.id
 ), noted AS (
-    INSERT INTO usher.transitions (meeting_id, seq, from_status, to_status, source, reason)
-    SELECT bot.meeting_id, bot.transition_seq, picked.origin, picked.target, :source, picked.reason
+    INSERT INTO usher.transitions (meeting_id, seq, from_status, to_status, source, reason, fault)
+    SELECT bot.meeting_id, bot.transition_seq, picked.origin, picked.target, :source, picked.reason, bot.fault
     FROM bot JOIN picked ON picked.id = bot.meeting_id
     RETURNING *
 ), {OUTBOX}
 SELECT bot.meeting_id, bot.connection_id, bot.job_name, bot.request_namespace AS namespace, picked.origin,
-       picked.target, picked.reason
-FROM bot JOIN picked ON picked.id = bot.meeting_id
+       picked.target, picked.reason, bot.fault, coalesce(meeting.platform, 'unknown') AS platform,
+       bot.joined_at IS NOT NULL AS joined
+FROM bot JOIN picked ON picked.id = bot.meeting_id JOIN meeting ON meeting.id = bot.meeting_id
 """)
 
 _VALUES = {
     "failed": str(Status.FAILED),
+    "fault": str(Party.USER),
     "source": str(Source.EXTERNAL),
     "deleted": str(Reason.MEETING_DELETED),
     "deleted_message": sentence(Reason.MEETING_DELETED),

@@ -42,6 +42,7 @@ class Record:
     stage: str | None
     reason: str | None
     message: str | None
+    fault: str | None
     last_status: str | None
 
     @property
@@ -86,6 +87,7 @@ SELECT m.id, m.user_id, coalesce(m.platform, 'unknown') AS platform, m.platform_
        coalesce(m.status, 'unknown') AS status, m.bot_container_id, m.start_time,
        m.end_time, CASE WHEN jsonb_typeof(m.data) = 'object' THEN m.data ELSE '{}' END AS data, m.created_at,
        m.updated_at, b.meeting_id IS NOT NULL AS owned, b.config ->> 'meeting_url' AS url, b.stage, b.reason, b.message,
+       b.fault,
        (SELECT t.from_status FROM usher.transitions t
         WHERE t.meeting_id = m.id AND t.to_status = m.status AND m.status = 'failed' ORDER BY t.seq DESC LIMIT 1)
        AS last_status
@@ -144,6 +146,7 @@ def of_new(bot: Bot) -> Record:
         stage=bot.stage,
         reason=bot.reason,
         message=bot.message,
+        fault=bot.fault,
         last_status=None,
     )
 

@@ -20,6 +20,7 @@ from psycopg import IntegrityError
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from usher_models.attribution import fault_of
 from usher_models.db.bots import BOT_COLUMNS, Bot, bot_by_connection, last_transition, to_bot
 from usher_models.db.engine import attempt, fetch
 from usher_models.db.failures import constraint
@@ -27,6 +28,7 @@ from usher_models.db.speaker import Speaker, may_speak
 from usher_models.db.webhook_outbox import OUTBOX
 from usher_models.db.words import storable
 from usher_models.errors import AnotherPodSpeaks, IllegalMove, MeetingOver, UnknownConnection
+from usher_models.outcomes import Party
 from usher_models.states import LIVE, TERMINAL, Judgement, Source, Stage, Status, judge, legal_origins, sentence
 
 _MOVE = f"""
@@ -53,7 +55,8 @@ _MOVE = f"""
         joined_at = CASE WHEN picked.target = 'active' THEN coalesce(b.joined_at, moment.at) ELSE b.joined_at END,
         ended_at = CASE WHEN picked.terminal THEN moment.at END,
         reason = picked.reason,
-        message = picked.message
+        message = picked.message,
+        fault = picked.fault
     FROM picked, moment WHERE b.meeting_id = picked.id
     RETURNING b.*
 ), ended AS (
@@ -62,16 +65,17 @@ _MOVE = f"""
     UPDATE usher.heartbeats h SET at = now() FROM picked
     WHERE h.meeting_id = picked.id AND NOT picked.terminal AND picked.source = 'bot'
 ), noted AS (
-    INSERT INTO usher.transitions (meeting_id, seq, from_status, to_status, source, reason, event_id, detail, at)
+    INSERT INTO usher.transitions (meeting_id, seq, from_status, to_status, source, reason, fault, event_id, detail, at)
     SELECT bot.meeting_id, bot.transition_seq, picked.status, picked.target, picked.source, picked.reason,
-           picked.event_id, picked.detail, moment.at
+           picked.fault, picked.event_id, picked.detail, moment.at
     FROM bot JOIN picked ON picked.id = bot.meeting_id CROSS JOIN moment
     RETURNING *
 ), {OUTBOX}
 """
 _MOVED = """
-SELECT bot.meeting_id, bot.connection_id, bot.job_name, bot.request_namespace, picked.status AS origin, picked.reason
-FROM bot JOIN picked ON picked.id = bot.meeting_id
+SELECT bot.meeting_id, bot.connection_id, bot.job_name, bot.request_namespace AS namespace, picked.status AS origin,
+       picked.reason, picked.fault, meeting.platform, bot.joined_at IS NOT NULL AS joined
+FROM bot JOIN picked ON picked.id = bot.meeting_id JOIN meeting ON meeting.id = picked.id
 """
 _SEEN = f"SELECT {BOT_COLUMNS} FROM bot b JOIN meeting m ON m.id = b.meeting_id"
 
@@ -83,7 +87,7 @@ _GIVEN = (
 _PICK_ONE = """
 WITH picked AS (
     SELECT {given}, {pod_uid} AS pod_uid, CAST(:reason AS varchar) AS reason, CAST(:message AS text) AS message,
-           CAST(:event_id AS varchar) AS event_id, CAST(:detail AS jsonb) AS detail
+           CAST(:fault AS varchar) AS fault, CAST(:event_id AS varchar) AS event_id, CAST(:detail AS jsonb) AS detail
     FROM usher.bots b JOIN meetings m ON m.id = b.meeting_id
     WHERE b.connection_id = :connection_id AND m.status = ANY(:origins) AND {guard}
     FOR UPDATE OF m, b
@@ -96,9 +100,10 @@ _PICK_RESERVED = _PICK_ONE.format(given=_GIVEN, pod_uid="CAST(NULL AS varchar)",
 _PICK_MANY = f"""
 WITH given AS (
     SELECT * FROM unnest(CAST(:ids AS integer[]), CAST(:reasons AS varchar[]), CAST(:messages AS text[]),
-                         CAST(:details AS jsonb[])) AS g (id, reason, message, detail)
+                         CAST(:faults AS varchar[]), CAST(:details AS jsonb[]))
+         AS g (id, reason, message, fault, detail)
 ), picked AS (
-    SELECT {_GIVEN}, CAST(NULL AS varchar) AS pod_uid, given.reason, given.message,
+    SELECT {_GIVEN}, CAST(NULL AS varchar) AS pod_uid, given.reason, given.message, given.fault,
            CAST(NULL AS varchar) AS event_id, given.detail
     FROM given
     JOIN usher.bots b ON b.meeting_id = given.id
@@ -141,6 +146,8 @@ class Report:
     event_id: str | None = None
     stage: Stage | None = None
     detail: dict[str, Any] = field(default_factory=dict)
+    declared: Party | None = None
+    """Whose doing its end is, as the bot says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,12 +160,13 @@ class Applied:
 
 @dataclass(frozen=True, kw_only=True)
 class Closing:
-    """One meeting to end, and why. `detail` keeps the pod's last words."""
+    """One meeting to end, and why. `detail` keeps the pod's last words; `fault` is what is known beyond the reason."""
 
     meeting_id: int
     reason: str
     message: str | None = None
     detail: dict[str, Any] = field(default_factory=dict)
+    fault: Party | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +179,9 @@ class Moved:
     namespace: str | None
     origin: str
     reason: str
+    fault: str | None
+    platform: str
+    joined: bool
 
 
 async def report(connection: AsyncConnection, reported: Report) -> Applied:
@@ -196,6 +207,7 @@ async def _move_one(connection: AsyncConnection, reported: Report) -> Bot | None
         "connection_id": reported.connection_id,
         "reason": reported.reason,
         "message": storable(connection, reported.message) or sentence(reported.reason),
+        "fault": fault_of(reported.reason, reported.target, declared=reported.declared),
         "event_id": reported.event_id,
         "detail": json.dumps(storable(connection, reported.detail)),
         "stage": reported.stage,
@@ -244,8 +256,8 @@ async def _explain(connection: AsyncConnection, reported: Report, *, bot: Bot) -
 
 async def move_reserved(
     connection: AsyncConnection, connection_id: str, *, target: Status, source: Source, reason: str, message: str | None
-) -> bool:
-    """Move a reservation whose bot never existed, for the operator or the API; True if it moved.
+) -> Bot | None:
+    """Move a reservation whose bot never existed, for the operator or the API; the bot if it moved.
 
     The Job must not exist: a bot that runs owns its state.
     """
@@ -253,11 +265,13 @@ async def move_reserved(
         "connection_id": connection_id,
         "reason": reason,
         "message": storable(connection, message) or sentence(reason),
+        "fault": fault_of(reason, target),
         "event_id": None,
         "detail": "{}",
         "stage": None,
     }
-    return bool(await fetch(connection, _MOVE_RESERVED, values))
+    moved = await fetch(connection, _MOVE_RESERVED, values)
+    return to_bot(moved[0]) if moved else None
 
 
 async def close_many(
@@ -279,23 +293,14 @@ async def close_many(
         "ids": [closing.meeting_id for closing in closings],
         "reasons": [closing.reason for closing in closings],
         "messages": [storable(connection, closing.message) or sentence(closing.reason) for closing in closings],
+        "faults": [closing.fault or fault_of(closing.reason, target) for closing in closings],
         "details": [json.dumps(storable(connection, closing.detail)) for closing in closings],
         "stage": None,
     }
     rows = await connection.execute(
         text(_PICK_MANY.format(guard=guard) + _MOVE + _MOVED), values | (guard_values or {})
     )
-    return [
-        Moved(
-            meeting_id=row.meeting_id,
-            connection_id=row.connection_id,
-            job_name=row.job_name,
-            namespace=row.request_namespace,
-            origin=row.origin,
-            reason=row.reason,
-        )
-        for row in rows
-    ]
+    return [Moved(**row._mapping) for row in rows]
 
 
 def _values(target: Status, source: Source) -> dict[str, Any]:

@@ -51,13 +51,13 @@ OUTBOX = f"""outbox AS (
                    'meeting', jsonb_build_object(
                        'id', meeting.id, 'user_id', meeting.user_id, 'connection_id', bot.connection_id,
                        'platform', meeting.platform, 'native_meeting_id', meeting.platform_specific_id,
-                       'status', meeting.status, 'reason', noted.reason, 'message', bot.message,
+                       'status', meeting.status, 'reason', noted.reason, 'message', bot.message, 'fault', noted.fault,
                        'start_time', {_utc("meeting.start_time")}, 'end_time', {_utc("meeting.end_time")},
                        'created_at', {_utc("meeting.created_at")}, 'updated_at', {_utc("meeting.updated_at")}),
                    'status_change', jsonb_build_object(
                        'sequence', noted.seq, 'from', noted.from_status, 'to', noted.to_status,
                        'old_status', noted.from_status, 'new_status', noted.to_status,
-                       'reason', noted.reason, 'transition_source', noted.source,
+                       'reason', noted.reason, 'fault', noted.fault, 'transition_source', noted.source,
                        'timestamp', {_utc("noted.at AT TIME ZONE 'utc'")})))
     FROM noted
     JOIN meeting ON meeting.id = noted.meeting_id

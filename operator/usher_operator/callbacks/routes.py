@@ -29,6 +29,7 @@ from usher_models.db.shares import on_behalf_of
 from usher_models.db.speaker import Speaker
 from usher_models.db.transitions import Applied, Report
 from usher_models.errors import RowMissing, UnknownConnection
+from usher_models.outcomes import Party
 from usher_models.states import Reason, Stage, Status, is_behind
 from usher_models.wire import BODY_MAX_BYTES, Exited, Heartbeat, Joined, Processed, Reply, Started, StatusUpdate
 from usher_operator.callbacks.heartbeat_batch import HeartbeatBatch
@@ -133,6 +134,7 @@ class Callbacks:
             reason=end.reason,
             event_id=body.event_id,
             detail=detail,
+            declared=Party(body.reason_kind) if body.reason_kind else None,
             speaker=speaker,
         )
         return self._applied("callback processed", await self._apply(report))

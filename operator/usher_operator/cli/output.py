@@ -145,6 +145,8 @@ def _meeting_cells(record: Record) -> list[Cell]:
 def print_history(bot: Bot, history: Sequence[Transition]) -> None:
     """Print every transition of one meeting, who wrote it and why: a line each, and its details below it."""
     print_line(f"Meeting {bot.meeting_id} of user {bot.user_id} is {bot.status}. {bot.message}")
+    if bot.fault:
+        print_line(f"Fault: {bot.fault}.")
     if bot.request_name:
         print_line(f"BotRequest {bot.request_namespace}/{bot.request_name}, Job {bot.job_name}.")
     for line in history:

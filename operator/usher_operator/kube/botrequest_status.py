@@ -8,6 +8,7 @@ from typing import Any
 
 from usher_models.db.bots import Bot
 from usher_models.errors import UsherError
+from usher_models.outcomes import Party
 from usher_models.states import SENTENCES, Reason, Status
 from usher_operator.kube.drivers import SIMULATED
 
@@ -37,6 +38,7 @@ def status_of(bot: Bot, *, installation: str) -> Json:
         "jobName": bot.job_name,
         "reason": camel(bot.reason),
         "message": message_of(bot)[:MESSAGE_MAX_LENGTH],
+        "fault": bot.fault,
         "startTime": _time(bot.started_at),
         "endTime": _time(bot.ended_at),
         "observedGeneration": bot.request_generation,
@@ -71,6 +73,7 @@ def refusal_of(error: UsherError, *, spec: Json, generation: int, now: datetime,
         "nativeMeetingId": spec.get("nativeMeetingId"),
         "reason": reason,
         "message": message,
+        "fault": Party.USER,
         "observedGeneration": generation,
         "conditions": [condition("Accepted"), condition("SlotReserved")],
     }

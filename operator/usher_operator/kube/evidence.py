@@ -203,15 +203,22 @@ def refusal_of_pod(detail: dict[str, Any]) -> str | None:
 
 
 def node_of(pod: Json | None) -> str | None:
-    """The sentence about the pod's node: a pod whose container runs and that is not ready has a node that is not."""
+    """The sentence about the pod's node; None if nothing is known of it."""
+    ready = is_node_ready(pod)
+    name = ((pod or {}).get("spec") or {}).get("nodeName")
+    return None if ready is None else f"Its node {name} is {'ready' if ready else 'not ready'}."
+
+
+def is_node_ready(pod: Json | None) -> bool | None:
+    """Whether the pod's node is ready: a pod whose container runs and that is not ready has a node that is not.
+
+    None if nothing is known of it.
+    """
     name = ((pod or {}).get("spec") or {}).get("nodeName")
     if not name or "running" not in (_container_status(pod).get("state") or {}):
         return None
-    for condition in ((pod or {}).get("status") or {}).get("conditions") or []:
-        if condition.get("type") == "Ready":
-            ready = "ready" if condition.get("status") == "True" else "not ready"
-            return f"Its node {name} is {ready}."
-    return None
+    conditions = ((pod or {}).get("status") or {}).get("conditions") or []
+    return next((each.get("status") == "True" for each in conditions if each.get("type") == "Ready"), None)
 
 
 def hopeless_image(pod: Json | None) -> bool:

@@ -13,11 +13,12 @@ from usher_models.db.bots import BotSummary
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import Fence
 from usher_models.db.transitions import Applied, Closing, Moved, Report
+from usher_models.outcomes import Party
 from usher_models.states import TERMINAL, Reason, Source, Status
 from usher_operator.kube.api_budget import ApiBudget
 from usher_operator.kube.evidence import last_words
 from usher_operator.kube.port import Json, KubePort
-from usher_operator.telemetry import REPAIRS, TRANSITIONS
+from usher_operator.telemetry import REPAIRS, SLO_ATTEMPTS, SLO_JOINED, SLO_LOST, TRANSITIONS
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class Ends:
             )
         for each in moved:
             _record(each.meeting_id, target=target, source=source, reason=each.reason, origin=each.origin)
+            _count_end(target, fault=each.fault, platform=each.platform, joined=each.joined)
         return moved
 
     async def reservation(
@@ -68,9 +70,10 @@ class Ends:
             ended = await transitions.move_reserved(
                 connection, bot.connection_id, target=target, source=source, reason=reason, message=message
             )
-        if ended:
+        if ended is not None:
             _record(bot.meeting_id, target=target, source=source, reason=reason, origin=Status.RESERVED)
-        return ended
+            _count_end(target, fault=ended.fault, platform=ended.platform, joined=False)
+        return ended is not None
 
     async def unstarted(self, bot: BotSummary, *, message: str | None = None) -> None:
         """Complete a reservation that is not wanted any more and has no Job."""
@@ -89,14 +92,17 @@ class Ends:
         for each in followed:
             target = Status(each.target)
             _record(each.meeting_id, target=target, source=Source.EXTERNAL, reason=each.reason, origin=each.origin)
+            _count_end(target, fault=each.fault, platform=each.platform, joined=each.joined)
         return list(followed)
 
     async def report(self, told: Report) -> Applied:
         """Apply what a bot reports of itself, which may be its end. Raises what `transitions.report` raises."""
         async with self._database.at_once() as connection:
             applied = await transitions.report(connection, told)
+        bot = applied.bot
         if applied.applied:
-            _record(applied.bot.meeting_id, target=told.target, source=Source.BOT, reason=told.reason)
+            _record(bot.meeting_id, target=told.target, source=Source.BOT, reason=told.reason)
+            _count_end(told.target, fault=bot.fault, platform=bot.platform, joined=bot.joined_at is not None)
         return applied
 
 
@@ -117,6 +123,17 @@ def _record(meeting_id: int, *, target: Status, source: Source, reason: str, ori
                 "from": origin,
             },
         )
+
+
+def _count_end(target: Status, *, fault: str | None, platform: str, joined: bool) -> None:
+    """Count an end for the service level; what they mean stands in docs/reference/service-level.md."""
+    if target not in TERMINAL:
+        return
+    SLO_ATTEMPTS.labels(platform=platform).inc()
+    if joined:
+        SLO_JOINED.labels(platform=platform).inc()
+    if target is Status.FAILED:
+        SLO_LOST.labels(platform=platform, fault=fault or Party.BOT).inc()
 
 
 class Closer:

@@ -159,10 +159,14 @@ def event_for(bot: Bot, *, now: datetime) -> Json | None:
         uid=bot.request_uid or "",
         kind="Warning" if waits or bot.status is Status.FAILED else "Normal",
         reason=botrequest_status.camel(bot.reason),
-        message=f"Meeting {bot.meeting_id} is {bot.status}: {botrequest_status.message_of(bot)}",
+        message=f"Meeting {bot.meeting_id} is {bot.status}: {botrequest_status.message_of(bot)}{_fault(bot)}",
         now=now,
         once=f"waits/{bot.reason}" if waits else "",
     )
+
+
+def _fault(bot: Bot) -> str:
+    return f" Fault: {bot.fault}." if bot.status is Status.FAILED and bot.fault else ""
 
 
 def _is_awaited(bot: Bot) -> bool:

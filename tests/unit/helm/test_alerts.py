@@ -29,6 +29,11 @@ WELL: Series = {
     'usher_webhooks_total{outcome="retried"}': "0x60",
     "usher_requests_in_flight": "3x60",
     'usher_repairs_total{mode="lost_row"}': "0x60",
+    'usher_slo_attempts_total{platform="zoom"}': "0+10x60",
+    'usher_slo_attempts_total{platform="teams"}': "0+10x60",
+    'usher_slo_lost_total{platform="zoom", fault="bot"}': "0x60",
+    'usher_slo_lost_total{platform="zoom", fault="host"}': "0+5x60",
+    'usher_slo_lost_total{platform="teams", fault="infrastructure"}': "0x60",
 }
 LOST = 'usher_transitions_total{target="failed", source="reconciler", reason="heartbeat_lost"}'
 NEVER_STARTED = 'usher_transitions_total{target="failed", source="reconciler", reason="never_started"}'
@@ -57,6 +62,15 @@ FAULTS: dict[str, tuple[Series, set[str]]] = {
         {"UsherWebhooksFailing"},
     ),
     "rows are lost": ({'usher_repairs_total{mode="lost_row"}': "0x45 3x14"}, {"UsherRowsLost"}),
+    "a platform changes its page": (
+        {'usher_slo_lost_total{platform="zoom", fault="bot"}': "0x49 0+8x10"},
+        {"UsherPlatformFailing"},
+    ),
+    "a bot in seven is lost on the way": (
+        {'usher_slo_lost_total{platform="teams", fault="infrastructure"}': "0+4x59"},
+        {"UsherErrorBudgetBurning"},
+    ),
+    "hosts deny every bot": ({'usher_slo_lost_total{platform="zoom", fault="host"}': "0+10x59"}, set()),
     "a backlog": ({"usher_requests_in_flight": "3x30 900x29"}, {"UsherBacklog"}),
     "a short backlog": ({"usher_requests_in_flight": "3x30 900x5 3x23"}, set()),
 }

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from usher_bot.clock import Clock
-from usher_bot.drivers.exec.ends import end_reason
+from usher_bot.drivers.exec.ends import end_kind, end_reason
 from usher_models.states import REASON_PATTERN, Stage
+from usher_models.wire import ReasonKind
 
 _MEANINGS = {
     "joining": Stage.JOINING,
@@ -33,6 +34,7 @@ class ChildCallbacks:
         self.participants: int | None = None
         self.exit_code: int | None = None
         self.reason: str | None = None
+        self.reason_kind: ReasonKind | None = None
         self.detail: str | None = None
         self.last_beat_at: float | None = None
         self.on_stage: Callable[[Stage], None] = lambda _stage: None
@@ -70,7 +72,7 @@ class ChildCallbacks:
     def _receive_end(self, body: dict[str, Any]) -> None:
         code = body.get("exit_code")
         self.exit_code = code if isinstance(code, int) and 0 <= code <= 255 else None
-        self.reason = end_reason(body)
+        self.reason, self.reason_kind = end_reason(body), end_kind(body)
         said = body.get("error_details") or body.get("detail") or _sentence(body.get("reason"))
         self.detail = (said if isinstance(said, str) else json.dumps(said))[:1000] if said else None
 

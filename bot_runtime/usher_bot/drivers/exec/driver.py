@@ -110,7 +110,8 @@ class ExecDriver:
         if self._child.is_running:
             return replace(program_silent(self._options.silence_s), detail=self._detail(ExitCode.FAILED))
         code = await self._child.ended() or self.callbacks.exit_code or 0
-        return program_ended(code, reason=self.callbacks.reason, detail=self._detail(code))
+        said = self.callbacks
+        return program_ended(code, reason=said.reason, reason_kind=said.reason_kind, detail=self._detail(code))
 
     def _detail(self, code: int) -> str | None:
         tail = self._output.tail() if code else None

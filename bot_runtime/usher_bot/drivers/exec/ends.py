@@ -6,9 +6,10 @@ from its meeting, Usher's from its node.
 """
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 from usher_models.states import REASON_PATTERN
+from usher_models.wire import ReasonKind
 
 _MEANINGS = {
     "self_initiated_leave": "stopped",
@@ -37,6 +38,12 @@ def end_reason(body: dict[str, Any]) -> str | None:
         coarse = said
     word = coarse or said
     return _MEANINGS.get(word, word) if word else None
+
+
+def end_kind(body: dict[str, Any]) -> ReasonKind | None:
+    """Whose doing the program says its end was; None if it does not say."""
+    kind = body.get("reason_kind")
+    return next((known for known in get_args(ReasonKind) if known == kind), None)
 
 
 def _word(value: Any) -> str | None:

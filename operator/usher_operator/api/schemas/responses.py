@@ -68,6 +68,9 @@ class MeetingResponse(Output):
     message: Annotated[str | None, Field(examples=["The bot is in the meeting."])]
     """Usher's own: the reason as a sentence."""
 
+    fault: Annotated[str | None, Field(examples=["host"])]
+    """Usher's own: whose doing the end was: `none`, `user`, `host`, `platform`, `infrastructure`, `usher` or `bot`."""
+
     _owned: bool = PrivateAttr(default=True)
 
     @field_serializer("status")
@@ -174,6 +177,9 @@ class TransitionResponse(Output):
     reason: str | None
     """Why, as a word."""
 
+    fault: str | None
+    """Whose doing it was, of an end."""
+
     detail: dict[str, Any]
     """Evidence, such as the pod's exit code."""
 
@@ -193,6 +199,7 @@ class TransitionResponse(Output):
             to_status=line.target,
             source=line.source,
             reason=line.reason,
+            fault=line.fault,
             detail=line.detail,
             at=line.at,
         )

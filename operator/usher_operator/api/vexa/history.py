@@ -22,6 +22,7 @@ def _transition(seq: int, entry: dict[str, Any]) -> TransitionResponse:
         to_status=_word(entry.get("to")) or "unknown",
         source=_word(entry.get("source")) or "unknown",
         reason=_word(entry.get("reason") or entry.get("completion_reason")),
+        fault=None,
         detail={key: value for key, value in entry.items() if key not in _READ},
         at=_time(entry.get("timestamp")),
     )

@@ -11,7 +11,7 @@ from usher_models.db.stale_rules import RULES, Reports, Rule
 from usher_models.db.transitions import Closing
 from usher_models.states import Reason, Source, Status
 from usher_operator.kube.evidence import kept
-from usher_operator.reconcile.silence.messages import message_of
+from usher_operator.reconcile.silence.messages import fault_of_stale, message_of
 from usher_operator.reconcile.sweep import Sweep
 from usher_operator.settings import Settings
 from usher_operator.telemetry import STALE_ENDS_POSTPONED
@@ -64,7 +64,8 @@ async def _closing(sweep: Sweep, bot: StaleBot, rule: Rule) -> Closing:
     if rule.reason is Reason.HEARTBEAT_LOST:
         detail["last_heartbeat_at"] = bot.reported_at.astimezone(UTC).isoformat(timespec="seconds")
         detail |= _unless_empty("log", await closer.log_tail(bot, pod, sweep.api))
-    return Closing(meeting_id=bot.meeting_id, reason=rule.reason, message=message, detail=detail)
+    fault = fault_of_stale(rule.reason, bot, pod)
+    return Closing(meeting_id=bot.meeting_id, reason=rule.reason, message=message, detail=detail, fault=fault)
 
 
 def _unless_empty(name: str, value: str | None) -> dict[str, str]:

@@ -17,6 +17,7 @@ from tests.fakes.kube import FakeKube
 from tests.fakes.objects import a_botrequest, a_job, a_pod, disrupted, running
 from tests.fakes.tokens import AUDIENCE, ISSUER, SERVICE_ACCOUNT, TokenIssuer
 from tests.integration.operator.caller import PREFIX, Answer, Caller
+from tests.integration.operator.webhooks.outbox import a_subscriber, ledger
 from tests.scenario import BotInTheMaking, Scenario, pod_of
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
@@ -26,6 +27,7 @@ from usher_models.wire import BODY_MAX_BYTES
 from usher_operator.callbacks.cluster_keys import KeyRing
 from usher_operator.callbacks.pod_token import TokenVerifier
 from usher_operator.callbacks.routes import Callbacks
+from usher_operator.kube.botrequest_status import status_of
 from usher_operator.lifecycle.termination import Termination
 
 Client = TestClient[web.Request, web.Application]
@@ -89,6 +91,41 @@ def in_status(given: Scenario, status: Status) -> BotInTheMaking:
         if status in LIFE and LIFE.index(passed) <= LIFE.index(status):
             bot = bot.moved(passed)
     return bot if status in LIFE else bot.active().moved(status)
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ({"exit_code": 3, "reason": "studio_offline", "reason_kind": "platform"}, "platform"),
+        ({"exit_code": 3, "reason": "studio_offline"}, "bot"),
+        ({"exit_code": 2, "reason": "admission_denied", "reason_kind": "bot"}, "host"),
+        ({"exit_code": 137}, "bot"),
+        ({"exit_code": 0}, "none"),
+    ],
+)
+async def test_an_end_says_whose_doing_it_was_wherever_it_is_told(
+    given: Scenario, caller_of: CallerOf, said: dict[str, Any], fault: str
+) -> None:
+    user = await a_subscriber(given, "https://hooks.example.org/usher", events=["meeting.status_change"])
+    caller = await caller_of(given.a_bot(user).starting().active())
+    await caller.say("exited", **said)
+    ended, line = await given.fresh(caller.bot), (await given.story(caller.bot))[-1]
+    (*_, told) = await ledger(given, user)
+    assert ended.fault == line.fault == fault
+    assert status_of(ended, installation="one")["fault"] == fault
+    assert told.payload["data"]["meeting"]["fault"] == told.payload["data"]["status_change"]["fault"] == fault
+
+
+async def test_a_live_meeting_is_nobodys_fault(given: Scenario) -> None:
+    bot = await given.a_bot().starting().active()
+    assert bot.fault is None
+    assert [line.fault for line in await given.story(bot)] == [None, None, None]
+
+
+async def test_a_kind_that_a_bot_cannot_know_is_refused(given: Scenario, caller_of: CallerOf) -> None:
+    caller = await caller_of(given.a_bot().starting())
+    answer = await caller.say("exited", exit_code=1, reason="odd", reason_kind="usher")
+    assert (answer.code, answer.body["code"]) == (422, "invalid_body")
 
 
 async def test_a_whole_life(given: Scenario, caller_of: CallerOf) -> None:

@@ -96,6 +96,19 @@ async def test_the_limits_are_those_of_the_settings(plane: Plane, given: Scenari
     assert [(await given.fresh(bot)).status for bot in bots] == [Status.ACTIVE, Status.FAILED]
 
 
+async def test_a_reservation_without_any_try_at_a_job_is_ushers_own_fault(plane: Plane, given: Scenario) -> None:
+    plane.kube.away = True
+    never_tried = await given.a_bot().waited(301)
+    never_ran = plane.in_kubernetes(await reserved(given, 301))
+    silent = plane.in_kubernetes(await active(given, 125))
+    await plane.tick()
+    assert [(await given.fresh(bot)).fault for bot in (never_tried, never_ran, silent)] == [
+        "usher",
+        "infrastructure",
+        "bot",
+    ]
+
+
 async def test_a_bot_that_never_started_fails_with_its_pods_own_reason(plane: Plane, given: Scenario) -> None:
     bot = await reserved(given, 301)
     plane.in_kubernetes(bot, pod={"state": waiting("ImagePullBackOff", "Back-off pulling usher.dev/bot:dev")})
@@ -121,6 +134,7 @@ async def test_heartbeat_lost_says_when_the_last_one_came_how_the_node_is_and_wh
         r" Its node node-1 is not ready\.",
         failed.message,
     )
+    assert (failed.fault, line.fault) == ("infrastructure", "infrastructure")
     assert line.detail["log"] == "joining\nTypeError: page is null\n"
     assert datetime.fromisoformat(line.detail["last_heartbeat_at"]).tzinfo is not None
 

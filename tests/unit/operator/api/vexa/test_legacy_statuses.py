@@ -12,7 +12,9 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def _said(origin: str | None, target: str, *, legacy: bool) -> tuple[str | None, str]:
-    line = TransitionResponse(seq=1, from_status=origin, to_status=target, source="bot", reason=None, detail={}, at=AT)
+    line = TransitionResponse(
+        seq=1, from_status=origin, to_status=target, source="bot", reason=None, fault=None, detail={}, at=AT
+    )
     body = Transitions(meeting_id=1, transitions=[line])
     said = TypeAdapter(Transitions).dump_python(body, context={LEGACY_STATUSES: legacy})
     (shown,) = said["transitions"]
