@@ -22,7 +22,7 @@ def slo(
     ] = 99.0,
     as_json: AsJson = False,
 ) -> None:
-    """Show the service level: attempts, joined, lost through each party, error budget and burn rate."""
+    """Show how many bots joined, and through whom others were lost."""
 
     async def read(database: Database) -> tuple[list[EndCount], list[EndCount]]:
         async with database.transaction() as connection:

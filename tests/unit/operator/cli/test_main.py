@@ -27,6 +27,7 @@ COMMANDS = [
     "bots",
     "meetings",
     "leave",
+    "slo",
     "adopt-legacy",
     "smoke",
     "probe",
