@@ -115,6 +115,10 @@ browser-deaths: install ## Each way in which a browser or a page dies, TIMES=20 
 	@$(RUN) dev.conference up
 	@USHER_TIMES=$(or $(TIMES),20) $(RUN) pytest tests/browser/test_dying.py --timeout 200 --quiet --numprocesses 3
 
+.PHONY: browser-long
+browser-long: install ## Five bots in one room with a lively host, and every false alarm: MINUTES=60 BOTS=5; writes docs/evidence/browser.md
+	@$(RUN) tests.browser.long_run --write $(addprefix --minutes ,$(MINUTES)) $(addprefix --bots ,$(BOTS))
+
 .PHONY: browser-cost
 browser-cost: install ## What one browser bot costs in a pod of the local cluster, in a room of four (about 2 minutes)
 	@$(RUN) tests.load.browser_cost
