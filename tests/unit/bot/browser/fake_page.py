@@ -31,6 +31,7 @@ class FakePage:
         self.received: Callable[[], float] = clock.now
         self.silent = False
         self.browser_lives = True
+        self.bytes_held = 300 * 2**20
         self.on_click: Callable[[Target], None] = lambda target: None
         self.clicked: list[Target] = []
         self.typed: list[str] = []
@@ -68,6 +69,9 @@ class FakePage:
 
     async def browser_answers(self, *, within_s: float) -> bool:
         return self.browser_lives
+
+    async def memory(self, *, within_s: float) -> int:
+        return self.bytes_held
 
     async def picture(self) -> bytes:
         return b"PNG"
