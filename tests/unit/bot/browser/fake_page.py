@@ -26,6 +26,7 @@ class FakePage:
     def __init__(self, clock: Clock) -> None:
         self.shows = PREJOIN
         self.names: list[str] | None = ["Host"]
+        self.captions: list[list[str | None]] | None = None
         self.level = 0.1
         self.counters: list[dict[str, Any]] = []
         self.received: Callable[[], float] = clock.now
@@ -79,6 +80,8 @@ class FakePage:
     def _value(self, script: str) -> Any:
         if "level" in script:
             return self.level
+        if "captions" in script:
+            return self.captions
         return self.names if "people" in script else None
 
     async def _answer(self, within_s: float) -> None:
