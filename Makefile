@@ -122,7 +122,7 @@ browser-long: install ## Five bots in one room with a lively host, and every fal
 	@$(RUN) tests.browser.long_run --write $(addprefix --minutes ,$(MINUTES)) $(addprefix --bots ,$(BOTS))
 
 .PHONY: browser-cost
-browser-cost: install ## What one browser bot costs in a pod of the local cluster, in a room of four (about 2 minutes)
+browser-cost: install ## What one browser bot costs in a pod of the local cluster; writes docs/evidence/browser.md (about 2 minutes)
 	@$(RUN) tests.load.browser_cost
 
 .PHONY: e2e

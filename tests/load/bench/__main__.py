@@ -51,6 +51,10 @@ BENCHMARKS: dict[str, Benchmark] = {
     "reservations": reservations.run,
 }
 SAMPLES = Path("build") / "profiles"
+BROWSER_COST = (
+    "What a bot with a browser costs is measured in a pod of the local cluster, by `make browser-cost`: see "
+    "[Browser bots](browser.md)."
+)
 LIBRARIES = ("aiohttp", "kopf", "kubernetes", "psycopg", "pydantic", "redis", "sqlalchemy")
 
 
@@ -114,6 +118,7 @@ async def _run(profile: str, only: list[str] | None, *, profiled: bool) -> tuple
         table = profiler.tables() if profiler else figures.table(found, held_to)
     lines = [_machine(), "", *table, "", *_shares(harness)]
     lines += [f"\nNot measured: {name}" for name in failed]
+    lines.append(f"\n{BROWSER_COST}")
     return lines, figures.misses(found, held_to, ran=ran), failed
 
 
