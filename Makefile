@@ -111,12 +111,18 @@ browser-quick: install ## Every platform, state and trap of it, against stand-in
 	@$(RUN) pytest tests/browser/standins/test_matrix.py --quiet --timeout 200 --durations 5 --numprocesses 8
 
 .PHONY: browser-deaths
-browser-deaths: install ## Each way in which a browser or a page dies, TIMES=20 times, and when it is noticed (about 25 minutes)
+browser-deaths: install ## Each way in which a browser or a page dies, TIMES=20 times; writes docs/evidence/browser.md (about 25 minutes)
 	@$(RUN) dev.conference up
-	@USHER_TIMES=$(or $(TIMES),20) $(RUN) pytest tests/browser/test_dying.py --timeout 200 --quiet --numprocesses 3
+	@mkdir -p build
+	@failed=0; USHER_TIMES=$(or $(TIMES),20) $(RUN) pytest tests/browser/test_dying.py --timeout 200 --quiet --numprocesses 3 \
+		--junitxml build/deaths.xml || failed=$$?; $(RUN) tests.browser.deaths build/deaths.xml --write; exit $$failed
+
+.PHONY: browser-long
+browser-long: install ## Five bots in one room with a lively host, and every false alarm: MINUTES=60 BOTS=5; writes docs/evidence/browser.md
+	@$(RUN) tests.browser.long_run --write $(addprefix --minutes ,$(MINUTES)) $(addprefix --bots ,$(BOTS))
 
 .PHONY: browser-cost
-browser-cost: install ## What one browser bot costs in a pod of the local cluster, in a room of four (about 2 minutes)
+browser-cost: install ## What one browser bot costs in a pod of the local cluster; writes docs/evidence/browser.md (about 2 minutes)
 	@$(RUN) tests.load.browser_cost
 
 .PHONY: e2e

@@ -36,7 +36,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m dev.conference",
         description="A conference on loopback: LiveKit behind our page (17890), Jitsi's (17891) and stand-ins (17892).",
-        epilog=f"commands:\n{listed}\n\nUSHER_CACHE moves its folder. It is for tests only: its secret is public.",
+        epilog=f"commands:\n{listed}\n\nUSHER_CACHE moves its folder, USHER_CONFERENCE_PORT its first port.\n"
+        "It is for tests only: its secret is public.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--cluster", action="store_true", help="the one that pods of the local cluster reach")

@@ -1,7 +1,7 @@
 """A person in the meeting: a browser of their own, which admits, denies, removes, ends and speaks."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +69,25 @@ class Host:
         """End the meeting for all."""
         await self.call("end")
 
+    async def set_microphone(self, *, on: bool) -> None:
+        """Mute or unmute, by the page's own button."""
+        button = self._microphone()
+        if await self._is_on(button) is not on:
+            await button.click(timeout=PATIENCE_MS)
+
+    async def chat(self, texts: Iterable[str]) -> None:
+        """Write into the meeting's chat as fast as the page takes it. Our own pages only: Jitsi's have none here."""
+        toggle = self.page.locator(".lk-control-bar .lk-chat-toggle")
+        await toggle.click(timeout=PATIENCE_MS)
+        for text in texts:
+            await self.page.locator(".lk-chat-form-input").fill(text, timeout=PATIENCE_MS)
+            await self.page.locator(".lk-chat-form-button").click(timeout=PATIENCE_MS)
+        await toggle.click(timeout=PATIENCE_MS)
+
+    async def come_by(self, names: Iterable[str]) -> None:
+        """Others come at once, from tabs of their own, and go again at once."""
+        await asyncio.gather(*(self._visit(name) for name in names))
+
     async def leave(self) -> None:
         """Go, and leave the rest alone."""
         await self.page.close()
@@ -107,6 +126,23 @@ class Host:
         if self.kind == "jitsi":
             return self.page.get_by_role("button", name="Admit").first
         return self.page.get_by_test_id(f"admit.{name}")
+
+    async def _visit(self, name: str) -> None:
+        page = await self.page.context.new_page()
+        try:
+            await Host(page=page, kind=self.kind, url=self.url, room=self.room).come(name)
+        finally:
+            await page.close()
+
+    def _microphone(self) -> Locator:
+        if self.kind == "jitsi":
+            return self.page.locator('[aria-label="Mute microphone"], [aria-label="Unmute microphone"]').first
+        return self.page.locator('button.lk-button[data-lk-source="microphone"]')
+
+    async def _is_on(self, button: Locator) -> bool:
+        if self.kind == "jitsi":
+            return await button.get_attribute("aria-label", timeout=PATIENCE_MS) == "Mute microphone"
+        return await button.get_attribute("data-lk-enabled", timeout=PATIENCE_MS) == "true"
 
     async def _who(self, name: str) -> str:
         found = (await self.call("participants"))["participants"]

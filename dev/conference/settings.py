@@ -1,7 +1,7 @@
 """Where the conference lives and listens. One frozen object, made when a command begins."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from dev.cluster import settings as cluster_settings
@@ -91,8 +91,18 @@ class Settings:
 
 
 def load() -> Settings:
-    """The settings of this machine; USHER_CACHE moves everything that is kept."""
-    return Settings(cache=Path(os.environ.get("USHER_CACHE") or Path.home() / ".cache" / "usher").resolve())
+    """The settings of this machine; USHER_CACHE moves everything that is kept, and USHER_CONFERENCE_PORT the ports, for
+    one beside another checkout's."""
+    cache = Path(os.environ.get("USHER_CACHE") or Path.home() / ".cache" / "usher").resolve()
+    first = int(os.environ.get("USHER_CONFERENCE_PORT") or Settings.signal_port)
+    if first == Settings.signal_port:
+        return Settings(cache=cache)
+    return _moved(Settings(cache=cache, name=f"at-{first}"), by=first - Settings.signal_port)
+
+
+def _moved(settings: Settings, *, by: int) -> Settings:
+    ports = {field.name: getattr(settings, field.name) + by for field in fields(settings) if "port" in field.name}
+    return replace(settings, **ports)
 
 
 def for_cluster() -> Settings:

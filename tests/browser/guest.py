@@ -13,6 +13,7 @@ from tests.unit.bot.harness import some_settings
 from usher_bot.clock import SystemClock
 from usher_bot.drivers.base import NotJoined
 from usher_bot.drivers.browser.chromium.browser import Chromium
+from usher_bot.drivers.browser.chromium.page import ChromiumPage
 from usher_bot.drivers.browser.driver import BrowserDriver
 from usher_bot.drivers.browser.page import PageSilent
 from usher_bot.drivers.browser.wiring import browser_driver
@@ -75,6 +76,18 @@ class Guest:
         for process in [browser] if kind == "browser" else browser.children(recursive=True):
             if kind == "browser" or any(KINDS[kind] in word for word in process.cmdline()):
                 process.send_signal(number)
+
+    async def crash(self) -> None:
+        """Let the tab crash, by the address that Chromium has for it."""
+        assert self.driver.page
+        with suppress(PageSilent):
+            async with asyncio.timeout(5):
+                await self.driver.page.open("chrome://crash")
+
+    async def close_tab(self) -> None:
+        """Close the tab, and leave the browser alone."""
+        assert isinstance(self.driver.page, ChromiumPage)
+        await self.driver.page._page.close()
 
     async def script(self, script: str) -> Any:
         """The value of a script in the bot's page."""

@@ -1,9 +1,14 @@
-"""Ways to die, in a real browser: each noticed in time and called by its name, and what is no death at all."""
+"""Ways to die, in a real browser: each noticed in time and called by its name, and what is no death at all.
+
+`make browser-deaths` lets each happen many times, and makes a table of what these tests note about it.
+"""
 
 import asyncio
 import os
 import signal
 import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import pytest
 
@@ -16,28 +21,62 @@ from usher_models.states import Stage
 BOUND_S = 40.0
 # `make browser-deaths TIMES=20` lets each death happen that often.
 TIMES = range(int(os.environ.get("USHER_TIMES", "1")))
-DEATHS = {
-    "renderer killed": ("page_crashed", "renderer", signal.SIGKILL),
-    "renderer stopped": ("page_hung", "renderer", signal.SIGSTOP),
-    "browser killed": ("browser_crashed", "browser", signal.SIGKILL),
-    "browser stopped": ("browser_crashed", "browser", signal.SIGSTOP),
-    "network stopped": ("network_lost", "network", signal.SIGSTOP),
-}
-SCRIPTS = {
-    "endless loop": (("page_hung",), "setTimeout(() => { for (;;); }, 0)"),
-    # A busy machine takes longer to fill the heap than a page may be silent.
-    "memory eaten": (
-        ("page_crashed", "page_hung"),
-        "setTimeout(() => { const held = []; for (;;) held.push(new Array(1e6).fill(Math.random())); }, 0)",
-    ),
-}
-
-
 FREEZE_AFTER_LOBBY = """
 document.getElementById('root') && setInterval(() => {
   if (document.querySelector('[data-testid="screen.lobby"]')) setTimeout(() => { for (;;); }, 2);
 }, 1)
 """
+EAT = "setTimeout(() => { const held = []; for (;;) held.push(new Array(1e6).fill(Math.random())); }, 0)"
+
+
+@dataclass(frozen=True)
+class Death:
+    """One way to die, the reason that the bot must give, and within which time."""
+
+    reason: str
+    strike: Callable[[Guest], Awaitable[None]]
+    within_s: float
+
+
+def by_signal(kind: str, number: signal.Signals) -> Callable[[Guest], Awaitable[None]]:
+    """A signal to every process of that kind."""
+
+    async def strike(bot: Guest) -> None:
+        bot.kill(kind, number)
+
+    return strike
+
+
+def by_script(script: str) -> Callable[[Guest], Awaitable[None]]:
+    """What a page may do to itself."""
+
+    async def strike(bot: Guest) -> None:
+        await bot.script(script)
+
+    return strike
+
+
+async def crash(bot: Guest) -> None:
+    """The way of Chromium's own to crash a tab."""
+    await bot.crash()
+
+
+async def close(bot: Guest) -> None:
+    """The tab goes away under a browser that lives."""
+    await bot.close_tab()
+
+
+DEATHS = {
+    "renderer killed": Death("page_crashed", by_signal("renderer", signal.SIGKILL), 5),
+    "tab crashed": Death("page_crashed", crash, 5),
+    "tab closed": Death("page_crashed", close, 5),
+    "tab's memory eaten": Death("page_crashed", by_script(EAT), BOUND_S),
+    "renderer stopped": Death("page_hung", by_signal("renderer", signal.SIGSTOP), 30),
+    "endless loop": Death("page_hung", by_script("setTimeout(() => { for (;;); }, 0)"), 30),
+    "browser killed": Death("browser_crashed", by_signal("browser", signal.SIGKILL), 5),
+    "browser stopped": Death("browser_crashed", by_signal("browser", signal.SIGSTOP), 30),
+    "network stopped": Death("network_lost", by_signal("network", signal.SIGSTOP), 30),
+}
 
 
 @pytest.fixture(params=["conference"])
@@ -57,36 +96,28 @@ async def inside(host: Host, make_guest: MakeGuest) -> Guest:
     return bot
 
 
-async def noticed(bot: Guest) -> tuple[str, float]:
-    """The reason, and after how long."""
+async def notice(bot: Guest, name: str, *, reason: str, within_s: float, record_property: Record) -> None:
+    """Wait for the end, note it, and hold it to what it must be."""
+    for what, value in (("death", name), ("expected", reason), ("within_s", within_s)):
+        record_property(what, value)
     began = time.monotonic()
     outcome = await bot.outcome(within_s=BOUND_S + 5)
+    after_s = time.monotonic() - began
+    record_property("reason", str(outcome.reason))
+    record_property("after_s", round(after_s, 2))
+    assert outcome.reason == reason
+    assert after_s < BOUND_S
     assert not bot.driver.is_alive or outcome.reason == "network_lost"
-    return outcome.reason, time.monotonic() - began
 
 
-@pytest.mark.parametrize("death", DEATHS)
+@pytest.mark.parametrize("name", DEATHS)
 @pytest.mark.parametrize("nth", TIMES)
-async def test_a_dead_browser_is_noticed(inside: Guest, death: str, nth: int, record_property: Record) -> None:
-    reason, kind, number = DEATHS[death]
-    inside.kill(kind, number)
-    found, after_s = await noticed(inside)
-    record_property(f"{death}, s", round(after_s, 1))
-    assert found == reason
-    assert after_s < BOUND_S
-
-
-@pytest.mark.parametrize("death", SCRIPTS)
-@pytest.mark.parametrize("nth", TIMES)
-async def test_a_page_that_kills_itself_is_noticed(
-    inside: Guest, death: str, nth: int, record_property: Record
+async def test_a_death_is_noticed_and_called_by_its_name(
+    inside: Guest, name: str, nth: int, record_property: Record
 ) -> None:
-    reasons, script = SCRIPTS[death]
-    await inside.script(script)
-    found, after_s = await noticed(inside)
-    record_property(f"{death}: {found}, s", round(after_s, 1))
-    assert found in reasons
-    assert after_s < BOUND_S
+    death = DEATHS[name]
+    await death.strike(inside)
+    await notice(inside, name, reason=death.reason, within_s=death.within_s, record_property=record_property)
 
 
 @pytest.mark.parametrize("kind", ["gpu", "network"])
@@ -99,14 +130,13 @@ async def test_a_part_that_chromium_restarts_is_no_death(inside: Guest, kind: st
 
 @pytest.mark.parametrize("nth", TIMES)
 async def test_a_page_that_dies_2_ms_after_the_lobby_appeared_is_noticed(
-    host: Host, make_guest: MakeGuest, nth: int
+    host: Host, make_guest: MakeGuest, nth: int, record_property: Record
 ) -> None:
     bot = make_guest()
     await bot.reach(Stage.JOINING)
     await bot.insist(FREEZE_AFTER_LOBBY)
-    found, after_s = await noticed(bot)
-    assert found == "page_hung"
-    assert after_s < BOUND_S
+    name = "page dead 2 ms after the lobby appeared"
+    await notice(bot, name, reason="page_hung", within_s=BOUND_S, record_property=record_property)
 
 
 async def test_leaving_a_browser_that_does_not_answer_takes_a_bounded_time(inside: Guest) -> None:

@@ -71,7 +71,32 @@ async def test_a_program_hears_on_its_standard_input_and_speakers_are_noted(
     assert heard.read_bytes() == beside.read_bytes()
     events = [json.loads(line) for line in beside.with_suffix(".events.jsonl").read_text().splitlines()]
     assert [(it["kind"], it["name"]) for it in events] == [("speaker", "Host")]
+    assert 0 <= events[0]["seconds"] < 10
     assert not [it for it in psutil.Process(os.getpid()).children(recursive=True) if "cat" in it.name()]
+
+
+SAYS = {
+    # As another participant's page tells it, and as Jitsi's transcriber would.
+    "conference": "window.say('1', '{text}')",
+    "jitsi": """APP.store.dispatch({{ type: 'UPDATE_TRANSCRIPT_MESSAGE', transcriptMessageID: '1',
+        newTranscriptMessage: {{ participant: {{ name: 'Host' }}, stable: '{text}' }} }})""",
+}
+
+
+async def test_what_is_said_reaches_the_sink_as_a_caption(
+    host: Host, make_guest: MakeGuest, site: str, tmp_path: Path
+) -> None:
+    bot = await a_listener(host, make_guest, {"kind": "file", "path": str(tmp_path / "meeting.webm")})
+    for text in ("We ship", "We ship on Friday"):
+        if site == "jitsi":
+            await bot.script(SAYS[site].format(text=text))
+        else:
+            await host.page.evaluate(SAYS[site].format(text=text))
+        await asyncio.sleep(1.2)
+    await bot.leave()
+    events = [json.loads(line) for line in (tmp_path / "meeting.events.jsonl").read_text().splitlines()]
+    captions = [(it["name"], it["text"]) for it in events if it["kind"] == "caption"]
+    assert captions == [("Host", "We ship on Friday")]
 
 
 async def test_the_conference_keeps_what_a_bot_sends_it(

@@ -51,10 +51,11 @@ def test_every_id_is_the_vendor_s(known: Goal | Sign, sources: str, texts: list[
 
 
 def test_what_the_scripts_read_is_in_the_vendor_s_store(sources: str) -> None:
-    scripts = " ".join([DATA.participants or "", DATA.speaker or "", *(sign.script or "" for sign in DATA.signs)])
+    readers = [reader.script for reader in (DATA.participants, DATA.speaker, DATA.captions) if reader]
+    scripts = " ".join([*readers, *(sign.script or "" for sign in DATA.signs)])
     for feature in re.findall(r"features/[\w-]+(?:/[\w-]+)*", scripts):
         assert feature in sources
-    for field in ("knocking", "dominantSpeaker", "remote"):
+    for field in ("knocking", "dominantSpeaker", "remote", "_transcriptMessages", "unstable", "stable", "final"):
         assert re.search(rf"\b{field}\b", sources)
 
 

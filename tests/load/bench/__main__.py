@@ -6,7 +6,6 @@ With --write into docs/evidence/performance.md or docs/evidence/profiles.md, bet
 import argparse
 import gc
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ import uvloop
 from dev.cluster.binaries import kubernetes_version
 from dev.machine.errors import DevError
 from dev.machine.progress import Progress
+from tests.load import evidence
 from tests.load.bench import (
     bot_start,
     command_latency,
@@ -50,9 +50,11 @@ BENCHMARKS: dict[str, Benchmark] = {
     "sweep": sweep.run,
     "reservations": reservations.run,
 }
-EVIDENCE = Path(__file__).resolve().parents[3] / "docs" / "evidence"
 SAMPLES = Path("build") / "profiles"
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+BROWSER_COST = (
+    "What a bot with a browser costs is measured in a pod of the local cluster, by `make browser-cost`: see "
+    "[Browser bots](browser.md)."
+)
 LIBRARIES = ("aiohttp", "kopf", "kubernetes", "psycopg", "pydantic", "redis", "sqlalchemy")
 
 
@@ -75,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
     lines.append(f"\nMeasured in {time.monotonic() - began:.0f} s.")
     print("\n".join(lines))
     if options.write:
-        _write(EVIDENCE / ("profiles.md" if options.profile else "performance.md"), lines)
+        evidence.write("profiles.md" if options.profile else "performance.md", lines)
     return _verdict([] if options.profile else missed, failed, known=figures.known_misses(profile))
 
 
@@ -114,26 +116,15 @@ async def _run(profile: str, only: list[str] | None, *, profiled: bool) -> tuple
                         raise
         # No figure means anything under a profiler, which costs half the speed.
         table = profiler.tables() if profiler else figures.table(found, held_to)
-    lines = [*_machine(), "", *table, "", *_shares(harness)]
+    lines = [_machine(), "", *table, "", *_shares(harness)]
     lines += [f"\nNot measured: {name}" for name in failed]
+    lines.append(f"\n{BROWSER_COST}")
     return lines, figures.misses(found, held_to, ran=ran), failed
 
 
-def _machine() -> list[str]:
-    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return [
-        f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, {os.cpu_count()} cores ({_model()}), {memory:.0f} GiB, "
-        f"load average {os.getloadavg()[0]:.1f} at the end; Python {platform.python_version()}, "
-        f"Kubernetes {kubernetes_version()}, {libraries}."
-    ]
-
-
-def _model() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
+def _machine() -> str:
+    libraries = [f"{name} {version(name)}" for name in LIBRARIES]
+    return evidence.machine(f"Kubernetes {kubernetes_version()}", *libraries)
 
 
 def _shares(harness: Harness) -> list[str]:
@@ -142,12 +133,6 @@ def _shares(harness: Harness) -> list[str]:
         listed = sorted(shares.items(), key=lambda item: -item[1])
         rows.append(f"| {benchmark} | {', '.join(f'{name} {share:.2f}' for name, share in listed)} |")
     return rows
-
-
-def _write(path: Path, lines: list[str]) -> None:
-    page = path.read_text()
-    before, after = page.partition(BEGIN)[0], page.partition(END)[2]
-    path.write_text("\n".join([before + BEGIN, *lines, END]) + after)
 
 
 if __name__ == "__main__":

@@ -94,6 +94,8 @@ class BrowserDriver:
 
     async def leave(self) -> None:
         try:
+            if self._staying:
+                self._staying.finish()
             if self._recorder:
                 await self._recorder.stop()
             if self.page and not self._is_out and not self.page.death.done():

@@ -47,6 +47,8 @@ class BrowserOptions(BaseModel):
     """A connection whose counters stand still for so long is lost."""
     sinks: tuple[SinkOptions, ...] = ()
     """What takes the meeting's sound; without any, nothing is recorded."""
+    captions: bool = False
+    """Ask the page for captions, where it shows them only when asked; what is shown goes to the sinks in any case."""
     slice_s: Annotated[float, Field(ge=0.25, le=60)] = 1
     """How much a crash may lose."""
     bits: Annotated[int, Field(ge=6_000, le=510_000)] = 32_000

@@ -92,6 +92,10 @@ class Page(Protocol):
         """True if the browser itself answers, whatever its pages do."""
         ...
 
+    async def memory(self, *, within_s: float) -> int:
+        """The bytes that the largest tab's process holds; 0 if that cannot be known."""
+        ...
+
     async def picture(self) -> bytes:
         """A PNG of what is visible."""
         ...

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from functools import cached_property
 from importlib.resources import files
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -124,6 +124,15 @@ class Goal(_Data):
         return Target(css=self.css, text=self.text)
 
 
+class Reader(_Data):
+    """A script that reads something of a meeting out of its page."""
+
+    script: str
+    source: tuple[str, ...]
+    trust: Literal["vendor", "many", "one", "own"]
+    note: str = ""
+
+
 class Prompt(_Data):
     """A dialog in the way: a sign, and what to click."""
 
@@ -146,18 +155,28 @@ class PlatformData(_Data):
     camera_off: Goal | None = None
     leave: tuple[Goal, ...]
     """Clicked one after the other."""
-    participants: str | None = None
-    """A script: the names of the others, as a list, or None while unknown."""
-    speaker: str | None = None
-    """A script: the name of who speaks, or None."""
+    participants: Reader | None = None
+    """The names of the others, as a list, or None while unknown."""
+    speaker: Reader | None = None
+    """The name of who speaks, or None."""
+    captions: Reader | None = None
+    """The captions that are shown, as a list of [key, name or None, text]; a key stays while its caption is shown."""
+    captions_on: tuple[Goal, ...] = ()
+    """Clicked one after the other to have captions shown to the bot."""
 
     @cached_property
     def query(self) -> Query:
         """What must be looked for to recognise every screen, and to know who is there: all of it in one look."""
         signs = [*self.signs, *(prompt.sign for prompt in self.prompts)]
         css = dict.fromkeys(selector for sign in signs for selector in (*sign.css, *sign.unless_css))
-        asked = [self.participants, self.speaker, LOUDNESS, *(sign.script for sign in signs)]
+        readers = [reader.script for reader in (self.participants, self.speaker, self.captions) if reader]
+        asked = [*readers, LOUDNESS, *(sign.script for sign in signs)]
         return Query(css=tuple(css), scripts=tuple(dict.fromkeys(script for script in asked if script)))
+
+    def read(self, what: Literal["participants", "speaker", "captions"], reading: Reading) -> Any:
+        """What a reader found; None if this platform has no such reader."""
+        reader: Reader | None = getattr(self, what)
+        return reading.scripts.get(reader.script) if reader else None
 
     def screen(self, reading: Reading, *, was_inside: bool) -> Screen:
         """What the page shows. After admission the sign of being inside outweighs every text on the page."""

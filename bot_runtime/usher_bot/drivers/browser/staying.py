@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from usher_bot.clock import Clock
+from usher_bot.drivers.browser.captions import Captions, Said
 from usher_bot.drivers.browser.options import BrowserOptions
 from usher_bot.drivers.browser.page import Page, PageSilent, Reading
 from usher_bot.drivers.browser.platforms import Site
@@ -19,6 +20,7 @@ from usher_bot.exit_codes import EVICTED, MEETING_ENDED, BotReason, Outcome, end
 LOOK_EVERY_S = 1.0
 MISSES = 3
 UNEXPLAINED_S = 20.0
+CAPTION_ATTEMPTS = 10
 QUIET = 0.003  # the loudness of a room in which no one speaks
 
 logger = logging.getLogger(__name__)
@@ -72,6 +74,8 @@ class Staying:
         self._page = page
         self._recorder = recorder
         self._speaker: str | None = None
+        self._captions = Captions()
+        self._attempts_left = CAPTION_ATTEMPTS if options.captions and site.data.captions_on else 0
         self._data = site.data
         self._clock = clock
         self._company = Company(options, began=clock.now())
@@ -91,6 +95,10 @@ class Staying:
                 return outcome
             await self._clock.sleep(LOOK_EVERY_S)
 
+    def finish(self) -> None:
+        """Hand on what was said last, before the recording ends."""
+        self._hand_on(self._captions.rest())
+
     async def _look_once(self) -> Outcome | None:
         try:
             reading = await self._page.look(self._data.query)
@@ -100,18 +108,37 @@ class Staying:
             if prompt := self._data.prompt(reading):
                 await self._page.click(prompt.click.target)
             self._note_speaker(reading)
+            self._note_captions(reading)
+            await self._show_captions()
             return self._count(reading)
         except PageSilent:
             return None
 
     def _note_speaker(self, reading: Reading) -> None:
-        speaker = reading.scripts.get(self._data.speaker or "")
+        speaker = self._data.read("speaker", reading)
         if speaker and speaker != self._speaker:
             self._recorder.note("speaker", name=str(speaker))
         self._speaker = speaker or self._speaker
 
+    def _note_captions(self, reading: Reading) -> None:
+        self._hand_on(self._captions.note(self._data.read("captions", reading), now=self._clock.now()))
+
+    def _hand_on(self, said: list[Said]) -> None:
+        for it in said:
+            self._recorder.note("caption", ago_s=self._clock.now() - it.began, name=it.name, text=it.text)
+
+    async def _show_captions(self) -> None:
+        """Have the page show captions to the bot, where the class wants it; a few attempts, as controls come late."""
+        if not self._attempts_left:
+            return
+        self._attempts_left -= 1
+        clicked = [await self._page.click(goal.target) for goal in self._data.captions_on]
+        if clicked and all(clicked):
+            self._attempts_left = 0
+            logger.info("The page was asked for captions.", extra={"action": "captions_asked"})
+
     def _count(self, reading: Reading) -> Outcome | None:
-        names = reading.scripts.get(self._data.participants or "")
+        names = self._data.read("participants", reading)
         known = [str(name) for name in names] if isinstance(names, list) else None
         loudness = float(reading.scripts.get(LOUDNESS) or 0)
         return self._company.note(known, loudness=loudness, now=self._clock.now())

@@ -59,6 +59,14 @@
     return { state: peer.connectionState, received };
   }));
 
+  // A name for an element that stays the same as long as the element is there.
+  const keys = new WeakMap();
+  let given = 0;
+  tap.key = (element) => {
+    if (!keys.has(element)) keys.set(element, `${++given}`);
+    return keys.get(element);
+  };
+
   // How loud it is now, as the root of the mean square.
   tap.level = () => {
     if (!meter) return 0;

@@ -53,6 +53,7 @@ function Meeting({ onAdmitted }) {
     <div data-testid="screen.meeting" style={{ height: "100vh" }}>
       {isHost && <HostTools />}
       <People />
+      <Captions />
       <VideoConference />
     </div>
   );
@@ -62,6 +63,28 @@ function Meeting({ onAdmitted }) {
 function People() {
   const names = useParticipants().filter((it) => it.permissions?.canSubscribe).map((it) => it.name);
   return <ul data-testid="people" hidden>{names.map((name, at) => <li key={at}>{name}</li>)}</ul>;
+}
+
+// What was said, as some other participant's page tells it: `say(id, text)` in a page's console. A caption may grow.
+function Captions() {
+  const meeting = useRoomContext();
+  const [captions, setCaptions] = useState({});
+  useEffect(() => {
+    const hear = (data, who, _kind, topic) => {
+      if (topic !== "captions") return;
+      const { id, text } = JSON.parse(new TextDecoder().decode(data));
+      setCaptions((known) => ({ ...known, [id]: { who: who?.name ?? "", text } }));
+    };
+    window.say = (id, text) => meeting.localParticipant.publishData(
+      new TextEncoder().encode(JSON.stringify({ id, text })), { reliable: true, topic: "captions" });
+    meeting.on(RoomEvent.DataReceived, hear);
+    return () => meeting.off(RoomEvent.DataReceived, hear);
+  }, [meeting]);
+  return (
+    <div data-testid="captions">
+      {Object.entries(captions).map(([id, { who, text }]) => <p key={id} id={id}><b>{who}</b> <span>{text}</span></p>)}
+    </div>
+  );
 }
 
 function HostTools() {

@@ -38,9 +38,27 @@ const states = {
     this.people(stage, stage.scenario.people ?? []);
     const leave = stage.add(`<button aria-label="Leave call">call_end</button>`);
     leave.addEventListener("click", () => stage.leave());
+    const captions = stage.add(`<button aria-label="Turn on captions">closed_caption</button>`); // Recall.ai, public caption readers
+    captions.addEventListener("click", () => {
+      stage.captioned = true;
+      captions.setAttribute("aria-label", "Turn off captions");
+      stage.captions = stage.add(`<div role="region" aria-label="Captions" tabindex="0"></div>`);
+    });
   },
   people(stage, names) {
-    stage.tiles.innerHTML = names.map((name, at) => `<div data-participant-id="p${at}">${name}</div>`).join("");
+    stage.tiles.innerHTML = names.map((name, at) => `<div data-participant-id="p${at}"><div>${name}</div><div jsname="QgSmzd" class="IisKdb gjg47c"></div></div>`).join("");
+  },
+  // vexa: the class of an equalizer in the tile says whether its owner is heard
+  speaks(stage, who) {
+    for (const tile of stage.tiles.children) tile.lastChild.className = tile.textContent === who ? "IisKdb HX2H7" : "IisKdb gjg47c";
+  },
+  // One block for each turn, the older ones stay for a while.
+  caption(stage, { at, who, text }) {
+    const block = () => stage.captions.querySelector(`[data-turn="${at}"]`);
+    if (!block()) {
+      stage.captions.insertAdjacentHTML("beforeend", `<div class="nMcdL bj4p3b" data-turn="${at}"><div><img alt=""><span class="NWpY1d">${who}</span></div><div class="ygicle VbkSUe"></div></div>`);
+    }
+    block().querySelector(".ygicle").textContent = text;
   },
   left(stage) { stage.add(`<h1>You left the meeting</h1><button>Rejoin</button>`); }, // attendee
   denied(stage) { stage.add(`<h1>Someone in the call denied your request to join</h1>`); }, // vexa, attendee

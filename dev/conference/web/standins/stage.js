@@ -54,6 +54,7 @@ export class Stage {
     if (before === "lobby" && this.has("stale_lobby_text")) into.append(...elements(`<div style="display:none">${this.states.lobbyText}</div>`));
     this.into = into;
     draw.call(this.states, this);
+    if (name === "inside") this._talk();
     if (this.has("toast") && (name === "inside" || name === "lobby")) this._toast();
     if (this.has("audio_before_admission") && name === "lobby") into.append(music());
   }
@@ -79,6 +80,19 @@ export class Stage {
   _toast() {
     const toast = this.add(`<div role="alert">${this.states.toastText}</div>`);
     setTimeout(() => toast.remove(), 4000);
+  }
+
+  // Who speaks in turn, and what is said: a caption grows word by word, where the guest asked for captions.
+  async _talk() {
+    for (const [at, [who, text]] of (this.scenario.talk ?? []).entries()) {
+      this.states.speaks?.(this, who);
+      const words = text.split(" ");
+      for (let said = 1; said <= words.length; said++) {
+        await wait(0.25);
+        if (this.captioned || this.states.captionsByThemselves) this.states.caption(this, { at, who, text: words.slice(0, said).join(" ") });
+      }
+      await wait(1.5);
+    }
   }
 
   async start() {

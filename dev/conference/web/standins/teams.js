@@ -39,10 +39,32 @@ const states = {
   inside(stage) {
     stage.tiles = stage.add(`<section></section>`);
     this.people(stage, stage.scenario.people ?? []);
+    stage.add(`<button id="callingButtons-showMoreBtn">More</button>`).addEventListener("click", () => this.more(stage)); // attendee
     stage.add(`<button id="hangup-button" data-tid="hangup-main-btn">Leave</button>`).addEventListener("click", () => stage.leave()); // vexa, attendee
   },
+  // Captions lie behind two menus, each of which is drawn only when the one before was opened.
+  more(stage) {
+    stage.add(`<div role="menuitem" id="LanguageSpeechMenuControl-id">Language and speech</div>`).addEventListener("click", () => {
+      stage.add(`<div role="menuitem" id="closed-captions-button">Show live captions</div>`).addEventListener("click", () => {
+        stage.captioned = true;
+        stage.captions = stage.add(`<div data-tid="closed-caption-v2-virtual-list-content"></div>`);
+      }); // attendee
+    });
+  },
   people(stage, names) {
-    stage.tiles.innerHTML = names.map((name) => `<div data-tid="participant-tile" aria-label="${name}">${name}</div>`).join("");
+    stage.tiles.innerHTML = names.map((name) => `<div data-tid="participant-tile" aria-label="${name}">${name}<div data-tid="voice-level-stream-outline"></div></div>`).join("");
+  },
+  speaks(stage, who) { // vexa
+    for (const tile of stage.tiles.children) {
+      tile.querySelector("[data-tid=voice-level-stream-outline]").classList.toggle("vdi-frame-occlusion", tile.getAttribute("aria-label") === who);
+    }
+  },
+  // A virtual list of two rows, whose elements are used again.
+  caption(stage, { at, who, text }) {
+    const row = stage.captions.children[at % 2] ?? stage.captions.appendChild(document.createElement("div"));
+    if (!row.firstChild) row.innerHTML = `<span data-tid="author"></span><div><span dir="auto" data-tid="closed-caption-text"></span></div>`;
+    row.querySelector("[data-tid=author]").textContent = who;
+    row.querySelector("[data-tid=closed-caption-text]").textContent = text;
   },
   left(stage) { stage.add(`<h1>You left the meeting</h1>`); },
   denied(stage) {

@@ -35,6 +35,16 @@ const states = {
       sure.addEventListener("click", () => stage.leave());
     });
   },
+  captionsByThemselves: true, // the host turns them on
+  speaks(stage, who) { // public caption readers
+    stage.speaker ??= stage.add(`<div class="speaker-active-container__wrap"><div class="speaker-active-container__video-frame"><div class="video-avatar__avatar"><span class="video-avatar__avatar-title"></span></div></div></div>`);
+    stage.speaker.querySelector("span").textContent = who;
+  },
+  // One line, in which each turn takes the place of the last; no name, only a picture.
+  caption(stage, { text }) {
+    stage.captions ??= stage.add(`<div id="live-transcription-subtitle"><div class="live-transcription-subtitle__box"><img alt=""><span class="live-transcription-subtitle__item"></span></div></div>`);
+    stage.captions.querySelector("span").textContent = text;
+  },
   left(stage) { stage.add(`<h1>Thanks for joining</h1>`); },
   denied(stage) { stage.add(`<h1>You have been removed</h1>`); }, // screenapp, attendee
   removed(stage) { stage.add(`<h1>You have been removed from this meeting by the host.</h1>`); }, // zoomsdk

@@ -26,11 +26,13 @@ class FakePage:
     def __init__(self, clock: Clock) -> None:
         self.shows = PREJOIN
         self.names: list[str] | None = ["Host"]
+        self.captions: list[list[str | None]] | None = None
         self.level = 0.1
         self.counters: list[dict[str, Any]] = []
         self.received: Callable[[], float] = clock.now
         self.silent = False
         self.browser_lives = True
+        self.bytes_held = 300 * 2**20
         self.on_click: Callable[[Target], None] = lambda target: None
         self.clicked: list[Target] = []
         self.typed: list[str] = []
@@ -69,12 +71,17 @@ class FakePage:
     async def browser_answers(self, *, within_s: float) -> bool:
         return self.browser_lives
 
+    async def memory(self, *, within_s: float) -> int:
+        return self.bytes_held
+
     async def picture(self) -> bytes:
         return b"PNG"
 
     def _value(self, script: str) -> Any:
         if "level" in script:
             return self.level
+        if "captions" in script:
+            return self.captions
         return self.names if "people" in script else None
 
     async def _answer(self, within_s: float) -> None:

@@ -38,6 +38,24 @@ async def test_a_page_that_does_not_answer_ends_the_visit(waiting: Visit, browse
     assert waiting.clock.now() - began < BOUND_S
 
 
+@pytest.mark.parametrize(("bytes_held", "reason"), [(2**31, "page_crashed"), (2**28, "page_hung")])
+async def test_a_silent_tab_that_became_large_is_given_time_to_crash(
+    waiting: Visit, bytes_held: int, reason: str
+) -> None:
+    waiting.page.silent, waiting.page.bytes_held = True, bytes_held
+    await waiting.clock.advance(30)
+    if not waiting.is_over:
+        waiting.page.death.set_result(Death.PAGE_CRASHED)
+    assert (await waiting.end()).reason == reason
+
+
+async def test_a_large_tab_that_does_not_crash_is_called_hung_in_time(waiting: Visit) -> None:
+    waiting.page.silent, waiting.page.bytes_held = True, 2**31
+    began = waiting.clock.now()
+    assert (await waiting.end()).reason == "page_hung"
+    assert waiting.clock.now() - began < BOUND_S
+
+
 async def test_no_heartbeat_is_due_to_a_page_that_does_not_answer(waiting: Visit) -> None:
     waiting.page.silent = True
     await waiting.clock.advance(12)

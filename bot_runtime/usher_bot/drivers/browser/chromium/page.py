@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Browser as PlaywrightBrowser
@@ -18,6 +20,7 @@ from usher_bot.drivers.browser.page import Death, PageSilent, Query, Reading, Re
 OPEN_S = 45.0
 ACT_S = 3.0
 LOOK_S = 5.0
+CLOSE_S = 2.0
 CLICKABLE = 'button, [role="button"], a, input[type="submit"], [role="link"]'
 
 LOOK = (files("usher_bot.drivers.browser") / "look.js").read_text(encoding="utf-8")
@@ -43,14 +46,23 @@ class ChromiumPage:
         self._context = context
         self.death: asyncio.Future[Death] = asyncio.get_running_loop().create_future()
         self._session: CDPSession | None = None
+        self._closing: asyncio.Future[None] | None = None
         page.on("crash", lambda _: self.die(Death.PAGE_CRASHED))
-        page.on("close", lambda _: self.die(Death.BROWSER_CRASHED))
+        page.on("close", lambda _: self._closed())
         browser.on("disconnected", lambda _: self.die(Death.BROWSER_CRASHED))
 
     def die(self, death: Death) -> None:
         """The first cause counts."""
         if not self.death.done():
             self.death.set_result(death)
+
+    def _closed(self) -> None:
+        """A tab closes by itself, or because its browser ends; which event comes first tells nothing."""
+        self._closing = asyncio.ensure_future(self._whose_end())
+
+    async def _whose_end(self) -> None:
+        lives = await self.browser_answers(within_s=CLOSE_S)
+        self.die(Death.PAGE_CRASHED if lives else Death.BROWSER_CRASHED)
 
     async def bind(self, name: str, receive: Receive) -> None:
         async def call(_source: Any, text: str) -> None:
@@ -105,14 +117,24 @@ class ChromiumPage:
 
     async def browser_answers(self, *, within_s: float) -> bool:
         with suppress(PageSilent):
-            async with _answer(within_s):
-                browser = self._context.browser
-                if browser is None or not browser.is_connected():
-                    return False
-                self._session = self._session or await browser.new_browser_cdp_session()
-                await self._session.send("Browser.getVersion")
-                return True
+            await self._ask_browser("Browser.getVersion", within_s=within_s)
+            return True
         return False
+
+    async def memory(self, *, within_s: float) -> int:
+        with suppress(PageSilent):
+            found = await self._ask_browser("SystemInfo.getProcessInfo", within_s=within_s)
+            tabs = [int(process["id"]) for process in found["processInfo"] if process["type"] == "renderer"]
+            return max(map(_resident, tabs), default=0)
+        return 0
+
+    async def _ask_browser(self, method: str, *, within_s: float) -> Any:
+        async with _answer(within_s):
+            browser = self._context.browser
+            if browser is None or not browser.is_connected():
+                raise PageSilent("The browser is gone.")
+            self._session = self._session or await browser.new_browser_cdp_session()
+            return await self._session.send(method)
 
     async def picture(self) -> bytes:
         async with _answer(LOOK_S):
@@ -126,6 +148,14 @@ class ChromiumPage:
                     if await candidate.is_visible() and await candidate.is_enabled(timeout=ACT_S * 1000):
                         return candidate
         return None
+
+
+def _resident(pid: int) -> int:
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _locators(frame: Frame, target: Target) -> list[Locator]:

@@ -31,6 +31,7 @@ class Recorder:
         self._now = now
         self._ended = asyncio.Event()
         self._started = False
+        self._began_at = now()
 
     async def prepare(self) -> None:
         """Before the page opens."""
@@ -43,15 +44,16 @@ class Recorder:
             return
         for feed in self._feeds:
             feed.start()
-        self._started = True
+        self._started, self._began_at = True, self._now()
         with suppress(PageSilent):
             await self._page.evaluate(f"window.__usherTap.record({self._slice_ms}, {self._bits})", within_s=ACT_S)
             logger.info("The recording began.", extra={"action": "recording_started"})
 
-    def note(self, kind: str, **details: Any) -> None:
-        """Tell the sinks what happened, such as who speaks."""
+    def note(self, kind: str, *, ago_s: float = 0.0, **details: Any) -> None:
+        """Tell the sinks what happened, such as who speaks: at which time, and how long after the recording began."""
+        at = self._now() - ago_s
         for feed in self._feeds:
-            feed.put({"at": self._now(), "kind": kind, **details})
+            feed.put({"at": at, "seconds": round(max(0.0, at - self._began_at), 2), "kind": kind, **details})
 
     async def stop(self) -> None:
         """Get the last slice out of the page, if it still gives one, and let the sinks finish."""

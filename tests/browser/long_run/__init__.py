@@ -1,0 +1,1 @@
+"""Five bots for an hour in one room with a lively host: `make browser-long`."""
