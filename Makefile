@@ -132,8 +132,8 @@ e2e: install ## Tests on a real cluster (about 8 minutes; the first time about 1
 	@$(RUN) pytest tests/e2e --timeout 300 --durations 10 -m alone
 
 .PHONY: faults
-faults: install ## Break what Usher stands on and measure its promises (about 24 minutes); ONLY=name SEED=n
-	@$(RUN) tests.faults $(addprefix --only ,$(ONLY)) $(addprefix --seed ,$(SEED))
+faults: install ## Break what Usher stands on and measure its promises (about 24 minutes); ONLY=name SEED=n TIMES=n
+	@$(RUN) tests.faults $(addprefix --only ,$(ONLY)) $(addprefix --seed ,$(SEED)) $(addprefix --times ,$(TIMES))
 
 .PHONY: faults-quick
 faults-quick: install ## A short selection of it, with another case of chaos each day: SEED=n (about 80 s)

@@ -42,7 +42,7 @@ def _say_goodbye(seconds: float) -> None:
     say("Look around:")
     command('eval "$(python3 -m dev.cluster env)"')
     command("kubectl get br --watch")
-    command("kubectl --namespace usher-system logs deploy/usher-operate --follow")
+    command("kubectl --namespace usher-system logs --selector app.kubernetes.io/component=operate --follow")
     say("Remove it:")
     command("make down         # stops the cluster and keeps its data; `make purge` removes that too")
     show("")

@@ -159,7 +159,8 @@ def _api_writes(kubectl: Kubectl) -> None:
 def _expect_phase(kubectl: Kubectl, name: str, phase: str) -> None:
     status = kubectl.json("get", "br", name).get("status", {})
     if status.get("phase") != phase:
-        logs = kubectl("--namespace", SYSTEM, "logs", "deploy/usher-operate", "--tail", "20")
+        of_operate = "app.kubernetes.io/component=operate"
+        logs = kubectl("--namespace", SYSTEM, "logs", "--selector", of_operate, "--tail", "20")
         raise DevError(f"{name} ended as {status.get('phase')} ({status.get('message')}), not as {phase}.\n{logs}")
 
 

@@ -52,6 +52,7 @@ SLO_LOST: Final = Counter(
     "usher_slo_lost", "Bots that failed, by platform and whose doing it was.", ["platform", "fault"]
 )
 COMMANDS: Final = Counter("usher_commands", "Commands published, by action and outcome.", ["action", "outcome"])
+LEADER: Final = Gauge("usher_leader", "1 while this operate leads; 0 while it stands by or the database is away.")
 SWEEPS: Final = Counter("usher_sweeps", "Sweeps of the reconciler, by outcome.", ["outcome"])
 SWEEP_SECONDS: Final = Histogram("usher_sweep_seconds", "Duration of a sweep.")
 REPAIRS: Final = Counter("usher_repairs", "Repairs by the reconciler, by failure mode.", ["mode"])
@@ -65,6 +66,15 @@ STALE_ENDS_POSTPONED: Final = Counter(
 LAST_SWEEP: Final = Gauge("usher_last_sweep_timestamp_seconds", "When the last complete sweep ended.")
 LIVE_BOTS: Final = Gauge("usher_live_bots", "Bots that hold a slot, by status.", ["status"])
 BOTS_LEFT_OUT: Final = Gauge("usher_bots_left_out", "Live bots that a sweep cannot reconcile, by why.", ["why"])
+
+
+def clear_sweep_gauges() -> None:
+    """Stop saying what a sweep found: another process says it from now on, and two would be added up."""
+    BROWNOUT_ACTIVE.set(0)
+    LIVE_BOTS.clear()
+    BOTS_LEFT_OUT.clear()
+
+
 REQUESTS_IN_FLIGHT: Final = Gauge("usher_requests_in_flight", "BotRequests in flight or waiting in the backlog.")
 WATCH_RESTARTS: Final = Counter(
     "usher_watch_restarts", "Watches that ended and were started again, by namespace.", ["namespace"]

@@ -358,8 +358,9 @@ class Cluster:
         return base64.b64decode(self.kubectl.json("--namespace", SYSTEM, "get", "secret", name)["data"][key]).decode()
 
     def operator_words(self, *, lines: int) -> list[dict[str, Any]]:
-        """The last lines of the operator's log."""
-        words = ("logs", "deployment/usher-operate", "--container", "operate", "--tail", str(lines))
+        """The last lines of the operators' logs."""
+        of_operate = "app.kubernetes.io/component=operate"
+        words = ("logs", "--selector", of_operate, "--container", "operate", "--tail", str(lines))
         return _parsed(self.kubectl.attempt("--namespace", SYSTEM, *words).stdout)
 
     def components(self, component: str) -> list[str]:
@@ -404,7 +405,10 @@ class Cluster:
         eventually(f"{count} sweeps", lambda: self._sweeps() >= before + count)
 
     def _sweeps(self) -> float:
-        (pod,) = self.components("operate")
+        """Those of all operators: one of them sweeps."""
+        return sum(map(self._sweeps_of, self.components("operate")))
+
+    def _sweeps_of(self, pod: str) -> float:
         path = f"/api/v1/namespaces/{SYSTEM}/pods/{pod.removeprefix('pod/')}:8082/proxy/metrics"
         metrics = dict(line.rsplit(" ", 1) for line in self.kubectl("get", "--raw", path).splitlines())
         return float(metrics.get('usher_sweeps_total{outcome="done"}', 0))

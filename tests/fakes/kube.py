@@ -144,11 +144,12 @@ class FakeKube:
         self._read("get_job")
         return copy.deepcopy(self.jobs.get((namespace, name)))
 
-    async def delete_job(self, namespace: str, name: str) -> bool:
+    async def delete_job(self, namespace: str, name: str, *, uid: str | None = None) -> bool:
         """See KubePort."""
         fault = self._call("delete_job")
         self.writes.append(Write("delete", "Job", name))
-        found = (namespace, name) in self.jobs
+        job = self.jobs.get((namespace, name))
+        found = job is not None and uid in (None, job["metadata"].get("uid"))
         if found:
             self._drop_job((namespace, name))
         _raise(fault)

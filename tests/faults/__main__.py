@@ -103,6 +103,7 @@ def _parser(known: dict[str, Run]) -> argparse.ArgumentParser:
     parser.add_argument("--only", action="append", choices=known, metavar="NAME", help="this run; may be repeated")
     parser.add_argument("--seed", type=int, default=1, help="the same seed is the same run; default 1")
     parser.add_argument("--minutes", type=float, help="how long a run without an end of its own lasts")
+    parser.add_argument("--times", type=int, help="how often a run that repeats one thing does so")
     parser.add_argument("--quick", action="store_true", help="the short selection that `make test` runs")
     parser.add_argument("--json", type=Path, default=RESULTS, help=f"where the figures go; default {RESULTS}")
     return parser
@@ -117,7 +118,7 @@ def _execute(run: Run, options: argparse.Namespace, *, progress: Progress) -> Ou
     error = ""
     with progress.step(f"{run.name}: {run.does}"):
         try:
-            scale = Scale(quick=options.quick, seed=options.seed, minutes=options.minutes, say=say)
+            scale = Scale(quick=options.quick, seed=options.seed, minutes=options.minutes, times=options.times, say=say)
             figures = uvloop.run(run.function(scale))
             error = "" if figures else "It measured nothing."
         except Exception as exc:

@@ -202,6 +202,13 @@ GUARDS = [
         take_out=_set(leader_lock.LeaderLock, "acquire", _always),
     ),
     Guard(
+        name="lease",
+        does="a process whose lease is over starts no bot and refuses none",
+        test=_OP + "reconcile/test_standby.py",
+        only="leader_that_was_stopped",
+        take_out=_set(leader_lock.LeaderLock, "leads", property(lambda _: True)),
+    ),
+    Guard(
         name="leader_fence",
         does="a process that lost its leadership writes nothing",
         test=_OP + "reconcile/test_fencing.py",

@@ -27,12 +27,14 @@ def _silent(_sentence: str) -> None:
 class Scale:
     """How much to run: `quick` is the selection of `make test`; the same `seed` is the same run.
 
-    `minutes` is for runs that have no end of their own; None leaves it to them.
+    `minutes` is for runs that have no end of their own, and `times` for those that repeat one thing; None leaves it to
+    them.
     """
 
     quick: bool = False
     seed: int = 1
     minutes: float | None = None
+    times: int | None = None
     say: Callable[[str], None] = _silent
 
 

@@ -143,6 +143,7 @@ async def sweeping(database: Database, settings: Settings) -> AsyncIterator[None
     kube, commander = FakeKube(), Commander(database, RecordingPublisher())
     # The snapshot would show no Job of anybody: what is judged here is silence alone.
     kube.away = True
+    lock = LeaderLock(database, lease_s=settings.leader_lease_s)
     ensurer = Ensurer(
         database=database,
         kube=kube,
@@ -151,8 +152,8 @@ async def sweeping(database: Database, settings: Settings) -> AsyncIterator[None
         job_settings=job_settings(settings, installation=INSTALLATION),
         allowed=AllowedSpec(settings),
         now=lambda: datetime.now(UTC),
+        fence=lock,
     )
-    lock = LeaderLock(database, lease_s=settings.leader_lease_s)
     reconciler = Reconciler(
         settings=settings,
         database=database,

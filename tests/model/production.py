@@ -189,7 +189,7 @@ class ModelKube:
         job = await _kubernetes("job", number_of(name))
         return None if job == "none" else as_job(number_of(name), job)
 
-    async def delete_job(self, _namespace: str, name: str) -> Any:
+    async def delete_job(self, _namespace: str, name: str, *, uid: str | None = None) -> Any:
         return await _kubernetes("delete_job", number_of(name))
 
     async def list_requests(self, _namespace: str, *, ended: bool = True) -> list[BotRequest]:
@@ -495,10 +495,11 @@ _ENSURER = Ensurer(
     job_settings=job_settings(SETTINGS, installation=INSTALLATION),
     allowed=AllowedSpec(SETTINGS),
     now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+    fence=UNFENCED,
 )
 _ENSURER._starter._created_jobs = _CreatedJobs(_DATABASE)
 # The model loses no row.
-_ENSURER._first_tries = _FirstTries(lambda: datetime(2026, 1, 1, tzinfo=UTC))
+_ENSURER._first_tries = _FirstTries(lambda: datetime(2026, 1, 1, tzinfo=UTC), leading_for_s=lambda: 0.0)
 
 
 async def _ensure(number: int, wish: str, shown: str) -> None:

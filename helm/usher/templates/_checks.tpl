@@ -1,9 +1,10 @@
 {{/* What cannot work is refused before anything is installed, with a sentence that says what would. */}}
 
-{{/* Most connections that the release opens at once: each process a pool, and two each for the hooks and the tests. */}}
+{{/* Most connections that the release opens at once: each process a pool, with one more of either kind in a rollout, and two
+each for the hooks and the tests. */}}
 {{- define "usher.connections" -}}
 {{- $serve := int (ternary .Values.serve.autoscaling.maxReplicas .Values.serve.replicas .Values.serve.autoscaling.enabled) -}}
-{{- add (mul (int .Values.database.poolSize) (add 1 $serve 1)) 6 -}}
+{{- add (mul (int .Values.database.poolSize) (add (int .Values.operate.replicas) 1 $serve 1)) 6 -}}
 {{- end -}}
 
 {{/* Kept free for Postgres' own superuser (3) and for people. */}}
@@ -72,6 +73,6 @@
 {{- $needed := add (int (include "usher.connections" .)) (int (include "usher.spareConnections" .)) -}}
 {{- if and $most (gt $needed $most) -}}
 {{- $name := ternary "postgresql.maxConnections" "externalDatabase.maxConnections" .Values.postgresql.enabled -}}
-{{- fail (printf "Usher could open %d connections and %d are kept free, but %s is %d: raise it, or lower database.poolSize or the number of serve pods." (int (include "usher.connections" .)) (int (include "usher.spareConnections" .)) $name $most) -}}
+{{- fail (printf "Usher could open %d connections and %d are kept free, but %s is %d: raise it, or lower database.poolSize or the number of pods of serve or operate." (int (include "usher.connections" .)) (int (include "usher.spareConnections" .)) $name $most) -}}
 {{- end -}}
 {{- end -}}

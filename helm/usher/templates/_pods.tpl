@@ -39,6 +39,19 @@ affinity:
 {{- end }}
 {{- end -}}
 
+{{/* How the pods of a part are spread, as far as there are several nodes and zones: (dict "root" $ "component" …). */}}
+{{- define "usher.spread" -}}
+{{- $root := . -}}
+{{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+- maxSkew: 1
+  topologyKey: {{ . }}
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels:
+      {{- include "usher.selector" $root | nindent 6 }}
+{{- end }}
+{{- end -}}
+
 {{/* The container that runs a command of `usher` and ends: (dict "root" $ "name" … "command" (list …) "resources" …). */}}
 {{- define "usher.tool" -}}
 - name: {{ .name }}

@@ -29,6 +29,7 @@ UPDATE usher.bots
 SET config = config || CAST(:config AS jsonb), config_generation = config_generation + 1
 WHERE meeting_id = :meeting_id AND ended_at IS NULL
   AND config IS DISTINCT FROM config || CAST(:config AS jsonb)
+  AND (request_generation < CAST(:request_generation AS bigint) OR request_uid IS NULL) IS NOT FALSE
 RETURNING config_generation
 """)
 
@@ -46,9 +47,18 @@ async def want_leave(connection: AsyncConnection, meeting_ids: Sequence[int], *,
     return [row.meeting_id for row in rows]
 
 
-async def want_config(connection: AsyncConnection, meeting_id: int, config: dict[str, Any]) -> int | None:
-    """Ask a bot to take on `config`, merged into what it has; the new generation, or None when nothing changes."""
-    values = {"meeting_id": meeting_id, "config": json.dumps(config)}
+async def want_config(
+    connection: AsyncConnection, meeting_id: int, config: dict[str, Any], *, request_generation: int | None = None
+) -> int | None:
+    """Ask a bot to take on `config`, merged into what it has; the new generation, or None when nothing changes.
+
+    Nothing does if that generation of its BotRequest, or a later one, was taken over already.
+    """
+    values = {
+        "meeting_id": meeting_id,
+        "config": json.dumps(config),
+        "request_generation": request_generation,
+    }
     generation = await connection.scalar(_CONFIGURE, values)
     return int(generation) if generation is not None else None
 

@@ -46,7 +46,7 @@ SETTINGS: Mapping[str, str] = {
     "tcp_keepalives_count": "3",
 }
 
-_READ_ONLY = "pg_catalog.pg_is_in_recovery() OR pg_catalog.current_setting('transaction_read_only')::boolean"
+READ_ONLY = "pg_catalog.pg_is_in_recovery() OR pg_catalog.current_setting('transaction_read_only')::boolean"
 
 
 def set_up(*, local: bool, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -> str:
@@ -55,11 +55,11 @@ def set_up(*, local: bool, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -> str:
     values = ", ".join(f"('{name}', '{value}')" for name, value in wanted.items())
     # The condition lies below the call: a setting that the server does not know must not be set.
     return (
-        f"SELECT {_READ_ONLY} AS read_only, pg_catalog.pg_backend_pid() AS pid,"
+        f"SELECT {READ_ONLY} AS read_only, pg_catalog.pg_backend_pid() AS pid,"
         f" count(pg_catalog.set_config(known.name, known.value, {str(local).lower()})) AS set"
         f" FROM (SELECT * FROM (VALUES {values}) AS wanted (name, value)"
         " WHERE pg_catalog.current_setting(wanted.name, true) IS NOT NULL OFFSET 0) AS known"
     )
 
 
-CAN_WRITE: TextClause = text(f"SELECT NOT ({_READ_ONLY}) AS can_write")
+CAN_WRITE: TextClause = text(f"SELECT NOT ({READ_ONLY}) AS can_write")

@@ -44,7 +44,7 @@ def usher(
 
 @app.command()
 def operate() -> None:
-    """Watch BotRequests, create Jobs and reconcile (one replica)."""
+    """Watch BotRequests, create Jobs and reconcile; of several processes one leads, and the others stand by."""
     from usher_operator.processes.operate import operate as run
 
     settings = service_settings_or_exit()

@@ -2,7 +2,8 @@
 
 /livez    200 while the event loop runs and this process's own work goes on; depends on nothing else
 /readyz   200 while requests can be served: the database answers, accepts writes and has the schema of this version,
-          what the process fetches at its start is there, and it is not shutting down
+          what the process fetches at its start is there, and it is not shutting down; `standby` for an operate that is
+          ready to take over from the one that leads
 /health   each dependency with its latency; 503 only if the database is away, `degraded` if Redis is
 /metrics  for Prometheus
 """
@@ -22,12 +23,16 @@ from usher_operator.http.outage_log import outage_log
 from usher_operator.lifecycle.commands import RedisPublisher
 from usher_operator.telemetry import READY
 
+READY_STATUS = "ready"
+STANDBY_STATUS = "standby"
+
 
 @dataclass(kw_only=True)
 class Health:
     """The health routes of one process. `draining` turns readiness off before the server stops.
 
-    `waits_for` names what the process still waits for at its start; None when it can serve.
+    `waits_for` names what the process still waits for at its start; None when it can serve. `stands_by`: True while it
+    is ready and another process does the work.
     """
 
     component: Literal["operate", "serve"]
@@ -35,6 +40,7 @@ class Health:
     publisher: RedisPublisher
     alive: Callable[[], bool] = lambda: True
     waits_for: Callable[[], str | None] = lambda: None
+    stands_by: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.monotonic
     draining: bool = False
 
@@ -61,7 +67,7 @@ class Health:
     async def readyz(self, _request: web.Request) -> web.Response:
         """200 while requests can be served."""
         status = await self._readiness()
-        ready = status == "ready"
+        ready = status in (READY_STATUS, STANDBY_STATUS)
         READY.labels(component=self.component).set(ready)
         return web.json_response({"status": status}, status=200 if ready else 503)
 
@@ -71,7 +77,9 @@ class Health:
         if (missing := self.waits_for()) is not None:
             return missing
         database = await self._measure(self._database_ready)
-        return "ready" if database["status"] == "up" else "database_unavailable"
+        if database["status"] != "up":
+            return "database_unavailable"
+        return STANDBY_STATUS if self.stands_by() else READY_STATUS
 
     async def health(self, _request: web.Request) -> web.Response:
         """Each dependency, with its latency in milliseconds."""

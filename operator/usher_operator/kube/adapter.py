@@ -81,10 +81,12 @@ class KubeAdapter:
         status, job = await self._read(f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}")
         return job if _found(status, job) else None
 
-    async def delete_job(self, namespace: str, name: str) -> bool:
+    async def delete_job(self, namespace: str, name: str, *, uid: str | None = None) -> bool:
         """See KubePort."""
         path = f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
-        return _found(*await self._write("DELETE", path, query={"propagationPolicy": "Background"}))
+        body = {"preconditions": {"uid": uid}} if uid else None
+        status, answer = await self._write("DELETE", path, body=body, query={"propagationPolicy": "Background"})
+        return status != 409 and _found(status, answer)
 
     async def list_jobs(self, namespace: str, *, succeeded: bool = True, request_uid: str | None = None) -> list[Json]:
         """See KubePort."""

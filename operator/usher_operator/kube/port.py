@@ -36,8 +36,9 @@ class KubePort(Protocol):
     async def get_job(self, namespace: str, name: str) -> Json | None:
         """One Job, or None."""
 
-    async def delete_job(self, namespace: str, name: str) -> bool:
-        """Delete a Job and, in the background, its pods, which get SIGTERM. True if it existed."""
+    async def delete_job(self, namespace: str, name: str, *, uid: str | None = None) -> bool:
+        """Delete a Job and, in the background, its pods, which get SIGTERM. True if it existed, with that UID if one is
+        given."""
 
     async def list_jobs(self, namespace: str, *, succeeded: bool = True, request_uid: str | None = None) -> list[Json]:
         """Every Job that Usher created, or those of one BotRequest, without the spec; without `succeeded`, those that

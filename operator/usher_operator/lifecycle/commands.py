@@ -127,10 +127,15 @@ class Commander:
                 await self._publisher.publish(bot, leave_command(bot.meeting_id))
         return len(asked)
 
-    async def configure(self, bot: Bot, config: dict[str, Any]) -> bool:
-        """Ask a bot to take on `config`; whether that is news. Raises DatabaseUnavailable."""
+    async def configure(self, bot: Bot, config: dict[str, Any], *, request_generation: int | None = None) -> bool:
+        """Ask a bot to take on `config`; whether that is news. Raises DatabaseUnavailable.
+
+        With a generation of its BotRequest, nothing is asked for if that or a later one was taken over meanwhile.
+        """
         async with self._database.at_once() as connection:
-            generation = await desired_state.want_config(connection, bot.meeting_id, config)
+            generation = await desired_state.want_config(
+                connection, bot.meeting_id, config, request_generation=request_generation
+            )
         if generation is None:
             return False
         logger.info(

@@ -9,7 +9,7 @@ from typing import Any
 
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
-from usher_models.db.leader_lock import UNFENCED
+from usher_models.db.leader_lock import UNFENCED, Fence
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import Reason, Source, Status
 from usher_operator.kube.adapter import GROUP, VERSION
@@ -49,8 +49,8 @@ def build(bot: Bot, *, installation: str) -> Json:
 class RequestCreator:
     """Creates BotRequests for rows."""
 
-    def __init__(self, *, database: Database, kube: KubePort) -> None:
-        self._ends = Ends(database, fence=UNFENCED)
+    def __init__(self, *, database: Database, kube: KubePort, fence: Fence = UNFENCED) -> None:
+        self._ends = Ends(database, fence=fence)
         self._kube = kube
         self._installation = Installation(database)
 

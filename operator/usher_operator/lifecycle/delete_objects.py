@@ -39,6 +39,8 @@ class ObjectDeleter:
         await repeat(self._delete_batch, _MESSAGES, every_s=interval_s)
 
     async def _delete_batch(self) -> float | None:
+        if not self._fence.leads:
+            return None
         return 0 if await self.delete_due() >= BATCH else None
 
     async def delete_due(self) -> int:

@@ -13,6 +13,7 @@ from datetime import datetime
 from usher_models.db import bots, desired_state, reservations, users
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
+from usher_models.db.leader_lock import Fence, require_lead
 from usher_models.db.shares import on_behalf_of
 from usher_models.errors import (
     ConnectionTaken,
@@ -54,18 +55,29 @@ class Ensurer:
         job_settings: JobSettings,
         allowed: AllowedSpec,
         now: Callable[[], datetime],
+        fence: Fence,
     ) -> None:
+        self._fence = fence
         self._database = database
         self._kube = kube
         self.adopter = Adopter(database=database, allowed=allowed)
-        self._first_tries = FirstTries(now)
+        self._first_tries = FirstTries(now, leading_for_s=lambda: fence.held_for_s)
         self._commander = commander
         self._allowed = allowed
         self._refuser = Refuser(kube=kube, now=now, installation=job_settings.installation)
-        self._starter = JobStarter(database=database, kube=kube, redis_users=redis_users, job_settings=job_settings)
+        self._starter = JobStarter(
+            database=database, kube=kube, redis_users=redis_users, job_settings=job_settings, fence=fence
+        )
+
+    def leave_to_leader(self, request: BotRequest) -> None:
+        """Note that a request was seen while another process led."""
+        self._first_tries.leave_to_leader(request)
 
     async def ensure(self, request: BotRequest) -> None:
-        """Do what a request asks for. Raises DatabaseUnavailable or KubernetesUnavailable: then call again later."""
+        """Do what a request asks for. Raises DatabaseUnavailable or KubernetesUnavailable: then call again later.
+
+        Raises NotLeading if this process has lost the lead meanwhile: another one does it.
+        """
         try:
             await self._ensure(request)
         except Exception as exc:
@@ -116,12 +128,17 @@ class Ensurer:
             with on_behalf_of(f"user {spec.user_id or spec.user_email}"):
                 reservation = await self._reserve(request, spec)
         except (Refused, InvalidMeeting) as exc:
-            await self._refuser.refuse(request, exc)
+            await self._refuse(request, exc)
             return
         if reservation.created:
             RESERVATIONS.labels(outcome="admitted").inc()
             logger.info("Reserved a slot.", extra={"action": "slot_reserved", **_fields(request, reservation.bot)})
         await self._apply(request, reservation.bot)
+
+    async def _refuse(self, request: BotRequest, error: Refused | InvalidMeeting) -> None:
+        # Another leader may have admitted it meanwhile.
+        require_lead(self._fence)
+        await self._refuser.refuse(request, error)
 
     async def _adopt_running(self, request: BotRequest) -> Bot | None:
         """The bot that runs for the request although its row is lost; None if there is none.
@@ -142,7 +159,7 @@ class Ensurer:
         conflict = _conflict(request, bot)
         if conflict is not None:
             if not request.refused:
-                await self._refuser.refuse(request, conflict)
+                await self._refuse(request, conflict)
             return
         if bot.request_uid is None or request.generation > bot.request_generation:
             bot = await self._update(request, bot)
@@ -154,6 +171,8 @@ class Ensurer:
 
     async def _reserve(self, request: BotRequest, spec: BotRequestSpec) -> reservations.Reservation:
         async with self._database.at_once() as connection:
+            # It may have waited for the connection, or was stopped meanwhile.
+            require_lead(self._fence)
             user_id = spec.user_id or await users.user_id_by_email(connection, spec.user_email or "")
             wanted = of_request(
                 request,
@@ -167,7 +186,7 @@ class Ensurer:
         spec = request.spec()
         if bot.live:
             config = {key: value for key, value in spec.mutable_config.items() if value is not None}
-            await self._commander.configure(bot, config)
+            await self._commander.configure(bot, config, request_generation=request.generation)
         async with self._database.at_once() as connection:
             await desired_state.note_request(
                 connection,

@@ -5,7 +5,7 @@ import logging
 from usher_models.db import status_writes
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
-from usher_models.db.leader_lock import UNFENCED
+from usher_models.db.leader_lock import Fence, require_lead
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import Desired, Reason, Source, Status
 from usher_operator.kube.job import JobSettings, build_job
@@ -22,19 +22,28 @@ class JobStarter:
     """Creates Jobs. Every call can be repeated: the Job's name follows from the meeting's id."""
 
     def __init__(
-        self, *, database: Database, kube: KubePort, redis_users: RedisUsers, job_settings: JobSettings
+        self,
+        *,
+        database: Database,
+        kube: KubePort,
+        redis_users: RedisUsers,
+        job_settings: JobSettings,
+        fence: Fence,
     ) -> None:
         self._database = database
-        self._ends = Ends(database, fence=UNFENCED)
+        self._fence = fence
+        self._ends = Ends(database, fence=fence)
         self._kube = kube
         self._redis_users = redis_users
         self._job_settings = job_settings
         self._created_jobs = CreatedJobs(database)
 
     async def start(self, bot: Bot) -> None:
-        """Create the bot's Job unless it was asked to leave. Raises DatabaseUnavailable, KubernetesUnavailable."""
+        """Create the bot's Job unless it was asked to leave. Raises DatabaseUnavailable, KubernetesUnavailable, and
+        NotLeading: the row may have ended under another leader."""
         if bot.desired is Desired.LEAVE and await self.end_unless_started(bot):
             return
+        require_lead(self._fence)
         self._redis_users.expect(meeting_id=bot.meeting_id, connection_id=bot.connection_id)
         try:
             if not await self._kube.create_job(bot.request_namespace or "", build_job(bot, self._job_settings)):
@@ -74,7 +83,8 @@ class JobStarter:
         if connection_id_of(job) != bot.connection_id:
             if installation is not None and not finished(job):
                 raise KubernetesUnavailable(f"The Job {bot.job_name} runs for a meeting that has no row.")
-            await self._kube.delete_job(namespace, bot.job_name)
+            # Exactly that one: another leader may have replaced it meanwhile.
+            await self._kube.delete_job(namespace, bot.job_name, uid=job["metadata"].get("uid"))
             raise KubernetesUnavailable(f"A leftover Job {bot.job_name} of another database is being removed.")
 
     async def end_unless_started(self, bot: Bot) -> bool:

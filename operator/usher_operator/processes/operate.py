@@ -1,4 +1,7 @@
-"""`usher operate`: the watches and the reconciler. One replica; a second one would only wait for the sweep lock."""
+"""`usher operate`: the watches and the reconciler. One process of several leads and acts; the others stand by.
+
+A standby has all that a leader has: connections, watches, loops. It asks for the lead about twice a second.
+"""
 
 import asyncio
 import logging
@@ -11,7 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from usher_models.db.engine import Database
-from usher_models.db.leader_lock import LeaderLock
+from usher_models.db.leader_lock import Fence, LeaderLock
 from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable
 from usher_operator.http.health import Health
 from usher_operator.http.server import listening
@@ -100,15 +103,16 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
         publisher = RedisPublisher.connect(settings.redis_url.get_secret_value())
         stack.push_async_callback(publisher.close)
         kube = await stack.enter_async_context(KubeAdapter.connect())
+        lock = LeaderLock(reserved, lease_s=settings.leader_lease_s)
         reconcilers: list[Reconciler] = []
-        await _serve_health(stack, settings, database=database, publisher=publisher, reconcilers=reconcilers)
+        await _serve_health(stack, settings, database=database, publisher=publisher, lock=lock, reconcilers=reconcilers)
         installation = await wait_for_installation(database, stop)
         if installation is None:
             return
         kube.installation = installation
         await check_namespaces(kube, settings.namespaces, installation=installation)
         commander = Commander(database, publisher)
-        users = await _redis_users(stack, settings, database=database)
+        users = await _redis_users(stack, settings, database=database, fence=lock)
         ensurer = Ensurer(
             database=database,
             kube=kube,
@@ -117,8 +121,8 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             job_settings=job_settings(settings, installation=installation),
             allowed=AllowedSpec(settings),
             now=_now,
+            fence=lock,
         )
-        lock = LeaderLock(reserved, lease_s=settings.leader_lease_s)
         closer = Closer(ends=Ends(reserved, fence=lock), kube=kube)
         in_flight = InFlight()
         reconciler = Reconciler(
@@ -129,7 +133,7 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
                 commander=commander,
                 ensurer=ensurer,
                 closer=closer,
-                request_creator=RequestCreator(database=database, kube=kube),
+                request_creator=RequestCreator(database=database, kube=kube, fence=lock),
             ),
             memory=Memory.empty(settings=settings, kube=kube, clock=time.monotonic),
             lock=lock,
@@ -165,6 +169,7 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             processed=ProcessedGenerations(database),
             in_flight=in_flight,
             installation=installation,
+            lock=lock,
         )
         supervisor = Supervisor(registry, installation=installation, kube=kube, on_started=lambda: set_on_signals(stop))
         background += [
@@ -173,6 +178,8 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
         try:
             await stop.wait()
         finally:
+            # First of all, so that the standby leads while the sweep and the watches are still closing.
+            await lock.close()
             for task in background:
                 task.cancel()
     logger.info("Stopped.", extra={"action": "stopped"})
@@ -198,7 +205,7 @@ async def check_namespaces(kube: KubePort, namespaces: Sequence[str], *, install
             await check_namespace(kube, namespace, installation=installation)
 
 
-async def _redis_users(stack: AsyncExitStack, settings: Settings, *, database: Database) -> RedisUsers:
+async def _redis_users(stack: AsyncExitStack, settings: Settings, *, database: Database, fence: Fence) -> RedisUsers:
     secret = settings.bot_redis_secret.get_secret_value()
     if not secret:
         return NoUsers()
@@ -207,6 +214,7 @@ async def _redis_users(stack: AsyncExitStack, settings: Settings, *, database: D
         secret=secret,
         database=database,
         transcripts=settings.bot_redis_transcripts,
+        fence=fence,
     )
     stack.push_async_callback(users.close)
     return users
@@ -218,6 +226,7 @@ async def _serve_health(
     *,
     database: Database,
     publisher: RedisPublisher,
+    lock: LeaderLock,
     reconcilers: Sequence[Reconciler],
 ) -> None:
     stuck_after_s = max(STUCK_AFTER_INTERVALS * settings.reconcile_interval_s, STUCK_AFTER_AT_LEAST_S)
@@ -227,6 +236,8 @@ async def _serve_health(
         database=database,
         publisher=publisher,
         # None while the database is away at the start.
+        waits_for=lambda: None if reconcilers else "starting",
+        stands_by=lambda: not lock.leads,
         alive=lambda: all(time.monotonic() - one.ticked_at < stuck_after_s for one in reconcilers),
     )
     health.add_routes(app)

@@ -1,13 +1,18 @@
 """The loop: one sweep per interval, by one process at a time, through every failure mode in turn.
 
+A process that does not lead asks for the lead about twice a second, and sweeps as soon as it has it: what nobody did
+in between is found at once. Only this loop takes the lead, so no sweep goes on that was begun under an earlier one.
+
 A repair that breaks does not keep the others from their work. Everything a sweep decides is checked again in the
 statement that acts, so a restart, a second copy or an old snapshot does no harm.
 """
 
 import asyncio
 import logging
+import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from usher_models.db import bots, clock
 from usher_models.db.bots import BotSummary
@@ -24,13 +29,16 @@ from usher_operator.reconcile.silence import rules
 from usher_operator.reconcile.silence.brownout import Fleet
 from usher_operator.reconcile.sweep import Acts, Memory, Picture, Sweep
 from usher_operator.settings import Settings
-from usher_operator.telemetry import LAST_SWEEP, LIVE_BOTS, SWEEP_SECONDS, SWEEPS
+from usher_operator.telemetry import LAST_SWEEP, LEADER, LIVE_BOTS, SWEEP_SECONDS, SWEEPS, clear_sweep_gauges
 from usher_operator.watch.in_flight import InFlight
 
 logger = logging.getLogger(__name__)
 
 # A sweep that takes longer than its interval still leaves the loop and the database some air.
 SHORTEST_PAUSE_S = 1.0
+# How often a process that stands by asks for the lead: a short query, and what a takeover after a crash waits for.
+ASK_EVERY_S = 0.5
+JITTER = 0.2
 
 _SWEEP = Messages(action="sweep", postponed="The sweep is postponed", failed="The sweep failed")
 _LEASE = Messages(action="lease", postponed="The lead is renewed later", failed="The lead could not be renewed")
@@ -61,7 +69,6 @@ class Reconciler:
         self._in_flight = in_flight
         self._installation = installation
         self._clock = clock
-        self._pause: Callable[[float], Awaitable[None]] = asyncio.sleep
         self.ticked_at = clock()
 
     async def run(self) -> None:
@@ -73,20 +80,38 @@ class Reconciler:
         finally:
             renewing.cancel()
             await self._lock.release()
+            self._follow()
 
     async def _tick_and_count(self) -> float:
         """One tick; the seconds until the next."""
         began_at = self._clock()
         await self.tick()
+        if not self._lock.leads:
+            return ASK_EVERY_S * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - nothing secret
         return max(began_at + self._settings.reconcile_interval_s - self._clock(), SHORTEST_PAUSE_S)
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep; a leader that loses the lead asks for it again without waiting for its next sweep."""
+        if not self._lock.leads:
+            await asyncio.sleep(seconds)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._lock.lost.wait()
+
+    def _follow(self) -> None:
+        """Note that another process leads, and stop saying what only the leader knows."""
+        self._memory.brownout.follows()
+        LEADER.set(0)
+        clear_sweep_gauges()
 
     async def tick(self) -> bool:
         """One sweep, if this process leads; True if it does. It never raises."""
         self.ticked_at = self._clock()
         if not await self._lock.acquire():
-            self._memory.brownout.follows()
-            SWEEPS.labels(outcome="not_mine").inc()
+            self._follow()
             return False
+        LEADER.set(1)
         self._memory.brownout.leads()
         try:
             with SWEEP_SECONDS.time():

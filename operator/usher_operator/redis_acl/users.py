@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from usher_models.db import bots
 from usher_models.db.engine import Database
+from usher_models.db.leader_lock import UNFENCED, Fence
 from usher_models.errors import DatabaseUnavailable
 from usher_models.redis_server import RedisServer
 from usher_operator.background.loop import Messages, repeat
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 TIMEOUT_S = 5.0
 # One round trip makes this many users.
 BATCH = 500
+STANDBY_S = 1.0
 _MESSAGES = Messages(
     action="redis_users", postponed="Users of Redis are made later", failed="Users of Redis could not be made"
 )
@@ -50,8 +52,16 @@ class AclUsers:
     """Bots have a user each. `run` does the work; it lives as long as the process."""
 
     def __init__(
-        self, *, redis: Redis, server: RedisServer, secret: str, database: Database, transcripts: bool = False
+        self,
+        *,
+        redis: Redis,
+        server: RedisServer,
+        secret: str,
+        database: Database,
+        transcripts: bool = False,
+        fence: Fence = UNFENCED,
     ) -> None:
+        self._fence = fence
         self._redis = redis
         self._server = server
         self._secret = secret
@@ -63,11 +73,13 @@ class AclUsers:
         self._compare_at = 0.0
 
     @classmethod
-    def connect(cls, url: str, *, secret: str, database: Database, transcripts: bool = False) -> "AclUsers":
+    def connect(
+        cls, url: str, *, secret: str, database: Database, transcripts: bool = False, fence: Fence = UNFENCED
+    ) -> "AclUsers":
         """The users of the Redis at `url`, whose own user may manage others. Connects lazily."""
         redis = Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, decode_responses=True)
         server = RedisServer.of(url)
-        return cls(redis=redis, server=server, secret=secret, database=database, transcripts=transcripts)
+        return cls(redis=redis, server=server, secret=secret, database=database, transcripts=transcripts, fence=fence)
 
     def expect(self, *, meeting_id: int, connection_id: str) -> None:
         """See RedisUsers."""
@@ -79,7 +91,12 @@ class AclUsers:
         await repeat(partial(self._update, interval_s), _MESSAGES, every_s=interval_s, pause=self._wait)
 
     async def _update(self, interval_s: float) -> float:
-        """Do what is due; the seconds until more is."""
+        """Do what is due; the seconds until more is. The leader's users are compared as soon as it leads."""
+        if not self._fence.leads:
+            self._compare_at = 0.0
+            self._expected.clear()
+            self._woken.clear()
+            return min(STANDBY_S, interval_s)
         now = asyncio.get_running_loop().time
         if self._expected:
             await self._note_outcome(self.make_expected)

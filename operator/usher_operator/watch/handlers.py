@@ -2,21 +2,27 @@
 
 Low-level events only: they cost no API write and no finalizer. kopf does not retry a handler that fails; the reconciler
 repeats what is missing within one interval, so nothing depends on the watch.
+
+A process that stands by keeps its watches open and leaves what they show to the leader. The leader may be gone, which
+shows only when its lease is over: an event is held for so long, and handled if this process begins to lead meanwhile.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import chain, repeat
 from typing import Any
 
 import kopf
 
+from usher_models.db.leader_lock import LeaderLock
 from usher_models.errors import Unavailable
 from usher_operator.kube.adapter import GROUP, PAGE, PLURAL, VERSION
 from usher_operator.kube.botrequest import BotRequest
 from usher_operator.kube.job import INSTALLATION_LABEL, MANAGED_BY
+from usher_operator.kube.job_status import finished
 from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
 from usher_operator.watch.in_flight import InFlight
@@ -32,6 +38,8 @@ PREFIX = "usher.dev"
 IDLE_S = 0.2
 FIRST_BACKOFFS_S = (1, 1, 2, 4, 8, 15)
 LONGEST_BACKOFF_S = 30
+# Beyond the lease: what the server takes to end a session, and a standby to ask for the lead.
+UNNOTICED_S = 2.0
 
 
 def registry(
@@ -41,8 +49,10 @@ def registry(
     processed: ProcessedGenerations,
     in_flight: InFlight,
     installation: str,
+    lock: LeaderLock,
 ) -> kopf.OperatorRegistry:
-    """The handlers, bound to their collaborators. What belongs to another installation is ignored."""
+    """The handlers, bound to their collaborators. What belongs to another installation is ignored, and so is what
+    another process handles, which leads."""
     handlers = kopf.OperatorRegistry()
 
     async def guarded(work: Callable[[], Awaitable[None]], fields: dict[str, Any]) -> bool:
@@ -60,22 +70,40 @@ def registry(
         if not request.is_of(installation):
             logger.debug("Ignored a BotRequest of another installation.", extra=request.log_fields())
             return
+        held = not lock.leads
+        if held:
+            ensurer.leave_to_leader(request)
+            if not await _leads_in_time(lock, event):
+                return
         if event["type"] == "DELETED":
             processed.discard(request)
             await guarded(partial(ensurer.withdraw, request), request.log_fields())
             return
         with in_flight.tracking(request):
-            done = await processed.contains(request, listed=event["type"] is None)
+            # The leader before may have handled it.
+            done = await processed.contains(request, listed=held or event["type"] is None)
             if not done and await guarded(partial(ensurer.ensure, request), request.log_fields()):
                 processed.add(request)
 
     @kopf.on.event("batch", "v1", "jobs", labels=_job_labels(installation), registry=handlers)
     async def job_seen(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
-        if event["type"] != "DELETED":
-            job = dict(body)
+        job = dict(body)
+        if event["type"] != "DELETED" and finished(job) and await _leads_in_time(lock, event):
             await guarded(partial(finished_job.close, job), {"job": job["metadata"]["name"]})
 
     return handlers
+
+
+async def _leads_in_time(lock: LeaderLock, event: kopf.RawEvent) -> bool:
+    """True if this process leads, or begins to while the event may have been lost on a leader that is gone.
+
+    What a list shows is old, and the sweep with which a process begins to lead looks at all of it.
+    """
+    if not lock.leads and event["type"] is not None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(lock.lease_s + UNNOTICED_S):
+                await lock.gained.wait()
+    return lock.leads
 
 
 def _job_labels(installation: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from datetime import datetime
 from usher_models.db import status_writes
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
-from usher_models.db.leader_lock import LeaderLock
+from usher_models.db.leader_lock import UNFENCED, Fence
 from usher_models.errors import KubernetesUnavailable, NotLeading
 from usher_models.states import Reason, Status
 from usher_operator.background.loop import Messages, attempt, repeat
@@ -46,7 +46,7 @@ class StatusWriter:
         delay_s: float,
         installation: str,
         now: Callable[[], datetime],
-        fence: LeaderLock | None = None,
+        fence: Fence = UNFENCED,
         has_backlog: Callable[[], bool] = lambda: False,
     ) -> None:
         self._has_backlog = has_backlog
@@ -69,6 +69,8 @@ class StatusWriter:
 
     async def _write_if_leading(self) -> float | None:
         """Write a batch; 0 if it was full, because more rows wait behind it."""
+        if not self._fence.leads:
+            return None
         with suppress(NotLeading):
             return 0 if await self.write_changes() >= BATCH else None
         return None
@@ -129,9 +131,8 @@ class StatusWriter:
 
     async def _confirm(self, bots: list[Bot]) -> dict[str, bool]:
         """One query for all that wait. Raises NotLeading."""
-        if self._fence is not None:
-            async with self._database.reading() as connection:
-                await self._fence.confirm(connection)
+        async with self._database.reading() as connection:
+            await self._fence.confirm(connection)
         return {bot.connection_id: True for bot in bots}
 
 
@@ -161,7 +162,8 @@ def event_for(bot: Bot, *, now: datetime) -> Json | None:
         reason=botrequest_status.camel(bot.reason),
         message=f"Meeting {bot.meeting_id} is {bot.status}: {botrequest_status.message_of(bot)}{_fault(bot)}",
         now=now,
-        once=f"waits/{bot.reason}" if waits else "",
+        # Also after a crash, or a takeover, between the Event and the note that it was posted.
+        once=f"waits/{bot.reason}" if waits else f"is/{bot.status}",
     )
 
 

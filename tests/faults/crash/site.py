@@ -27,7 +27,7 @@ from tests.faults.crash.fault_injector import FaultInjector, Mode, caller
 from tests.faults.harness.api import JOBS, REQUESTS, Api, Json
 from tests.load.botswarm import TokenSigner
 from usher_models.db.engine import Database
-from usher_models.db.leader_lock import LeaderLock
+from usher_models.db.leader_lock import UNFENCED, LeaderLock
 from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable, Unavailable
 from usher_models.redis_server import RedisServer
 from usher_operator.callbacks.cluster_keys import KeyRing
@@ -114,9 +114,11 @@ class FaultyKube(KubeAdapter):
         """See KubePort."""
         return await self._switched("creation of the Job", lambda: KubeAdapter.create_job(self, namespace, job))
 
-    async def delete_job(self, namespace: str, name: str) -> bool:
+    async def delete_job(self, namespace: str, name: str, *, uid: str | None = None) -> bool:
         """See KubePort."""
-        return await self._switched("deletion of the Job", lambda: KubeAdapter.delete_job(self, namespace, name))
+        return await self._switched(
+            "deletion of the Job", lambda: KubeAdapter.delete_job(self, namespace, name, uid=uid)
+        )
 
     async def create_request(self, namespace: str, request: Json) -> bool:
         """See KubePort."""
@@ -239,6 +241,7 @@ class Site:
             job_settings=job_settings(settings, installation=INSTALLATION),
             allowed=AllowedSpec(settings),
             now=lambda: datetime.now(UTC),
+            fence=UNFENCED,
         )
         self._lock = LeaderLock(self.database, lease_s=settings.leader_lease_s)
         closer = Closer(ends=Ends(self.database, fence=self._lock), kube=kube)

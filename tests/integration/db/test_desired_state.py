@@ -51,6 +51,20 @@ async def test_leave_is_final(given: Scenario) -> None:
     assert (await given.fresh(bot)).desired is Desired.LEAVE
 
 
+async def test_a_spec_that_was_taken_over_before_asks_for_nothing_again(given: Scenario) -> None:
+    bot = await given.a_bot(request_generation=2).active()
+
+    async def configured_by(generation: int, language: str) -> int | None:
+        async with given.database.transaction() as connection:
+            return await desired_state.want_config(
+                connection, bot.meeting_id, {"language": language}, request_generation=generation
+            )
+
+    assert [await configured_by(generation, "fr") for generation in (1, 2)] == [None, None]
+    assert (await given.fresh(bot)).config_generation == bot.config_generation
+    assert await configured_by(3, "de") == bot.config_generation + 1
+
+
 async def test_whoever_is_over_is_not_asked(given: Scenario) -> None:
     over, live = await given.a_bot().active().completed(), await given.a_bot().active()
     assert await told_to_leave(given, over, live) == [live.meeting_id]

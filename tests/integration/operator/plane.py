@@ -13,7 +13,7 @@ from tests.scenario import Scenario, User, a_meeting, pod_of
 from usher_models.db import bots
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
-from usher_models.db.leader_lock import UNFENCED, LeaderLock
+from usher_models.db.leader_lock import UNFENCED, Fence, LeaderLock
 from usher_operator.kube.botrequest import BotRequest
 from usher_operator.kube.job import build_job
 from usher_operator.lifecycle.allowed_spec import AllowedSpec
@@ -43,6 +43,8 @@ class Plane:
     clock: FakeClock
     settings: Settings
     installation: str = INSTALLATION
+    fence: Fence = UNFENCED
+    """Of what follows from the watch."""
     database: Database = field(init=False)
     in_flight: InFlight = field(default_factory=InFlight)
     _reconcilers: list[Reconciler] = field(default_factory=list)
@@ -64,6 +66,7 @@ class Plane:
             job_settings=job_settings(self.settings, installation=INSTALLATION),
             allowed=AllowedSpec(self.settings),
             now=self.clock.now,
+            fence=self.fence,
         )
         self.status_writer = StatusWriter(
             database=database,

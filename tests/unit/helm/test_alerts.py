@@ -18,6 +18,8 @@ Series = dict[str, str]
 # A whole hour, one sample a minute, of an installation where all is well.
 WELL: Series = {
     "usher_last_sweep_timestamp_seconds": "0+60x60",
+    'usher_leader{pod="operate-1"}': "1x60",
+    'usher_leader{pod="operate-2"}': "0x60",
     "usher_brownout_active": "0x60",
     'usher_ready{component="serve"}': "1x60",
     'usher_callbacks_total{code="200"}': "0+100x60",
@@ -42,7 +44,30 @@ NEVER_STARTED = 'usher_transitions_total{target="failed", source="reconciler", r
 FAULTS: dict[str, tuple[Series, set[str]]] = {
     "all is well": ({}, set()),
     "no sweep ends": ({"usher_last_sweep_timestamp_seconds": "0+60x30 1800x30"}, {"UsherReconcilerStalled"}),
-    "operate is gone": ({"usher_last_sweep_timestamp_seconds": "0+60x30 stale"}, {"UsherReconcilerStalled"}),
+    "operate is gone": (
+        {
+            "usher_last_sweep_timestamp_seconds": "0+60x30 stale",
+            'usher_leader{pod="operate-1"}': "1x30 stale",
+            'usher_leader{pod="operate-2"}': "0x30 stale",
+        },
+        {"UsherReconcilerStalled", "UsherNobodyLeads"},
+    ),
+    "nobody leads": ({'usher_leader{pod="operate-1"}': "1x30 0x29"}, {"UsherNobodyLeads"}),
+    "a standby takes over": (
+        {'usher_leader{pod="operate-1"}': "1x50 stale", 'usher_leader{pod="operate-2"}': "0x50 1x9"},
+        set(),
+    ),
+    "a rolling update": (
+        {'usher_leader{pod="operate-1"}': "1x50 0 stale", 'usher_leader{pod="operate-2"}': "0x50 1x4 0 1x3"},
+        set(),
+    ),
+    "the lead changes hands again and again": (
+        {
+            'usher_leader{pod="operate-1"}': "1x49 0 1 0 1 0 1 0 1 0",
+            'usher_leader{pod="operate-2"}': "0x49 1 0 1 0 1 0 1 0 1",
+        },
+        {"UsherLeaderFlaps"},
+    ),
     "a brownout": ({"usher_brownout_active": "0x30 1x29"}, {"UsherStaleChecksPaused"}),
     "serve is gone": (
         {

@@ -37,8 +37,9 @@ def max_connections(objects: Objects) -> int:
     [
         {},
         {"serve": {"replicas": 10}},
-        {"serve": {"autoscaling": {"enabled": True, "maxReplicas": 15}}},
-        {"database": {"poolSize": 40}},
+        {"operate": {"replicas": 3}},
+        {"serve": {"autoscaling": {"enabled": True, "maxReplicas": 14}}},
+        {"database": {"poolSize": 30}},
     ],
     ids=str,
 )
@@ -48,4 +49,4 @@ def test_the_sum_of_all_pools_is_below_max_connections(render: Render, values: d
 
 
 def test_the_default_is_what_the_page_on_sizing_says(render: Render) -> None:
-    assert connections(render()) == 46
+    assert connections(render()) == 66

@@ -39,8 +39,7 @@ def secret(name: str, key: str) -> dict[str, Any]:
 
 def test_by_default_all_of_it_is_there(render: Render) -> None:
     objects = render()
-    assert objects["Deployment", "usher-operate"]["spec"]["replicas"] == 1
-    assert objects["Deployment", "usher-operate"]["spec"]["strategy"] == {"type": "Recreate"}
+    assert objects["Deployment", "usher-operate"]["spec"]["replicas"] == 2
     assert objects["Deployment", "usher-serve"]["spec"]["replicas"] == 2
     assert kinds(objects) >= {
         "ClusterRole", "ConfigMap", "CustomResourceDefinition", "Deployment", "FlowSchema", "Namespace",
@@ -49,6 +48,30 @@ def test_by_default_all_of_it_is_there(render: Render) -> None:
         "ValidatingAdmissionPolicyBinding",
     }  # fmt: skip
     assert not kinds(objects) & {"HorizontalPodAutoscaler", "PrometheusRule", "ServiceMonitor"}
+
+
+@pytest.mark.parametrize("part", ["operate", "serve"])
+def test_a_part_is_spread_and_never_away_in_a_rollout_or_a_drain(render: Render, part: str) -> None:
+    objects = render(**{part: {"replicas": 3}})
+    spec = objects["Deployment", f"usher-{part}"]["spec"]
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    assert (spec["replicas"], spec["strategy"]) == (3, rolling)
+    labels = spec["selector"]["matchLabels"]
+    spread = spec["template"]["spec"]["topologySpreadConstraints"]
+    assert [each["topologyKey"] for each in spread] == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
+    assert all(each["labelSelector"]["matchLabels"] == labels for each in spread)
+    budget = objects["PodDisruptionBudget", f"usher-{part}"]["spec"]
+    assert (budget["maxUnavailable"], budget["selector"]["matchLabels"]) == (1, labels)
+    assert labels["app.kubernetes.io/component"] == part
+
+
+@pytest.mark.parametrize("part", ["operate", "serve"])
+def test_a_part_is_spread_as_the_values_say(render: Render, part: str) -> None:
+    own = {"maxSkew": 2, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule"}
+    values = {part: {"topologySpreadConstraints": [own], "podDisruptionBudget": {"maxUnavailable": "50%"}}}
+    objects = render(**values)
+    assert objects["Deployment", f"usher-{part}"]["spec"]["template"]["spec"]["topologySpreadConstraints"] == [own]
+    assert objects["PodDisruptionBudget", f"usher-{part}"]["spec"]["maxUnavailable"] == "50%"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +85,7 @@ def test_by_default_all_of_it_is_there(render: Render) -> None:
         ({"flowControl": {"enabled": False}}, "FlowSchema"),
         ({"flowControl": {"enabled": False}}, "PriorityLevelConfiguration"),
         ({"rbac": {"clusterRoles": False, "aggregate": False}}, "ClusterRole"),
-        ({"serve": {"podDisruptionBudget": {"enabled": False}}}, "PodDisruptionBudget"),
+        ({part: {"podDisruptionBudget": {"enabled": False}} for part in ("operate", "serve")}, "PodDisruptionBudget"),
         (OWN_DATABASE | {"redis": {"enabled": False}}, "StatefulSet"),
     ],
 )

@@ -119,11 +119,15 @@ def test_bots_have_no_rights() -> None:
     assert {subject["name"] for item in bindings for subject in item["subjects"]} == {"usher-operate", "usher-serve"}
 
 
-def test_one_operate_runs_at_a_time_and_serve_is_never_away() -> None:
-    operate, serve = named("Deployment", "usher-operate")["spec"], named("Deployment", "usher-serve")["spec"]
-    assert (operate["replicas"], operate["strategy"]) == (1, {"type": "Recreate"})
-    assert serve["replicas"] == 2
-    assert serve["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+@pytest.mark.parametrize("part", ["operate", "serve"])
+def test_no_part_of_usher_is_away_in_a_rollout_or_a_drain(part: str) -> None:
+    spec = named("Deployment", f"usher-{part}")["spec"]
+    assert (spec["replicas"], spec["strategy"]["rollingUpdate"]["maxUnavailable"]) == (2, 0)
+    own = {f"app.kubernetes.io/{key}": value for key, value in (("name", "usher"), ("component", part))}
+    (spread,) = spec["template"]["spec"]["topologySpreadConstraints"]
+    assert (spread["topologyKey"], spread["labelSelector"]["matchLabels"]) == ("kubernetes.io/hostname", own)
+    budget = named("PodDisruptionBudget", f"usher-{part}")["spec"]
+    assert (budget["maxUnavailable"], budget["selector"]["matchLabels"]) == (1, own)
 
 
 @pytest.mark.parametrize(("name", "port"), [("usher-operate", "http-health"), ("usher-serve", "api")])

@@ -85,6 +85,20 @@ async def test_a_process_that_drains_is_not_ready_and_still_alive(database: Data
         assert (await asked(client, "/health"))[0] == 200
 
 
+async def test_a_process_that_stands_by_is_ready_and_says_so(database: Database) -> None:
+    leads = False
+    async with serving(database, stands_by=lambda: not leads) as (_, client):
+        assert await asked(client, "/readyz") == (200, {"status": "standby"})
+        assert (await asked(client, "/livez"))[0] == 200
+        leads = True
+        assert await asked(client, "/readyz") == (200, {"status": "ready"})
+
+
+async def test_a_standby_that_could_not_take_over_is_not_ready(no_database: Database) -> None:
+    async with serving(no_database, stands_by=lambda: True) as (_, client):
+        assert await asked(client, "/readyz") == (503, {"status": "database_unavailable"})
+
+
 async def test_no_answer_shows_where_the_database_is(no_database: Database) -> None:
     async with serving(no_database) as (_, client):
         for path in ("/health", "/readyz", "/livez"):

@@ -23,9 +23,9 @@ HANGS_S = 3600.0
 class SlowKube(FakeKube):
     """Its lists answer; everything else hangs, as a half-open API server does."""
 
-    async def delete_job(self, namespace: str, name: str) -> bool:
+    async def delete_job(self, namespace: str, name: str, *, uid: str | None = None) -> bool:
         await asyncio.sleep(HANGS_S)
-        return await super().delete_job(namespace, name)
+        return await super().delete_job(namespace, name, uid=uid)
 
     async def pod_events(self, namespace: str, pod_name: str) -> list[dict[str, Any]]:
         await asyncio.sleep(HANGS_S)

@@ -125,6 +125,7 @@ async def test_a_lock_is_confirmed_only_while_it_is_held(database: Database, ano
     await mine.release()
     with pytest.raises(NotLeading):
         await confirmed(database, mine)
+    await others.release()
 
 
 async def confirmed(database: Database, lock: LeaderLock) -> None:
@@ -147,11 +148,11 @@ async def test_a_lock_whose_session_was_cut_is_lost_at_once(database: Database, 
 
 
 async def test_a_lock_that_is_kept_outlives_its_lease(database: Database) -> None:
-    lock = LeaderLock(database, lease_s=0.4)
+    lock = LeaderLock(database, lease_s=0.8)
     assert await lock.acquire()
     messages = Messages(action="lease", postponed="Not renewed", failed="Not renewed")
     renewing = asyncio.create_task(repeat(lock.renew, messages, every_s=lock.renew_every_s))
-    await asyncio.sleep(0.9)
+    await asyncio.sleep(1.3)
     await confirmed(database, lock)
     renewing.cancel()
     await lock.release()

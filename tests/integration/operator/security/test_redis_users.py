@@ -15,9 +15,10 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from tests.integration.operator.security.conftest import OwnRedis
 from tests.scenario import Scenario
 from usher_models.db.bots import Bot
+from usher_models.db.leader_lock import LeaderLock
 from usher_operator.lifecycle.commands import Commander, RedisPublisher
 from usher_operator.redis_acl.account import RedisAccount
-from usher_operator.redis_acl.users import AclUsers
+from usher_operator.redis_acl.users import STANDBY_S, AclUsers
 
 SECRET = "local-only-local-only-local-only"
 AWAY = "redis://127.0.0.1:1/0"
@@ -238,6 +239,21 @@ async def test_the_loop_makes_at_once_who_is_expected(given: Scenario, own_redis
     users.expect(meeting_id=late.meeting_id, connection_id=late.connection_id)
     await eventually(lambda: _answers(own_redis, late))
     running.cancel()
+
+
+async def test_users_are_the_leaders_to_make(given: Scenario, own_redis: OwnRedis) -> None:
+    lock = LeaderLock(given.database)
+    users = AclUsers.connect(own_redis.url("usher-operate"), secret=SECRET, database=given.database, fence=lock)
+    bot = await given.a_bot().active()
+    users.expect(meeting_id=bot.meeting_id, connection_id=bot.connection_id)
+    assert 0 < await users._update(3600) <= STANDBY_S
+    with pytest.raises(AuthenticationError):
+        await _answers(own_redis, bot)
+    assert await lock.acquire()
+    await users._update(3600)
+    await _answers(own_redis, bot)
+    await lock.release()
+    await users.close()
 
 
 async def test_a_redis_that_is_away_holds_up_nobody(given: Scenario, caplog: pytest.LogCaptureFixture) -> None:

@@ -13,6 +13,8 @@ from pydantic import SecretStr
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.objects import a_botrequest
 from tests.fakes.settings import some_settings
+from usher_models.db.engine import Database
+from usher_models.db.leader_lock import LeaderLock
 from usher_operator.kube.adapter import KubeAdapter
 from usher_operator.lifecycle.installation import ForeignNamespace
 from usher_operator.processes.operate import operate
@@ -79,6 +81,34 @@ async def test_errors_of_the_api_server_end_neither_the_process_nor_the_sweeps(
     api_server.errors.clear()
     stop.set()
     await running
+
+
+async def test_the_lead_is_given_back_before_the_watches_close(
+    api_server: FakeApiServer, database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closing, closed = asyncio.Event(), asyncio.Event()
+
+    async def slow(_supervisor: supervisor.Supervisor, _namespace: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            closing.set()
+            await closed.wait()
+
+    monkeypatch.setattr(supervisor.Supervisor, "run", slow)
+    settings = some_settings(database_url=SecretStr(database_url), namespaces=("team-a",), operate_port=0)
+    stop = asyncio.Event()
+    running = asyncio.create_task(operate(settings, stop=stop))
+    standby = LeaderLock(database)
+    await until(lambda: REGISTRY.get_sample_value("usher_leader") == 1)
+    assert not await standby.acquire()
+    stop.set()
+    async with asyncio.timeout(20):
+        await closing.wait()
+    assert await standby.acquire()
+    closed.set()
+    await running
+    await standby.release()
 
 
 async def test_a_namespace_of_another_installation_is_no_place_to_start(

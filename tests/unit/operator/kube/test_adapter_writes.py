@@ -145,6 +145,14 @@ async def test_objects_of_another_installation_are_found_by_name() -> None:
     assert f"usher.dev/installation,usher.dev/installation!={INSTALLATION}" in server.queries[0]
 
 
+@pytest.mark.parametrize(("status", "deleted"), [(200, True), (409, False), (404, False)])
+async def test_a_job_is_deleted_by_its_uid_if_one_is_given(status: int, deleted: bool) -> None:
+    server = ApiServer(status, message="uid")
+    async with connected(server) as adapter:
+        assert await adapter.delete_job("bots", "bot-1", uid="u-1") is deleted
+    assert server.asked[0][2] == {"preconditions": {"uid": "u-1"}}
+
+
 async def test_a_request_is_deleted_by_its_uid() -> None:
     server = ApiServer()
     async with connected(server) as adapter:

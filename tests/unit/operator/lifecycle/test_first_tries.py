@@ -23,10 +23,8 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def first_tries(clock: FakeClock) -> FirstTries:
-    """Of a process that has run for an hour."""
-    tries = FirstTries(clock.now)
-    clock.advance(3600)
-    return tries
+    """Of a process that has led for an hour."""
+    return FirstTries(clock.now, leading_for_s=lambda: 3600)
 
 
 def test_a_request_that_was_just_created_is_tried_for_the_first_time_once(
@@ -47,8 +45,16 @@ def test_a_request_stays_tried_as_long_as_it_could_count_as_new(clock: FakeClock
     assert not first_tries.is_first(request)
 
 
-def test_a_request_from_before_the_process_may_have_been_admitted(clock: FakeClock) -> None:
-    assert not FirstTries(clock.now).is_first(a_request(clock, age_s=1))
+@pytest.mark.parametrize("leading_for_s", [0.0, 1.0])
+def test_a_request_from_before_the_process_led_may_have_been_admitted(clock: FakeClock, leading_for_s: float) -> None:
+    assert not FirstTries(clock.now, leading_for_s=lambda: leading_for_s).is_first(a_request(clock, age_s=1))
+
+
+def test_a_request_that_was_seen_while_another_process_led_may_have_been_admitted(
+    clock: FakeClock, first_tries: FirstTries
+) -> None:
+    first_tries.leave_to_leader(a_request(clock))
+    assert not first_tries.is_first(a_request(clock))
 
 
 def test_an_old_request_or_one_without_a_time_may_have_been_admitted(clock: FakeClock, first_tries: FirstTries) -> None:

@@ -27,11 +27,15 @@ class Ensurer:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.left: list[str] = []
         self.error: Exception | None = None
         self.hangs = False
 
     async def ensure(self, request: BotRequest) -> None:
         await self._note("ensure", request)
+
+    def leave_to_leader(self, request: BotRequest) -> None:
+        self.left.append(request.name)
 
     async def withdraw(self, request: BotRequest) -> None:
         await self._note("withdraw", request)
@@ -90,9 +94,40 @@ def in_flight() -> InFlight:
     return InFlight()
 
 
+class Lock:
+    """Leads, or does not, as it is told."""
+
+    def __init__(self) -> None:
+        self.leads = True
+        self.lease_s = 15.0
+        self.gained = asyncio.Event()
+
+    def lose(self) -> None:
+        self.leads = False
+        self.gained.clear()
+
+    def gain(self) -> None:
+        self.leads = True
+        self.gained.set()
+
+
 @pytest.fixture
-def registry(ensurer: Ensurer, finished_job: FinishedJob, rows: Rows, in_flight: InFlight) -> kopf.OperatorRegistry:
-    return handlers.registry(ensurer, finished_job, processed=rows, in_flight=in_flight, installation=INSTALLATION)  # type: ignore[arg-type]
+def lock() -> Lock:
+    return Lock()
+
+
+@pytest.fixture
+def registry(
+    ensurer: Ensurer, finished_job: FinishedJob, rows: Rows, in_flight: InFlight, lock: Lock
+) -> kopf.OperatorRegistry:
+    return handlers.registry(
+        ensurer,  # type: ignore[arg-type]
+        finished_job,  # type: ignore[arg-type]
+        processed=rows,
+        in_flight=in_flight,
+        installation=INSTALLATION,
+        lock=lock,  # type: ignore[arg-type]
+    )
 
 
 @pytest.fixture
@@ -241,6 +276,83 @@ async def test_a_job_that_changed_is_looked_at(
     registered: dict[str, Handler], finished_job: FinishedJob, kind: str | None
 ) -> None:
     await registered["job_seen"](**event(kind, a_job(condition=COMPLETE)))
+    assert finished_job.shown == ["bot-1"]
+
+
+async def test_a_job_that_runs_is_not_looked_at(registered: dict[str, Handler], finished_job: FinishedJob) -> None:
+    await registered["job_seen"](**event("MODIFIED", a_job()))
+    assert finished_job.shown == []
+
+
+@pytest.mark.parametrize("kind", ["ADDED", "MODIFIED", "DELETED", None])
+async def test_a_standby_leaves_a_request_to_the_leader(
+    registered: dict[str, Handler], ensurer: Ensurer, lock: Lock, monkeypatch: pytest.MonkeyPatch, kind: str | None
+) -> None:
+    monkeypatch.setattr(handlers, "UNNOTICED_S", 0.0)
+    lock.lose()
+    lock.lease_s = 0.01
+    await registered["request_seen"](**event(kind, a_botrequest("standup")))
+    assert (ensurer.asked, ensurer.left) == ([], ["standup"])
+
+
+async def test_a_standby_leaves_what_a_list_shows_to_the_sweep_and_holds_none_of_it(
+    registered: dict[str, Handler], ensurer: Ensurer, lock: Lock
+) -> None:
+    lock.lose()
+    lock.lease_s = 3600
+    await registered["request_seen"](**event(None, a_botrequest("standup")))
+    assert ensurer.asked == []
+
+
+async def settled() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(("kind", "act"), [("ADDED", "ensure"), ("MODIFIED", "ensure"), ("DELETED", "withdraw")])
+async def test_a_standby_handles_what_it_just_saw_when_it_begins_to_lead(
+    registered: dict[str, Handler], ensurer: Ensurer, lock: Lock, kind: str, act: str
+) -> None:
+    lock.lose()
+    seen = asyncio.ensure_future(registered["request_seen"](**event(kind, a_botrequest("standup"))))
+    await settled()
+    assert ensurer.asked == []
+    lock.gain()
+    await seen
+    assert ensurer.asked == [(act, "standup")]
+
+
+async def test_a_standby_that_begins_to_lead_repeats_nothing_that_the_leader_did(
+    registered: dict[str, Handler], ensurer: Ensurer, lock: Lock, rows: Rows
+) -> None:
+    rows.rows = {"u-1": CARRIED_OUT}
+    lock.lose()
+    seen = asyncio.ensure_future(registered["request_seen"](**event("ADDED", a_botrequest("standup", uid="u-1"))))
+    await settled()
+    lock.gain()
+    await seen
+    assert (ensurer.asked, rows.looks) == ([], [1])
+
+
+async def test_a_leader_that_was_stopped_for_longer_than_its_lease_does_nothing_when_it_wakes(
+    registered: dict[str, Handler], ensurer: Ensurer, finished_job: FinishedJob, lock: Lock
+) -> None:
+    lock.gain()
+    lock.leads = False
+    await registered["request_seen"](**event("ADDED", a_botrequest("standup")))
+    await registered["job_seen"](**event("MODIFIED", a_job(condition=COMPLETE)))
+    assert (ensurer.asked, finished_job.shown) == ([], [])
+
+
+async def test_a_standby_closes_a_meeting_whose_job_ended_when_it_begins_to_lead(
+    registered: dict[str, Handler], finished_job: FinishedJob, lock: Lock
+) -> None:
+    lock.lose()
+    seen = asyncio.ensure_future(registered["job_seen"](**event("MODIFIED", a_job(condition=COMPLETE))))
+    await settled()
+    assert finished_job.shown == []
+    lock.gain()
+    await seen
     assert finished_job.shown == ["bot-1"]
 
 
