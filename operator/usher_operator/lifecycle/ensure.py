@@ -32,6 +32,7 @@ from usher_operator.lifecycle.adopt import Adopter
 from usher_operator.lifecycle.allowed_spec import AllowedSpec
 from usher_operator.lifecycle.commands import Commander
 from usher_operator.lifecycle.first_tries import FirstTries
+from usher_operator.lifecycle.hold import Hold
 from usher_operator.lifecycle.refuse import Refuser
 from usher_operator.lifecycle.reservation import of_request
 from usher_operator.lifecycle.start_job import JobStarter
@@ -53,9 +54,11 @@ class Ensurer:
         redis_users: RedisUsers,
         job_settings: JobSettings,
         allowed: AllowedSpec,
+        hold: Hold,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
+        self._hold = hold
         self._kube = kube
         self.adopter = Adopter(database=database, allowed=allowed)
         self._first_tries = FirstTries(now)
@@ -65,7 +68,8 @@ class Ensurer:
         self._starter = JobStarter(database=database, kube=kube, redis_users=redis_users, job_settings=job_settings)
 
     async def ensure(self, request: BotRequest) -> None:
-        """Do what a request asks for. Raises DatabaseUnavailable or KubernetesUnavailable: then call again later."""
+        """Do what a request asks for. Raises DatabaseUnavailable, DatabaseWentBack, ForeignDatabase or
+        KubernetesUnavailable: then call again later."""
         try:
             await self._ensure(request)
         except Exception as exc:
@@ -75,6 +79,7 @@ class Ensurer:
             raise
 
     async def _ensure(self, request: BotRequest) -> None:
+        self._hold.require_own_database()
         if request.deleting:
             await self.withdraw(request)
             return
@@ -155,6 +160,7 @@ class Ensurer:
     async def _reserve(self, request: BotRequest, spec: BotRequestSpec) -> reservations.Reservation:
         async with self._database.at_once() as connection:
             user_id = spec.user_id or await users.user_id_by_email(connection, spec.user_email or "")
+            self._hold.require_none_lost(user_id)
             wanted = of_request(
                 request,
                 user_id=user_id,
