@@ -154,7 +154,8 @@ class Ensurer:
         if request.wants_leave and bot.live and bot.desired is Desired.RUN:
             await self._commander.leave([bot], reason=Reason.STOPPED)
             bot = await self._read(bot)
-        if bot.live and bot.job_created_at is None:
+        # The end that a BotRequest shows may be lost in the row: its bot must not join again.
+        if bot.live and bot.job_created_at is None and not request.ended:
             await self._starter.start(bot)
 
     async def _reserve(self, request: BotRequest, spec: BotRequestSpec) -> reservations.Reservation:

@@ -22,6 +22,7 @@ from usher_operator.reconcile.repairs import (
     missing_job,
     missing_request,
     orphan_job,
+    shown_end,
     unpullable_image,
 )
 from usher_operator.reconcile.silence import rules
@@ -47,6 +48,7 @@ def _stale(rule: Rule) -> FailureMode:
 FAILURE_MODES: tuple[FailureMode, ...] = (
     FailureMode("external_end", external_end.repair),
     FailureMode("lost_row", lost_row.repair, waits=False),
+    FailureMode("shown_end", shown_end.repair, waits=False),
     FailureMode("finished_job", finished_job.repair, waits=False),
     FailureMode("unpullable_image", unpullable_image.repair),
     FailureMode("blocked_start", blocked_start.repair, waits=False),

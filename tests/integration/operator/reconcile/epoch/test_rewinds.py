@@ -9,7 +9,11 @@ from tests.integration.operator.plane import Plane
 from tests.integration.operator.reconcile.epoch.fleet import BOTS, Fleet
 from tests.scenario import Scenario
 from usher_models.db import upgrade
-from usher_models.errors import DatabaseWentBack
+from usher_models.db.leader_lock import UNFENCED
+from usher_models.errors import DatabaseWentBack, KubernetesUnavailable
+from usher_models.states import Reason, Source, Status
+from usher_operator.lifecycle.delete_objects import ObjectDeleter
+from usher_operator.lifecycle.hold import HeldFence
 
 pytestmark = [pytest.mark.own_database, pytest.mark.direct]
 
@@ -22,6 +26,14 @@ async def lose_newest(fleet: Fleet, count: int) -> None:
     for table in LOST:
         await fleet.plane.given.execute(f"DELETE FROM {table} WHERE meeting_id > {rows}", count=count)
     await fleet.plane.given.execute(f"DELETE FROM meetings WHERE id > {rows}", count=count)
+
+
+async def lose_newest_of_kubernetes(fleet: Fleet) -> None:
+    """Take back the row of the newest bot that runs."""
+    newest = max(fleet.used_ids())
+    for table in LOST:
+        await fleet.plane.given.execute(f"DELETE FROM {table} WHERE meeting_id = :id", id=newest)
+    await fleet.plane.given.execute("DELETE FROM meetings WHERE id = :id", id=newest)
 
 
 @pytest.mark.parametrize("restarted", [False, True], ids=["while it runs", "before a start"])
@@ -99,6 +111,54 @@ async def test_an_id_is_not_given_out_again_although_only_an_ended_botrequest_sh
     plane.kube.jobs.clear()
     await plane.tick(after=10)
     assert await fleet.next_meeting_id() > 900_000
+
+
+async def test_a_restored_row_is_not_judged_before_its_bot_could_speak(plane: Plane, own_database_url: str) -> None:
+    fleet = await Fleet.of(plane, own_database_url, bots=3)
+    await lose_newest(fleet, 1)
+    await plane.given.execute("UPDATE meetings SET status = 'reserved'")
+    await plane.given.execute("UPDATE usher.bots SET job_created_at = now() - interval '1 hour', joined_at = NULL")
+    await plane.tick(after=10)
+    for request in fleet.requests:
+        await fleet.speak(request)
+    await fleet.settle()
+    await fleet.require_nobody_hurt(adopted=1)
+
+
+async def test_nothing_is_deleted_by_its_age_before_bots_are_adopted(
+    plane: Plane, given: Scenario, own_database_url: str
+) -> None:
+    fleet = await Fleet.of(plane, own_database_url, bots=2)
+    await given.a_bot(fleet.user, request_ttl_s=0).active().completed()
+    await lose_newest_of_kubernetes(fleet)
+    await plane.tick(after=10)
+    deleter = ObjectDeleter(database=plane.database, kube=plane.kube, fence=HeldFence(UNFENCED, plane.hold))
+    with pytest.raises(DatabaseWentBack):
+        await deleter.delete_due()
+    await fleet.settle()
+    assert await deleter.delete_due() == 1
+
+
+async def test_a_bot_whose_end_was_lost_does_not_join_again_and_ends_as_its_botrequest_says(
+    plane: Plane, server: Server, own_database_url: str
+) -> None:
+    fleet = await Fleet.of(plane, own_database_url)
+    request = plane.a_request_of(fleet.user, "over")
+    plane.kube.fail("create_job", KubernetesUnavailable())
+    with pytest.raises(KubernetesUnavailable):
+        await plane.ensure(request)
+    async with fleet.restored_to_now(server):
+        await plane.ensure(request)
+        bot = await fleet.bot_of(request)
+        plane.kube.jobs.clear()
+        plane.kube.status("over").update(phase="completed", reason="Left", observedGeneration=1)
+    await plane.restart()
+    await plane.ensure(request)
+    await plane.tick(after=10)
+    assert plane.kube.jobs == {}
+    back = await fleet.bot_of(request)
+    assert (back.meeting_id, back.status, back.reason) == (bot.meeting_id, Status.COMPLETED, Reason.LEFT)
+    assert (await plane.given.story(back))[-1].source == Source.ADOPTION
 
 
 async def test_another_database_is_not_touched_and_changes_nothing(plane: Plane, own_database_url: str) -> None:
