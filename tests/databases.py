@@ -18,6 +18,7 @@ from sqlalchemy import make_url
 
 from dev.stores import hostile
 from dev.stores.settings import load
+from tests.fakes.settings import INSTALLATION
 from tests.scenario import TABLES
 from usher_models.db import upgrade
 from usher_models.db.connecting import Pooler
@@ -105,6 +106,12 @@ class Server:
             self._admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
 
 
+def belong_to(url: str, installation: str) -> None:
+    """Let a migrated database be that installation's."""
+    with psycopg.connect(admin_dsn(url), autocommit=True) as connection:
+        connection.execute("UPDATE usher.installation SET id = %s", [installation])
+
+
 def start_stores(*, with_hostile: bool = HOSTILE) -> None:
     """Start what does not run."""
     subprocess.run(
@@ -133,6 +140,7 @@ async def own_database(*, pool_size: int = 10) -> AsyncIterator[tuple[Database, 
     database = Database.connect(url, pool_size=pool_size, application_name="usher-faults")
     try:
         await upgrade.upgrade(database)
+        belong_to(url, INSTALLATION)
         yield database, url
     finally:
         await database.close()

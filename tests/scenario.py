@@ -61,6 +61,7 @@ TABLES = (
     "usher.outages",
     "usher.webhook_deliveries",
     "usher.webhook_endpoints",
+    "usher.rewinds",
 )
 
 # What a bot gives as its reason when a scenario does not care.

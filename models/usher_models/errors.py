@@ -25,6 +25,8 @@
     └── Unavailable                                        a retry may succeed
         ├── RowUnreadable       row_unreadable             a meeting has a status that Usher does not know
         ├── RowMissing          row_missing                a bot speaks, or runs, whose row is not there
+        ├── DatabaseWentBack    database_went_back         bots that the database has lost are being adopted
+        ├── ForeignDatabase     foreign_database           the database belongs to another installation
         ├── DatabaseUnavailable database_unavailable
         │   ├── DatabaseBusy    database_busy              a lock or a connection did not become free in time
         │   ├── DatabaseNotReady database_not_ready        it cannot write, or its schema is missing or too old
@@ -218,6 +220,18 @@ class RowMissing(Unavailable):
     """The database has no row of this bot; it is put back when the bot's Job is found."""
 
     code = "row_missing"
+
+
+class DatabaseWentBack(Unavailable):
+    """The database went back in time, and bots that it has lost are being put back. Try again in a minute."""
+
+    code = "database_went_back"
+
+
+class ForeignDatabase(Unavailable):
+    """The database belongs to another Usher installation; nothing of this one is touched until its own is back."""
+
+    code = "foreign_database"
 
 
 class DatabaseUnavailable(Unavailable):

@@ -93,6 +93,9 @@ MOVES: tuple[Move, ...] = (
     # A finished Job whose `exited` never came. Completed only after the bot was in the meeting.
     _move(Status.COMPLETED, Source.EVIDENCE, Status.ACTIVE, Status.STOPPING),
     _move(Status.FAILED, Source.EVIDENCE, *LIVE),
+    # The BotRequest shows an end that the database has lost.
+    _move(Status.COMPLETED, Source.ADOPTION, *LIVE),
+    _move(Status.FAILED, Source.ADOPTION, *LIVE),
     # Another program ended or deleted the meeting; Usher's side follows.
     _move(Status.COMPLETED, Source.EXTERNAL, *LIVE),
     _move(Status.FAILED, Source.EXTERNAL, *LIVE),

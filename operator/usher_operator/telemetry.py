@@ -64,6 +64,13 @@ STALE_ENDS_POSTPONED: Final = Counter(
     "usher_stale_ends_postponed", "Stale bots that the rate limit left to a later sweep."
 )
 LAST_SWEEP: Final = Gauge("usher_last_sweep_timestamp_seconds", "When the last complete sweep ended.")
+DATABASE_HELD: Final = Gauge(
+    "usher_database_held", "1 while nothing is ended or deleted because the database went back in time."
+)
+REWINDS: Final = Counter("usher_rewinds", "Signs that the database went back in time, by evidence.", ["evidence"])
+EPOCH_RECORDS: Final = Counter(
+    "usher_epoch_records", "Reads and writes of the epoch's ConfigMap, by outcome.", ["outcome"]
+)
 LIVE_BOTS: Final = Gauge("usher_live_bots", "Bots that hold a slot, by status.", ["status"])
 BOTS_LEFT_OUT: Final = Gauge("usher_bots_left_out", "Live bots that a sweep cannot reconcile, by why.", ["why"])
 

@@ -6,7 +6,8 @@
     kube.forbidden.add("team-b")             this namespace cannot be listed
     kube.fail("create_job", KubernetesUnavailable())            the next call fails, and nothing happened
     kube.fail("create_job", KubernetesUnavailable(), late=True)     it happened, but the reply is lost
-    kube.writes                              what the API server was asked to write, in order
+    kube.writes                              what the API server was asked to write for bots, in order
+    kube.config_map_writes                   how often it was asked to write a ConfigMap
     kube.refused_statuses["bots"] = "no"     status writes in that namespace are refused for good
     kube.installation = "…"                  lists leave out what carries the id of another installation
 
@@ -57,10 +58,12 @@ class FakeKube:
         self.requests: dict[Key, Json] = {}
         self.jobs: dict[Key, Json] = {}
         self.pods: dict[Key, Json] = {}
+        self.config_maps: dict[Key, Json] = {}
         self.events: list[Json] = []
         self.events_of_pods: dict[str, list[Json]] = {}
         self.logs_of_pods: dict[str, str] = {}
         self.writes: list[Write] = []
+        self.config_map_writes = 0
         self.reads = 0
         self.revoked: set[Key] = set()
         self.refused_statuses: dict[str, str] = {}
@@ -234,6 +237,24 @@ class FakeKube:
         same = found is not None and found["metadata"]["uid"] == uid
         if found is not None and same:
             _merge(found["status"], copy.deepcopy(status))
+        _raise(fault)
+        return same
+
+    async def get_config_map(self, namespace: str, name: str) -> Json | None:
+        """See KubePort."""
+        self._read("get_config_map", namespace)
+        return copy.deepcopy(self.config_maps.get((namespace, name)))
+
+    async def patch_config_map(self, namespace: str, name: str, patch: Json) -> bool:
+        """See KubePort."""
+        fault = self._call("patch_config_map")
+        self.config_map_writes += 1
+        found = self.config_maps.get((namespace, name))
+        expected = patch["metadata"].get("resourceVersion")
+        same = found is not None and expected in (None, found["metadata"]["resourceVersion"])
+        if found is not None and same:
+            _merge(found, copy.deepcopy(patch))
+            found["metadata"]["resourceVersion"] = str(next(self._numbers))
         _raise(fault)
         return same
 

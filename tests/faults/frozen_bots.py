@@ -20,6 +20,7 @@ from pathlib import Path
 from aiohttp import web
 
 from tests.databases import own_database
+from tests.fakes.epoch import an_epoch
 from tests.fakes.kube import FakeKube
 from tests.fakes.publisher import RecordingPublisher
 from tests.fakes.settings import INSTALLATION, some_settings
@@ -39,6 +40,7 @@ from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander
 from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.ensure import Ensurer
+from usher_operator.lifecycle.hold import Hold
 from usher_operator.lifecycle.termination import Termination
 from usher_operator.processes.operate import job_settings
 from usher_operator.reconcile.reconciler import Reconciler
@@ -144,6 +146,7 @@ async def sweeping(database: Database, settings: Settings) -> AsyncIterator[None
     # The snapshot would show no Job of anybody: what is judged here is silence alone.
     kube.away = True
     lock = LeaderLock(database, lease_s=settings.leader_lease_s)
+    hold = Hold()
     ensurer = Ensurer(
         database=database,
         kube=kube,
@@ -151,6 +154,7 @@ async def sweeping(database: Database, settings: Settings) -> AsyncIterator[None
         redis_users=NoUsers(),
         job_settings=job_settings(settings, installation=INSTALLATION),
         allowed=AllowedSpec(settings),
+        hold=hold,
         now=lambda: datetime.now(UTC),
         fence=lock,
     )
@@ -165,6 +169,7 @@ async def sweeping(database: Database, settings: Settings) -> AsyncIterator[None
             request_creator=RequestCreator(database=database, kube=kube),
         ),
         memory=Memory.empty(settings=settings, kube=kube, clock=time.monotonic),
+        epoch=an_epoch(database, settings=settings, kube=kube, hold=hold, clock=time.monotonic),
         lock=lock,
         in_flight=InFlight(),
         installation=INSTALLATION,

@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from sqlalchemy import make_url
 
-from tests.databases import HOSTILE, Server, open_database, running_server
+from tests.databases import HOSTILE, Server, belong_to, open_database, running_server
+from tests.fakes.settings import INSTALLATION
 from tests.scenario import Scenario
 from usher_models.db import upgrade
 from usher_models.db.engine import Database
@@ -51,6 +52,7 @@ def template(server: Server) -> Iterator[str]:
     url = server.create()
     with asyncio.Runner() as runner:
         runner.run(migrate(url))
+    belong_to(url, INSTALLATION)
     yield str(make_url(url).database)
     server.drop(url)
 

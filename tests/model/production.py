@@ -52,6 +52,7 @@ from usher_operator.lifecycle.created_jobs import CreatedJobs
 from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
 from usher_operator.lifecycle.first_tries import FirstTries
+from usher_operator.lifecycle.hold import Hold
 from usher_operator.processes.operate import job_settings
 from usher_operator.reconcile import snapshot
 from usher_operator.reconcile.failure_modes import FAILURE_MODES
@@ -494,6 +495,7 @@ _ENSURER = Ensurer(
     redis_users=NoUsers(),
     job_settings=job_settings(SETTINGS, installation=INSTALLATION),
     allowed=AllowedSpec(SETTINGS),
+    hold=Hold(),
     now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
     fence=UNFENCED,
 )
@@ -527,6 +529,8 @@ async def _sweep(name: str, memory: frozenset[tuple[str, object]]) -> frozenset[
             request_creator=RequestCreator(database=_DATABASE, kube=_KUBE),
         ),
         memory=remembered,
+        # The model loses no row.
+        epoch=_NONE,
         in_flight=InFlight(),
         picture=Picture(
             installation=INSTALLATION, live=live, snapshot=await _take(needs) if "s" in needs else Snapshot()

@@ -31,6 +31,7 @@ USHER_DEFAULT_DRIVER: {{ .Values.bot.defaultDriver }}
 {{- with .Values.bot.defaultCommand }}
 USHER_DEFAULT_COMMAND: {{ toJson . | quote }}
 {{- end }}
+USHER_EPOCH_CONFIG_MAP: {{ include "usher.fullname" . }}-epoch
 USHER_LEGACY_STATUSES: {{ .Values.features.legacyStatuses | quote }}
 {{- if .Values.vexa.meetingToken.existingSecret }}
 USHER_MEETING_TOKEN_ISSUER: {{ .Values.vexa.meetingToken.issuer }}

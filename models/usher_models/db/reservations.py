@@ -19,7 +19,7 @@ from usher_models.db.failures import constraint
 from usher_models.db.vexa_tables import ACTIVE_MEETING, ACTIVE_MEETING_INDEX, holds_slot
 from usher_models.db.webhook_outbox import OUTBOX
 from usher_models.defaults import LOBBY_TIMEOUT_S, MAX_DURATION_S
-from usher_models.errors import CapReached, ConnectionTaken, DuplicateMeeting, UnknownUser
+from usher_models.errors import CapReached, ConnectionTaken, DatabaseWentBack, DuplicateMeeting, UnknownUser
 from usher_models.platforms import MeetingRef
 from usher_models.states import HOLDS_SLOT, SENTENCES, Reason, Source, Stage
 
@@ -58,11 +58,12 @@ class Reservation:
 
 LOCK_USER = text("SELECT max_concurrent_bots FROM users WHERE id = :user_id FOR NO KEY UPDATE")
 
-# What a new bot consists of beside its meeting, whose time is the audit trail's. It is read when the user's row is
-# locked: that of the transaction's begin, before it waited, would show a slot as taken before it was free.
+# What a new bot consists of beside its meeting, whose `reserved_at` is the audit trail's time. It is read when the
+# user's row is locked: that of the transaction's begin, before it waited, would show a slot taken before it was free.
 WRITE_BOT = f"""session AS (
     INSERT INTO meeting_sessions (meeting_id, session_uid, session_start_time)
     SELECT id, :connection_id, now() FROM meeting
+    ON CONFLICT DO NOTHING
 ), bot AS (
     INSERT INTO usher.bots (meeting_id, connection_id, user_id, job_name, job_created_at, request_namespace,
                             request_name, request_uid, request_generation, request_ttl_s, spec, config, stage,
@@ -70,14 +71,14 @@ WRITE_BOT = f"""session AS (
     SELECT id, :connection_id, :user_id, bot_container_id, CASE WHEN CAST(:has_job AS boolean) THEN now() END,
            :request_namespace, replace(:request_name, '{{id}}', CAST(id AS varchar)), :request_uid,
            :request_generation, :request_ttl_s, CAST(:spec AS jsonb), CAST(:config AS jsonb), :stage, :lobby_timeout_s,
-           :max_duration_s, :reason, :message, created_at AT TIME ZONE 'utc'
+           :max_duration_s, :reason, :message, reserved_at AT TIME ZONE 'utc'
     FROM meeting
     RETURNING *
 ), beat AS (
     INSERT INTO usher.heartbeats (meeting_id) SELECT id FROM meeting
 ), noted AS (
     INSERT INTO usher.transitions (meeting_id, seq, from_status, to_status, source, reason, at)
-    SELECT id, 1, NULL, 'reserved', :source, :reason, created_at AT TIME ZONE 'utc' FROM meeting
+    SELECT id, 1, NULL, 'reserved', :source, :reason, reserved_at AT TIME ZONE 'utc' FROM meeting
     RETURNING *
 ), {OUTBOX}"""
 
@@ -90,19 +91,20 @@ WITH known AS (
     SELECT meeting_id, user_id FROM usher.bots WHERE connection_id = :connection_id
 ), used AS (
     SELECT count(*) AS used, (SELECT coalesce(max_concurrent_bots, 0) FROM users WHERE id = :user_id) AS cap,
-           min(id) FILTER (WHERE platform = :platform AND platform_specific_id = :native_id) AS duplicate
+           min(id) FILTER (WHERE platform = :platform AND platform_specific_id = :native_id) AS duplicate,
+           :source = 'api' AND EXISTS (SELECT FROM usher.rewinds WHERE adopted_at IS NULL) AS waits
     FROM meetings WHERE user_id = :user_id AND {holds_slot("status")} AND {ACTIVE_MEETING}
 ), fresh AS (
     SELECT nextval(usher.meeting_id_sequence()) AS id, clock_timestamp() AT TIME ZONE 'utc' AS at FROM used
-    WHERE used.used < used.cap AND used.duplicate IS NULL AND NOT EXISTS (SELECT FROM known)
+    WHERE used.used < used.cap AND used.duplicate IS NULL AND NOT used.waits AND NOT EXISTS (SELECT FROM known)
 ), meeting AS (
     INSERT INTO meetings (id, user_id, platform, platform_specific_id, status, bot_container_id, data,
                           created_at, updated_at)
     SELECT id, :user_id, :platform, :native_id, 'reserved', 'bot-' || id, '{{}}', at, at
     FROM fresh
-    RETURNING *
+    RETURNING *, created_at AS reserved_at
 ), {WRITE_BOT}
-SELECT used.used, used.cap, used.duplicate, known.meeting_id AS known_id, known.user_id AS known_user_id, {BOT_COLUMNS}
+SELECT used.*, known.meeting_id AS known_id, known.user_id AS known_user_id, {BOT_COLUMNS}
 FROM used LEFT JOIN known ON true LEFT JOIN (bot b JOIN meeting m ON m.id = b.meeting_id) ON true
 """
 )
@@ -111,7 +113,8 @@ FROM used LEFT JOIN known ON true LEFT JOIN (bot b JOIN meeting m ON m.id = b.me
 async def reserve(connection: AsyncConnection, request: Request) -> Reservation:
     """Hold one of the user's slots for `request`, or return the reservation its connection id already has.
 
-    Raises UnknownUser, CapReached, DuplicateMeeting or ConnectionTaken; then nothing was written.
+    Raises UnknownUser, CapReached, DuplicateMeeting or ConnectionTaken; and DatabaseWentBack to the REST API while lost
+    bots are adopted, because one of them may be in that meeting. Then nothing was written.
     """
     found = await _lock_and_reserve(connection, request)
     if found["cap"] is None:
@@ -120,6 +123,8 @@ async def reserve(connection: AsyncConnection, request: Request) -> Reservation:
         return await _known(connection, found["known_id"], taken=found["known_user_id"] != request.user_id)
     if found["meeting_id"] is not None:
         return Reservation(bot=to_bot(found), created=True)
+    if found["waits"]:
+        raise DatabaseWentBack
     if found["duplicate"] is not None:
         raise DuplicateMeeting(meeting_id=found["duplicate"])
     raise CapReached(limit=found["cap"], used=found["used"])

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from usher_operator.cli import database, meetings, release, service_level, users
+from usher_operator.cli import adopt, database, meetings, release, service_level, users
 from usher_operator.cli.runner import execute, service_settings_or_exit
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Usher runs meeting bots on Kubernetes.")
@@ -21,6 +21,7 @@ app.command()(meetings.leave)
 app.command("bots")(meetings.list_bots)
 app.command("meetings")(meetings.list_meetings)
 app.command()(service_level.slo)
+app.command()(adopt.adopt)
 app.command()(database.adopt_legacy)
 app.command()(release.smoke)
 app.command()(release.probe)

@@ -197,6 +197,11 @@ def _legacy_cells(meeting: LegacyMeeting) -> list[Cell]:
     return [meeting.id, meeting.email, *place, meeting.status, meeting.bot_container_id, updated]
 
 
+def print_lost_bots(rows: Sequence[Sequence[Cell]]) -> None:
+    """Print bots that run without a row, and what becomes of each."""
+    print_table(("meeting", "user", "job", "request", "outcome", "why"), rows, drop=("job", "request"))
+
+
 def progress_line(bot: Bot) -> str:
     """One line about where a bot is, for following it."""
     leaving = "" if bot.desired == "run" else f", asked to leave ({bot.leave_reason})"

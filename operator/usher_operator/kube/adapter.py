@@ -162,6 +162,23 @@ class KubeAdapter:
             raise WriteRefused(str(answer.get("message", f"the API server answered {code}")))
         return not _is_of_another_object(answer) and _found(code, answer)
 
+    async def get_config_map(self, namespace: str, name: str) -> Json | None:
+        """See KubePort."""
+        status, body = await self._read(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+        return body if status != 403 and _found(status, body) else None
+
+    async def patch_config_map(self, namespace: str, name: str, patch: Json) -> bool:
+        """See KubePort."""
+        code, answer = await self._write(
+            "PATCH",
+            f"/api/v1/namespaces/{namespace}/configmaps/{name}",
+            body=patch,
+            content_type="application/merge-patch+json",
+        )
+        if code in (403, 422):
+            raise WriteRefused(str(answer.get("message", f"the API server answered {code}")))
+        return code != 409 and _found(code, answer)
+
     async def create_event(self, namespace: str, event: Json) -> None:
         """See KubePort."""
         try:

@@ -181,7 +181,12 @@ class BotRequest:
     def over(self) -> bool:
         """True if this generation was refused, or its status shows the end of the bot: that is final, whoever looks.
         A request without a row that is over was ended by rows that are lost; its bot must not join again."""
-        return self.refused or (self.phase in TERMINAL and self.observed_generation >= self.generation)
+        return self.refused or self.ended
+
+    @property
+    def ended(self) -> bool:
+        """True if the status shows the end of this generation's bot."""
+        return self.phase in TERMINAL and self.observed_generation >= self.generation
 
     @property
     def wants_leave(self) -> bool:

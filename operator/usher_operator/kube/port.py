@@ -68,6 +68,13 @@ class KubePort(Protocol):
     async def create_event(self, namespace: str, event: Json) -> None:
         """Create a Kubernetes Event. Best effort: it never raises."""
 
+    async def get_config_map(self, namespace: str, name: str) -> Json | None:
+        """One ConfigMap; None if there is none, or if it may not be read."""
+
+    async def patch_config_map(self, namespace: str, name: str, patch: Json) -> bool:
+        """Merge `patch` into a ConfigMap. False if it is gone, or has another resourceVersion than `patch` names.
+        Raises WriteRefused."""
+
     async def foreign_objects(self, namespace: str, *, installation: str) -> list[str]:
         """The names of Jobs and BotRequests that carry the id of another installation."""
 

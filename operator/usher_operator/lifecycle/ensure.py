@@ -33,6 +33,7 @@ from usher_operator.lifecycle.adopt import Adopter
 from usher_operator.lifecycle.allowed_spec import AllowedSpec
 from usher_operator.lifecycle.commands import Commander
 from usher_operator.lifecycle.first_tries import FirstTries
+from usher_operator.lifecycle.hold import Hold
 from usher_operator.lifecycle.refuse import Refuser
 from usher_operator.lifecycle.reservation import of_request
 from usher_operator.lifecycle.start_job import JobStarter
@@ -54,11 +55,13 @@ class Ensurer:
         redis_users: RedisUsers,
         job_settings: JobSettings,
         allowed: AllowedSpec,
+        hold: Hold,
         now: Callable[[], datetime],
         fence: Fence,
     ) -> None:
         self._fence = fence
         self._database = database
+        self._hold = hold
         self._kube = kube
         self.adopter = Adopter(database=database, allowed=allowed)
         self._first_tries = FirstTries(now, leading_for_s=lambda: fence.held_for_s)
@@ -74,7 +77,8 @@ class Ensurer:
         self._first_tries.leave_to_leader(request)
 
     async def ensure(self, request: BotRequest) -> None:
-        """Do what a request asks for. Raises DatabaseUnavailable or KubernetesUnavailable: then call again later.
+        """Do what a request asks for. Raises DatabaseUnavailable, DatabaseWentBack, ForeignDatabase or
+        KubernetesUnavailable: then call again later.
 
         Raises NotLeading if this process has lost the lead meanwhile: another one does it.
         """
@@ -87,6 +91,7 @@ class Ensurer:
             raise
 
     async def _ensure(self, request: BotRequest) -> None:
+        self._hold.require_own_database()
         if request.deleting:
             await self.withdraw(request)
             return
@@ -166,7 +171,8 @@ class Ensurer:
         if request.wants_leave and bot.live and bot.desired is Desired.RUN:
             await self._commander.leave([bot], reason=Reason.STOPPED)
             bot = await self._read(bot)
-        if bot.live and bot.job_created_at is None:
+        # The end that a BotRequest shows may be lost in the row: its bot must not join again.
+        if bot.live and bot.job_created_at is None and not request.ended:
             await self._starter.start(bot)
 
     async def _reserve(self, request: BotRequest, spec: BotRequestSpec) -> reservations.Reservation:
@@ -174,6 +180,7 @@ class Ensurer:
             # It may have waited for the connection, or was stopped meanwhile.
             require_lead(self._fence)
             user_id = spec.user_id or await users.user_id_by_email(connection, spec.user_email or "")
+            self._hold.require_none_lost(user_id)
             wanted = of_request(
                 request,
                 user_id=user_id,

@@ -9,13 +9,14 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import Fence, LeaderLock
-from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable
+from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable, Unavailable
 from usher_operator.http.health import Health
 from usher_operator.http.server import listening
 from usher_operator.kube.adapter import KubeAdapter
@@ -29,9 +30,14 @@ from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.delete_objects import ObjectDeleter
 from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
-from usher_operator.lifecycle.installation import Installation, check_namespace
+from usher_operator.lifecycle.hold import HeldFence, Hold
+from usher_operator.lifecycle.installation import check_namespace
 from usher_operator.processes.database import OperatePools, open_database
 from usher_operator.processes.signals import set_on_signals
+from usher_operator.reconcile.epoch.events import AdoptionEvents
+from usher_operator.reconcile.epoch.guard import EpochGuard
+from usher_operator.reconcile.epoch.installation import settle_installation
+from usher_operator.reconcile.epoch.store import EpochStore
 from usher_operator.reconcile.reconciler import Reconciler
 from usher_operator.reconcile.retention import Retention
 from usher_operator.reconcile.sweep import Acts, Memory
@@ -49,6 +55,7 @@ logger = logging.getLogger(__name__)
 STUCK_AFTER_INTERVALS = 6
 STUCK_AFTER_AT_LEAST_S = 180
 RETRY_S = 2.0
+NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 def job_settings(settings: Settings, *, installation: str) -> JobSettings:
@@ -106,13 +113,15 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
         lock = LeaderLock(reserved, lease_s=settings.leader_lease_s)
         reconcilers: list[Reconciler] = []
         await _serve_health(stack, settings, database=database, publisher=publisher, lock=lock, reconcilers=reconcilers)
-        installation = await wait_for_installation(database, stop)
+        store = EpochStore(kube=kube, namespace=own_namespace(settings), name=settings.epoch_config_map)
+        installation = await wait_for_installation(database, stop, store)
         if installation is None:
             return
         kube.installation = installation
         await check_namespaces(kube, settings.namespaces, installation=installation)
         commander = Commander(database, publisher)
         users = await _redis_users(stack, settings, database=database, fence=lock)
+        hold = Hold()
         ensurer = Ensurer(
             database=database,
             kube=kube,
@@ -120,6 +129,7 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             redis_users=users,
             job_settings=job_settings(settings, installation=installation),
             allowed=AllowedSpec(settings),
+            hold=hold,
             now=_now,
             fence=lock,
         )
@@ -136,6 +146,15 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
                 request_creator=RequestCreator(database=database, kube=kube, fence=lock),
             ),
             memory=Memory.empty(settings=settings, kube=kube, clock=time.monotonic),
+            epoch=EpochGuard(
+                settings=settings,
+                database=reserved,
+                store=store,
+                hold=hold,
+                events=AdoptionEvents(kube),
+                installation=installation,
+                clock=time.monotonic,
+            ),
             lock=lock,
             in_flight=in_flight,
             installation=installation,
@@ -151,14 +170,15 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             fence=lock,
             has_backlog=lambda: in_flight.has_backlog,
         )
-        deleter = ObjectDeleter(database=database, kube=kube, fence=lock)
+        unless_held = HeldFence(lock, hold)
+        deleter = ObjectDeleter(database=database, kube=kube, fence=unless_held)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         background: list[asyncio.Task[Any]] = [
             tasks.create_task(reconciler.run(), name="reconciler"),
             tasks.create_task(status_writer.run(settings.status_write_interval_s), name="status-writer"),
             tasks.create_task(deleter.run(settings.reconcile_interval_s), name="object-deleter"),
         ]
-        retention = Retention(ends=closer.ends, history_days=settings.history_days)
+        retention = Retention(ends=Ends(reserved, fence=unless_held), history_days=settings.history_days)
         background.append(tasks.create_task(retention.run(), name="retention"))
         if isinstance(users, AclUsers):
             background.append(tasks.create_task(users.run(settings.reconcile_interval_s), name="redis-users"))
@@ -185,17 +205,31 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
     logger.info("Stopped.", extra={"action": "stopped"})
 
 
-async def wait_for_installation(database: Database, stop: asyncio.Event) -> str | None:
-    """The installation's id, as soon as the database answers; None if `stop` is set before."""
-    installation = Installation(database)
+def own_namespace(settings: Settings) -> str:
+    """The namespace that this process runs in; empty outside of a cluster, unless the settings name one."""
+    if settings.epoch_namespace:
+        return settings.epoch_namespace
+    return NAMESPACE_FILE.read_text().strip() if NAMESPACE_FILE.exists() else ""
+
+
+async def wait_for_installation(database: Database, stop: asyncio.Event, store: EpochStore) -> str | None:
+    """The installation's id, as soon as it can be known; None if `stop` is set before."""
     while not stop.is_set():
         try:
-            return await installation.id()
-        except DatabaseUnavailable as exc:
-            logger.warning("Waiting for the database: %s", exc, extra={"action": "waiting_for_database"})
+            return await settle_installation(database, store)
+        except (DatabaseUnavailable, KubernetesUnavailable) as exc:
+            what, action = _waits_for(exc)
+            logger.warning("Waiting for the %s: %s", what, exc, extra={"action": action})
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), RETRY_S)
     return None
+
+
+def _waits_for(error: Unavailable) -> tuple[str, str]:
+    """What a start waits for, in words and as the action of the log."""
+    if isinstance(error, DatabaseUnavailable):
+        return "database", "waiting_for_database"
+    return "API server", "waiting_for_api_server"
 
 
 async def check_namespaces(kube: KubePort, namespaces: Sequence[str], *, installation: str) -> None:

@@ -22,6 +22,7 @@ from usher_operator.reconcile.repairs import (
     missing_job,
     missing_request,
     orphan_job,
+    shown_end,
     unpullable_image,
 )
 from usher_operator.reconcile.silence import rules
@@ -29,10 +30,15 @@ from usher_operator.reconcile.sweep import Sweep
 
 
 class FailureMode(NamedTuple):
-    """What may be wrong, and what repairs it. `repair` raises DatabaseUnavailable and NotLeading."""
+    """What may be wrong, and what repairs it. `repair` raises DatabaseUnavailable and NotLeading.
+
+    `waits`: its verdict rests on the rows, so it waits while the database has lost some. What Kubernetes itself says of
+    a bot's end does not.
+    """
 
     name: str
     repair: Callable[[Sweep], Awaitable[None]]
+    waits: bool = True
 
 
 def _stale(rule: Rule) -> FailureMode:
@@ -41,10 +47,11 @@ def _stale(rule: Rule) -> FailureMode:
 
 FAILURE_MODES: tuple[FailureMode, ...] = (
     FailureMode("external_end", external_end.repair),
-    FailureMode("lost_row", lost_row.repair),
-    FailureMode("finished_job", finished_job.repair),
+    FailureMode("lost_row", lost_row.repair, waits=False),
+    FailureMode("shown_end", shown_end.repair, waits=False),
+    FailureMode("finished_job", finished_job.repair, waits=False),
     FailureMode("unpullable_image", unpullable_image.repair),
-    FailureMode("blocked_start", blocked_start.repair),
+    FailureMode("blocked_start", blocked_start.repair, waits=False),
     *(_stale(rule) for rule in RULES if not rule.after_repairs),
     FailureMode("max_duration", max_duration.repair),
     FailureMode("ignored_leave", ignored_leave.repair),
@@ -52,7 +59,7 @@ FAILURE_MODES: tuple[FailureMode, ...] = (
     FailureMode("missing_job", missing_job.repair),
     FailureMode("orphan_job", orphan_job.repair),
     FailureMode("missing_request", missing_request.repair),
-    FailureMode("missed_request", missed_request.repair),
+    FailureMode("missed_request", missed_request.repair, waits=False),
     FailureMode("edited_status", edited_status.repair),
     *(_stale(rule) for rule in RULES if rule.after_repairs),
 )

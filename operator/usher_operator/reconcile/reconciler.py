@@ -18,12 +18,14 @@ from usher_models.db import bots, clock
 from usher_models.db.bots import BotSummary
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import LeaderLock
-from usher_models.errors import DatabaseUnavailable, NotLeading, Unavailable
+from usher_models.errors import DatabaseUnavailable, KubernetesUnavailable, NotLeading, Unavailable
 from usher_models.states import LIVE
 from usher_operator.background.loop import Messages, repeat
 from usher_operator.kube.api_budget import ApiBudget
 from usher_operator.kube.port import KubePort
+from usher_operator.lifecycle.lost_bots import highest_ids
 from usher_operator.reconcile import snapshot
+from usher_operator.reconcile.epoch.guard import EpochGuard
 from usher_operator.reconcile.failure_modes import FAILURE_MODES, FailureMode
 from usher_operator.reconcile.silence import rules
 from usher_operator.reconcile.silence.brownout import Fleet
@@ -55,6 +57,7 @@ class Reconciler:
         kube: KubePort,
         acts: Acts,
         memory: Memory,
+        epoch: EpochGuard,
         lock: LeaderLock,
         in_flight: InFlight,
         installation: str,
@@ -65,6 +68,7 @@ class Reconciler:
         self._kube = kube
         self._acts = acts
         self._memory = memory
+        self._epoch = epoch
         self._lock = lock
         self._in_flight = in_flight
         self._installation = installation
@@ -102,6 +106,7 @@ class Reconciler:
     def _follow(self) -> None:
         """Note that another process leads, and stop saying what only the leader knows."""
         self._memory.brownout.follows()
+        self._epoch.forget()
         LEADER.set(0)
         clear_sweep_gauges()
 
@@ -128,21 +133,27 @@ class Reconciler:
         return True
 
     async def sweep(self) -> None:
-        """Repair every failure mode once. Raises DatabaseUnavailable and NotLeading; anything else is logged."""
+        """Repair every failure mode once. Raises DatabaseUnavailable, ForeignDatabase and NotLeading; anything else is
+        logged."""
         api = ApiBudget()
+        await self._epoch.look()
         sweep = Sweep(
             settings=self._settings,
             database=self._database,
             acts=self._acts,
             memory=self._memory,
+            epoch=self._epoch,
             in_flight=self._in_flight,
             picture=await self._look(api),
             api=api,
         )
         for mode in FAILURE_MODES:
+            if mode.waits and self._epoch.hold.active:
+                continue
             await self._confirm()
             await _repair(mode, sweep)
             self.ticked_at = self._clock()
+        await self._epoch.swept()
 
     async def _look(self, api: ApiBudget) -> Picture:
         async with self._database.transaction() as connection:
@@ -156,12 +167,33 @@ class Reconciler:
         fleet = Fleet(live=len(live), stale=len(stale), reporting=reports.reporting, late=reports.late)
         may_fail = self._memory.brownout.may_fail(fleet)
         await self._memory.brownout_events.post(stale or live, api, active=self._memory.brownout.active)
+        namespaces = self._settings.namespaces
+        taken = await snapshot.take(self._kube, namespaces, live, installation=self._installation)
+        shown = await self._highest_shown_id()
+        self._epoch.note_snapshot(complete=taken.namespaces.issuperset(namespaces) and shown is not None)
         return Picture(
             installation=self._installation,
             live=live,
-            snapshot=await snapshot.take(self._kube, self._settings.namespaces, live, installation=self._installation),
+            snapshot=taken,
             stale_checks=may_fail and self._settings.stale_checks_enabled,
+            used_meeting_id=max(self._epoch.used_meeting_id, shown or 0),
         )
+
+    async def _highest_shown_id(self) -> int | None:
+        """The highest id of a meeting that a BotRequest shows, those that are over included; None if it is not known.
+
+        Asked for while bots are adopted only: it is a list of everything.
+        """
+        highest = 0
+        if not self._epoch.hold.adopting:
+            return highest
+        try:
+            for namespace in self._settings.namespaces:
+                requests = await self._kube.list_requests(namespace)
+                highest = max(highest, highest_ids([], requests)[0])
+        except KubernetesUnavailable:
+            return None
+        return highest
 
     async def _confirm(self) -> None:
         """Raise NotLeading if this process was stopped during the sweep and has lost the lead."""

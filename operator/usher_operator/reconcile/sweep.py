@@ -12,6 +12,7 @@ from usher_operator.lifecycle.close import Closer
 from usher_operator.lifecycle.commands import Commander
 from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.ensure import Ensurer
+from usher_operator.reconcile.epoch.guard import EpochGuard
 from usher_operator.reconcile.grace import Grace
 from usher_operator.reconcile.left_out import LeftOut
 from usher_operator.reconcile.silence.brownout import Brownout
@@ -58,13 +59,15 @@ class Memory:
 class Picture:
     """The live rows as they were before the snapshot was taken, and the snapshot. `installation`: who owns them.
 
-    `stale_checks`: True if the stale rules may fail meetings in this sweep.
+    `stale_checks`: True if the stale rules may fail meetings in this sweep. `used_meeting_id`: no new meeting may get
+    an id up to it.
     """
 
     installation: str
     live: Sequence[BotSummary] = field(default_factory=list)
     snapshot: Snapshot = field(default_factory=Snapshot)
     stale_checks: bool = True
+    used_meeting_id: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +78,7 @@ class Sweep:
     database: Database
     acts: Acts
     memory: Memory
+    epoch: EpochGuard
     in_flight: InFlight
     picture: Picture
     api: ApiBudget

@@ -200,6 +200,13 @@ class ReconcilerSettings(_Group):
     orphan_grace_s: Seconds = 60
     """A Job without a live row, or a row without a Job, is repaired after this long."""
 
+    epoch_config_map: str = "usher-epoch"
+    """operate: the ConfigMap that records how far the database had come, so that a restart knows whether it went back.
+    It must exist. Empty: only what one process has seen is known."""
+
+    epoch_namespace: str = ""
+    """operate: the namespace of that ConfigMap. Empty: the one that operate runs in."""
+
     leave_grace_s: Seconds = 60
     """After a leave command is ignored for this long, the bot's Job is deleted, which sends SIGTERM."""
 

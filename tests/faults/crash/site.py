@@ -22,6 +22,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tests.fakes.epoch import an_epoch
 from tests.fakes.settings import INSTALLATION
 from tests.faults.crash.fault_injector import FaultInjector, Mode, caller
 from tests.faults.harness.api import JOBS, REQUESTS, Api, Json
@@ -42,6 +43,7 @@ from usher_operator.lifecycle.commands import Commander, RedisPublisher
 from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
+from usher_operator.lifecycle.hold import Hold
 from usher_operator.lifecycle.termination import Termination
 from usher_operator.processes.operate import job_settings
 from usher_operator.processes.serve import JWKS_PATH, public_api
@@ -233,6 +235,7 @@ class Site:
         )
         self.users.fault_injector = self.fault_injector
         self._stack.push_async_callback(self.users.close)
+        hold = Hold()
         self.ensurer = Ensurer(
             database=self.database,
             kube=kube,
@@ -240,6 +243,7 @@ class Site:
             redis_users=self.users,
             job_settings=job_settings(settings, installation=INSTALLATION),
             allowed=AllowedSpec(settings),
+            hold=hold,
             now=lambda: datetime.now(UTC),
             fence=UNFENCED,
         )
@@ -257,6 +261,7 @@ class Site:
                 request_creator=RequestCreator(database=self.database, kube=kube),
             ),
             memory=Memory.empty(settings=settings, kube=kube, clock=time.monotonic),
+            epoch=an_epoch(self.database, settings=settings, kube=kube, hold=hold, clock=time.monotonic),
             lock=self._lock,
             in_flight=InFlight(),
             installation=INSTALLATION,

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from dev.stores.settings import load
 from tests.databases import admin_dsn, open_database
 from tests.fakes.clock import FakeClock
+from tests.fakes.epoch import EPOCH
 from tests.fakes.kube import FakeKube
 from tests.fakes.publisher import RecordingPublisher
 from tests.fakes.settings import some_settings
@@ -34,7 +35,9 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def kube() -> FakeKube:
-    return FakeKube()
+    kube = FakeKube()
+    kube.config_maps[EPOCH] = {"metadata": {"name": EPOCH[1], "resourceVersion": "1"}}
+    return kube
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.fakes.clock import FakeClock
+from tests.fakes.epoch import EPOCH, an_epoch
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import a_botrequest, running
 from tests.fakes.publisher import RecordingPublisher
@@ -22,7 +23,10 @@ from usher_operator.lifecycle.commands import Commander
 from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.ensure import Ensurer
 from usher_operator.lifecycle.finished_job import FinishedJob
+from usher_operator.lifecycle.hold import Hold
 from usher_operator.processes.operate import job_settings
+from usher_operator.reconcile.epoch.installation import settle_installation
+from usher_operator.reconcile.epoch.store import EpochStore
 from usher_operator.reconcile.reconciler import Reconciler
 from usher_operator.reconcile.sweep import Acts, Memory
 from usher_operator.redis_acl.users import NoUsers
@@ -46,6 +50,7 @@ class Plane:
     fence: Fence = UNFENCED
     """Of what follows from the watch."""
     database: Database = field(init=False)
+    hold: Hold = field(init=False)
     in_flight: InFlight = field(default_factory=InFlight)
     _reconcilers: list[Reconciler] = field(default_factory=list)
 
@@ -55,6 +60,7 @@ class Plane:
     def use(self, database: Database) -> None:
         """Wire everything to `database`."""
         self.database = database
+        self.hold = Hold()
         self.commander = Commander(database, self.publisher)
         self.closer = Closer(ends=Ends(database, fence=UNFENCED), kube=self.kube)
         self.finished_job = FinishedJob(database=database, kube=self.kube, closer=self.closer)
@@ -65,6 +71,7 @@ class Plane:
             redis_users=NoUsers(),
             job_settings=job_settings(self.settings, installation=INSTALLATION),
             allowed=AllowedSpec(self.settings),
+            hold=self.hold,
             now=self.clock.now,
             fence=self.fence,
         )
@@ -77,6 +84,13 @@ class Plane:
             has_backlog=lambda: self.in_flight.has_backlog,
         )
         self.reconciler = self.a_reconciler()
+
+    async def restart(self) -> None:
+        """Start as a process does: it remembers nothing, and asks first which installation it is."""
+        await self.close()
+        store = EpochStore(kube=self.kube, namespace=EPOCH[0], name=EPOCH[1])
+        assert await settle_installation(self.database, store) == INSTALLATION
+        self.use(self.database)
 
     def a_reconciler(self, *, clock: Callable[[], float] | None = None) -> Reconciler:
         """One more reconciler, as after a restart and the beat for which a new leader waits."""
@@ -95,6 +109,7 @@ class Plane:
                     request_creator=RequestCreator(database=self.database, kube=self.kube),
                 ),
                 memory=memory,
+                epoch=an_epoch(self.database, settings=self.settings, kube=self.kube, hold=self.hold, clock=time),
                 lock=LeaderLock(self.database, lease_s=self.settings.leader_lease_s),
                 in_flight=self.in_flight,
                 installation=INSTALLATION,

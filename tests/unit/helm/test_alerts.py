@@ -96,6 +96,15 @@ FAULTS: dict[str, tuple[Series, set[str]]] = {
         {"UsherErrorBudgetBurning"},
     ),
     "hosts deny every bot": ({'usher_slo_lost_total{platform="zoom", fault="host"}': "0+10x59"}, set()),
+    "the database goes back": (
+        {'usher_rewinds_total{evidence="transition_lost"}': "0x45 1x14", "usher_database_held": "0x45 1x6 0x8"},
+        {"UsherDatabaseWentBack"},
+    ),
+    "a standby is promoted and nothing is lost": (
+        {'usher_rewinds_total{evidence="failed_over"}': "0x45 1x14", "usher_database_held": "0x45 1x2 0x12"},
+        set(),
+    ),
+    "an adoption does not end": ({"usher_database_held": "0x30 1x29"}, {"UsherHeld"}),
     "a backlog": ({"usher_requests_in_flight": "3x30 900x29"}, {"UsherBacklog"}),
     "a short backlog": ({"usher_requests_in_flight": "3x30 900x5 3x23"}, set()),
 }

@@ -201,9 +201,18 @@ def test_the_drain_comes_before_the_removal_and_can_be_left_out(render: Render) 
 def test_each_namespace_of_bots_has_its_own_rights_and_nothing_is_granted_beyond_them(render: Render) -> None:
     objects = render(botNamespaces=["bots-a", "bots-b"])
     roles = [item for (kind, _), item in objects.items() if kind == "Role"]
-    assert {role["metadata"]["namespace"] for role in roles} <= {"bots-a", "bots-b"}
+    own = objects["Role", "usher-operate-epoch"]
+    assert {role["metadata"]["namespace"] for role in roles if role is not own} <= {"bots-a", "bots-b"}
     assert "ClusterRoleBinding" not in kinds(objects)
     assert config(objects)["USHER_NAMESPACES"] == "bots-a,bots-b"
+
+
+def test_operate_may_read_and_change_the_one_configmap_that_it_is_told_of(render: Render) -> None:
+    objects = render()
+    (rule,) = objects["Role", "usher-operate-epoch"]["rules"]
+    assert rule["verbs"] == ["get", "patch"]
+    assert rule["resourceNames"] == [config(objects)["USHER_EPOCH_CONFIG_MAP"]]
+    assert "data" not in objects["ConfigMap", rule["resourceNames"][0]]
 
 
 def test_verbs_are_in_alphabetical_order_and_no_right_is_a_wildcard(render: Render) -> None:

@@ -104,6 +104,14 @@ def test_operate_has_the_least_rights_in_the_namespace_of_the_bots_only() -> Non
     assert [item["kind"] for item in WRITTEN if item["kind"].startswith("ClusterRole")] == []
 
 
+def test_operate_may_read_and_change_one_configmap_of_its_own_namespace() -> None:
+    role = named("Role", "usher-operate-epoch")
+    assert role["rules"] == [
+        {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["usher-epoch"], "verbs": ["get", "patch"]}
+    ]
+    assert role["metadata"]["namespace"] == named("ConfigMap", "usher-epoch")["metadata"]["namespace"] == "usher-system"
+
+
 def test_serve_may_create_botrequests_and_read_why_a_bot_was_terminated_and_nothing_else() -> None:
     role = named("Role", "usher-serve")
     assert role["rules"] == [

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.fakes.kube import FakeKube
 from tests.fakes.objects import a_botrequest
 from tests.fakes.settings import INSTALLATION
 from tests.integration.operator.plane import Plane
@@ -14,8 +15,12 @@ from usher_operator.kube.botrequest import BotRequest
 from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.installation import ForeignNamespace, check_namespace
 from usher_operator.processes.operate import wait_for_installation
+from usher_operator.reconcile.epoch.store import EpochStore
 
 OTHER = "0c1d2e3f-another-installation"
+
+
+NO_STORE = EpochStore(kube=FakeKube(), namespace="", name="")
 
 
 async def foreign_bot(plane: Plane, given: Scenario) -> None:
@@ -78,11 +83,11 @@ async def test_the_start_waits_for_the_database(
 ) -> None:
     monkeypatch.setattr("usher_operator.processes.operate.RETRY_S", 0.01)
     stop = asyncio.Event()
-    waiting = asyncio.create_task(wait_for_installation(no_database, stop))
+    waiting = asyncio.create_task(wait_for_installation(no_database, stop, NO_STORE))
     async with asyncio.timeout(5):
         while not caplog.records:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.01)
     stop.set()
     assert await waiting is None
     assert caplog.records[0].getMessage().startswith("Waiting for the database: ")
-    assert await wait_for_installation(database, asyncio.Event()) is not None
+    assert await wait_for_installation(database, asyncio.Event(), NO_STORE) is not None

@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from tests.fakes.epoch import an_epoch
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import a_pod
 from tests.fakes.publisher import RecordingPublisher
@@ -20,6 +21,7 @@ from usher_models.errors import NotLeading
 from usher_operator.background.loop import Messages, repeat
 from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander
+from usher_operator.lifecycle.hold import Hold
 from usher_operator.reconcile.reconciler import Reconciler
 from usher_operator.reconcile.sweep import Acts, Memory
 from usher_operator.watch.in_flight import InFlight
@@ -62,6 +64,7 @@ async def main(url: str) -> None:
             request_creator=cast(Any, None),
         ),
         memory=memory,
+        epoch=an_epoch(database, settings=settings, kube=kube, hold=Hold(), clock=lambda: 0.0),
         lock=lock,
         in_flight=InFlight(),
         installation=INSTALLATION,

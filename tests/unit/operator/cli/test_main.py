@@ -28,6 +28,7 @@ COMMANDS = [
     "meetings",
     "leave",
     "slo",
+    "adopt",
     "adopt-legacy",
     "smoke",
     "probe",

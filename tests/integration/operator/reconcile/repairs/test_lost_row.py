@@ -149,6 +149,7 @@ async def test_an_id_that_nobody_can_have_is_not_believed_and_stops_no_other(
     await lose(given, bot)
     await plane.tick()
     assert (await the_row(plane, request)).live
+    await plane.tick()
     assert (await given.a_bot()).meeting_id < 2_000_000_001
 
 
