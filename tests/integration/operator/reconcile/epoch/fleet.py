@@ -110,6 +110,7 @@ class Fleet:
         assert {bot.status for bot in found} == {Status.ACTIVE}
         assert await self.adoptions() == adopted
         await self.remember_webhooks()
+        assert len(self.webhooks) >= 2 * len(self.requests)
 
     async def adoptions(self) -> int:
         """How many rows say that they were put back."""

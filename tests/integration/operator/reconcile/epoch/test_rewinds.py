@@ -113,6 +113,20 @@ async def test_an_id_is_not_given_out_again_although_only_an_ended_botrequest_sh
     assert await fleet.next_meeting_id() > 900_000
 
 
+async def test_nobody_gets_the_id_of_a_lost_user_whose_bot_runs(
+    plane: Plane, given: Scenario, server: Server, own_database_url: str
+) -> None:
+    fleet = await Fleet.of(plane, own_database_url)
+    async with fleet.restored_to_now(server):
+        lost = await given.a_user()
+        request = plane.a_request_of(lost, "of-a-lost-user")
+        await plane.ensure(request)
+    await plane.tick(after=10)
+    assert (await given.a_user()).id > lost.id
+    assert await plane.bot_of(request) is None
+    assert len(plane.kube.jobs) == 1
+
+
 async def test_a_restored_row_is_not_judged_before_its_bot_could_speak(plane: Plane, own_database_url: str) -> None:
     fleet = await Fleet.of(plane, own_database_url, bots=3)
     await lose_newest(fleet, 1)
