@@ -147,7 +147,7 @@ async def test_nothing_is_deleted_by_its_age_before_bots_are_adopted(
     await lose_newest_of_kubernetes(fleet)
     await plane.tick(after=10)
     deleter = ObjectDeleter(database=plane.database, kube=plane.kube, fence=HeldFence(UNFENCED, plane.hold))
-    with pytest.raises(DatabaseWentBack):
+    with pytest.raises(DatabaseWentBack, match="being put back"):
         await deleter.delete_due()
     await fleet.settle()
     assert await deleter.delete_due() == 1
@@ -159,7 +159,7 @@ async def test_a_bot_whose_end_was_lost_does_not_join_again_and_ends_as_its_botr
     fleet = await Fleet.of(plane, own_database_url)
     request = plane.a_request_of(fleet.user, "over")
     plane.kube.fail("create_job", KubernetesUnavailable())
-    with pytest.raises(KubernetesUnavailable):
+    with pytest.raises(KubernetesUnavailable, match="cannot be reached"):
         await plane.ensure(request)
     async with fleet.restored_to_now(server):
         await plane.ensure(request)
