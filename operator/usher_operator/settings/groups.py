@@ -194,8 +194,7 @@ class ReconcilerSettings(_Group):
     """The time between two sweeps. It bounds how long anything that the watch missed stays unrepaired."""
 
     leader_lease_s: Annotated[float, Field(ge=1, le=86_400)] = 15
-    """An operator that was stopped or hangs loses leadership after this long, and writes nothing when it wakes. A pause
-    of less than three quarters of it costs nothing."""
+    """operate: one that pauses for this long loses leadership, and acts no more when it wakes; 3/4 of it are safe."""
 
     orphan_grace_s: Seconds = 60
     """A Job without a live row, or a row without a Job, is repaired after this long."""
