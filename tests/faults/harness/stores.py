@@ -17,6 +17,8 @@ from dev.machine import processes
 from dev.machine.progress import Progress
 from dev.stores import postgres, redis
 from dev.stores.settings import Settings, load
+from tests.databases import belong_to
+from tests.fakes.settings import INSTALLATION
 from usher_models.db import upgrade
 from usher_models.db.engine import Database
 
@@ -97,6 +99,7 @@ class Stores:
         database = Database.connect(self._url(TEMPLATE))
         await upgrade.upgrade(database)
         await database.close()
+        belong_to(self._url(TEMPLATE), INSTALLATION)
 
     def create_database(self, name: str) -> str:
         """The URL of a new, migrated database."""
