@@ -284,7 +284,9 @@ async def _reserve(_: Any, request: reservations.Request) -> reservations.Reserv
 
 
 async def _move_reserved(_: Any, connection_id: str, *, target: Any, source: Any, reason: str, message: Any) -> Any:
-    return await Ask("end_reserved", number_of(connection_id), target, source, str(reason))
+    number = number_of(connection_id)
+    ended = await Ask("end_reserved", number, target, source, str(reason))
+    return as_bot(number, Row(status=target, ended_by=source)) if ended else None
 
 
 async def _close_many(

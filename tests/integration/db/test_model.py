@@ -197,9 +197,10 @@ OUTSIDERS = [(target, source) for target in sorted(TERMINAL) for source in (Sour
 async def test_the_end_of_a_reservation(given: Scenario, target: Status, source: Source) -> None:
     async def act(bot: Bot) -> object:
         async with given.database.transaction() as connection:
-            return await transitions.move_reserved(
+            ended = await transitions.move_reserved(
                 connection, bot.connection_id, target=target, source=source, reason="why", message=None
             )
+            return ended is not None
 
     def model(row: Row) -> tuple[object, Row]:
         ended = store.end_reserved(row, target, source, "why")
