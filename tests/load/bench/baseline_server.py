@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 from aiohttp import web
+from psycopg.rows import dict_row
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from usher_models.db import reservations
@@ -89,11 +90,11 @@ def values_of(number: int) -> dict[str, Any]:
 async def reserve(connection: psycopg.AsyncConnection[Any], number: int) -> int:
     """One reservation, guarded as Usher's are."""
     values = values_of(number)
-    async with connection.transaction(), connection.cursor() as cursor:
+    async with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(LOCK, values)
         await cursor.execute(RESERVE, values)
         row = await cursor.fetchone()
-    return int(row[5]) if row else 0
+    return int(row["meeting_id"]) if row else 0
 
 
 def main() -> None:
