@@ -51,6 +51,7 @@ class Step:
     target: str
     source: str
     reason: str
+    fault: str | None
     detail: dict[str, Any]
     at: datetime
 
