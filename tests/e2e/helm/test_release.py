@@ -164,6 +164,8 @@ def _request(name: str, *, user_id: int) -> dict[str, Any]:
             "nativeMeetingId": name,
             "driver": "simulated",
             "simulation": simulation,
+            # The pods of a rollout come before bots: on a full node they would preempt some.
+            "resources": {"requests": {"cpu": "5m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
         },
     }
 
