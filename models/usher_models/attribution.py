@@ -1,8 +1,7 @@
 """Whose doing the end of a meeting was, for every reason: Usher's in this table, the bot's in `usher_models.outcomes`.
 
 A bot may say it of a reason of its own, as `reason_kind` in `exited`. Of a reason that a table knows, the table
-decides.
-A meeting that completed went as intended, unless its reason says that somebody cut it short.
+decides. A meeting that completed went as intended, unless its reason says that somebody cut it short.
 """
 
 from usher_models.outcomes import ENDINGS, Party

@@ -47,13 +47,18 @@ class ServiceLevel:
         return self.lost_through_us / self.budget(objective) if self.attempts else 0.0
 
 
+def _party(fault: str | None) -> Party:
+    """The bot's is what was not noted, or is a word of a version of Usher that this one does not know."""
+    return Party(fault) if fault in PARTIES else Party.BOT
+
+
 def service_level(ends: Iterable[EndCount]) -> ServiceLevel:
     """The figures of those ends. An end from before faults were noted counts as the bot's."""
     ends = list(ends)
     lost: dict[Party, int] = dict.fromkeys(PARTIES, 0)
     for end in ends:
         if end.status == Status.FAILED:
-            lost[Party(end.fault) if end.fault else Party.BOT] += end.count
+            lost[_party(end.fault)] += end.count
     return ServiceLevel(
         attempts=sum(end.count for end in ends), joined=sum(end.count for end in ends if end.joined), lost=lost
     )

@@ -44,6 +44,11 @@ class BotSummary:
         """True if the meeting holds a slot."""
         return self.status in LIVE
 
+    @property
+    def joined(self) -> bool:
+        """True if the bot has been in its meeting."""
+        return self.joined_at is not None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bot(BotSummary):

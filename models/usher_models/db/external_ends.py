@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from usher_models.attribution import fault_of
 from usher_models.db.transitions import Moved
 from usher_models.db.webhook_outbox import OUTBOX
-from usher_models.outcomes import Party
 from usher_models.states import TERMINAL, Reason, Source, Status, sentence
 
 _OVER = ", ".join(repr(str(status)) for status in sorted(TERMINAL))
@@ -35,7 +35,7 @@ WITH picked AS (
     UPDATE usher.bots b
     SET transition_seq = b.transition_seq + 1, revision = b.revision + 1, status_changed_at = now(), stage = NULL,
         ended_at = now(), reason = picked.reason, message = picked.message,
-        fault = CASE WHEN picked.target = :failed THEN CAST(:fault AS varchar) ELSE 'none' END
+        fault = CASE WHEN picked.target = :failed THEN CAST(:failed_fault AS varchar) ELSE :completed_fault END
     FROM picked WHERE b.meeting_id = picked.id
     RETURNING b.*
 ), meeting AS (
@@ -58,7 +58,8 @@ FROM bot JOIN picked ON picked.id = bot.meeting_id JOIN meeting ON meeting.id = 
 
 _VALUES = {
     "failed": str(Status.FAILED),
-    "fault": str(Party.USER),
+    "failed_fault": fault_of(Reason.ENDED_EXTERNALLY, Status.FAILED),
+    "completed_fault": fault_of(Reason.ENDED_EXTERNALLY, Status.COMPLETED),
     "source": str(Source.EXTERNAL),
     "deleted": str(Reason.MEETING_DELETED),
     "deleted_message": sentence(Reason.MEETING_DELETED),

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db import external_ends, transitions
-from usher_models.db.bots import BotSummary
+from usher_models.db.bots import Bot, BotSummary
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import Fence
 from usher_models.db.transitions import Applied, Closing, Moved, Report
@@ -58,8 +58,7 @@ class Ends:
                 connection, closings, target=target, source=source, guard=guard, guard_values=guard_values
             )
         for each in moved:
-            _record(each.meeting_id, target=target, source=source, reason=each.reason, origin=each.origin)
-            _count_end(target, fault=each.fault, platform=each.platform, joined=each.joined)
+            _record(each, target=target, source=source, origin=each.origin)
         return moved
 
     async def reservation(
@@ -71,8 +70,7 @@ class Ends:
                 connection, bot.connection_id, target=target, source=source, reason=reason, message=message
             )
         if ended is not None:
-            _record(bot.meeting_id, target=target, source=source, reason=reason, origin=Status.RESERVED)
-            _count_end(target, fault=ended.fault, platform=ended.platform, joined=False)
+            _record(ended, target=target, source=source, origin=Status.RESERVED)
         return ended is not None
 
     async def unstarted(self, bot: BotSummary, *, message: str | None = None) -> None:
@@ -90,50 +88,46 @@ class Ends:
         async with self.fenced() as connection:
             followed = await external_ends.follow(connection, limit=FOLLOWED_AT_ONCE)
         for each in followed:
-            target = Status(each.target)
-            _record(each.meeting_id, target=target, source=Source.EXTERNAL, reason=each.reason, origin=each.origin)
-            _count_end(target, fault=each.fault, platform=each.platform, joined=each.joined)
+            _record(each, target=Status(each.target), source=Source.EXTERNAL, origin=each.origin)
         return list(followed)
 
     async def report(self, told: Report) -> Applied:
         """Apply what a bot reports of itself, which may be its end. Raises what `transitions.report` raises."""
         async with self._database.at_once() as connection:
             applied = await transitions.report(connection, told)
-        bot = applied.bot
         if applied.applied:
-            _record(bot.meeting_id, target=told.target, source=Source.BOT, reason=told.reason)
-            _count_end(told.target, fault=bot.fault, platform=bot.platform, joined=bot.joined_at is not None)
+            _record(applied.bot, target=told.target, source=Source.BOT)
         return applied
 
 
-def _record(meeting_id: int, *, target: Status, source: Source, reason: str, origin: str | None = None) -> None:
-    TRANSITIONS.labels(target=target, source=source, reason=reason).inc()
+def _record(moved: Moved | Bot, *, target: Status, source: Source, origin: str | None = None) -> None:
+    """Count and log a move; `moved` is the meeting after it."""
+    TRANSITIONS.labels(target=target, source=source, reason=moved.reason).inc()
     if target in TERMINAL:
+        _count_end(moved, target)
         logger.log(
             logging.WARNING if target is Status.FAILED else logging.INFO,
             "Meeting %d is %s: %s.",
-            meeting_id,
+            moved.meeting_id,
             target,
-            reason,
+            moved.reason,
             extra={
                 "action": "meeting_ended",
-                "meeting_id": meeting_id,
+                "meeting_id": moved.meeting_id,
                 "source": source,
-                "reason": reason,
+                "reason": moved.reason,
                 "from": origin,
             },
         )
 
 
-def _count_end(target: Status, *, fault: str | None, platform: str, joined: bool) -> None:
-    """Count an end for the service level; what they mean stands in docs/reference/service-level.md."""
-    if target not in TERMINAL:
-        return
-    SLO_ATTEMPTS.labels(platform=platform).inc()
-    if joined:
-        SLO_JOINED.labels(platform=platform).inc()
+def _count_end(ended: Moved | Bot, target: Status) -> None:
+    """Count an end for the service level; what it means stands in docs/reference/service-level.md."""
+    SLO_ATTEMPTS.labels(platform=ended.platform).inc()
+    if ended.joined:
+        SLO_JOINED.labels(platform=ended.platform).inc()
     if target is Status.FAILED:
-        SLO_LOST.labels(platform=platform, fault=fault or Party.BOT).inc()
+        SLO_LOST.labels(platform=ended.platform, fault=ended.fault or Party.BOT).inc()
 
 
 class Closer:

@@ -146,26 +146,18 @@ async def test_a_connection_that_is_made_while_the_database_is_closed_is_closed_
 @pytest.mark.direct
 async def test_a_connection_that_is_given_back_a_moment_later_is_waited_for(database_url: str) -> None:
     """What was cancelled gives back in a task of SQLAlchemy's own, which the end of the event loop would cut off."""
-    database = Database.connect(database_url, pool_size=1)
-    held, given_back = asyncio.Event(), asyncio.Event()
-
-    async def hold() -> None:
-        async with database.reading():
-            held.set()
-            await given_back.wait()
-
-    holding = asyncio.create_task(hold())
-    await held.wait()
-    asyncio.get_running_loop().call_later(0.1, given_back.set)
-    await database.close()
-    assert given_back.is_set()
-    await holding
+    assert await is_waited_for(database_url, given_back_after_s=0.1)
 
 
 async def test_a_connection_that_comes_back_only_after_it_was_closed_is_waited_for_too(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "RETURN_TIMEOUT_S", 0)
+    assert await is_waited_for(database_url, given_back_after_s=0.2)
+
+
+async def is_waited_for(database_url: str, *, given_back_after_s: float) -> bool:
+    """Whether a database closes only when a connection that is held meanwhile has been given back."""
     database = Database.connect(database_url, pool_size=1)
     held, given_back = asyncio.Event(), asyncio.Event()
 
@@ -176,7 +168,8 @@ async def test_a_connection_that_comes_back_only_after_it_was_closed_is_waited_f
 
     holding = asyncio.create_task(hold())
     await held.wait()
-    asyncio.get_running_loop().call_later(0.2, given_back.set)
+    asyncio.get_running_loop().call_later(given_back_after_s, given_back.set)
     await database.close()
-    assert given_back.is_set()
+    waited = given_back.is_set()
     await holding
+    return waited

@@ -1,11 +1,14 @@
 """Whose doing an end was: known for every reason, and never unknown for one of ours."""
 
+from typing import get_args
+
 import pytest
 
 from usher_bot.exit_codes import BotReason
 from usher_models.attribution import PARTY_OF, fault_of
 from usher_models.outcomes import Party
 from usher_models.states import LIVE, Reason, Status
+from usher_models.wire import ReasonKind
 
 # Reasons of a meeting that goes on; none of them ends one.
 GOING_ON = {
@@ -57,6 +60,10 @@ def test_a_meeting_that_goes_on_is_nobodys_fault(status: Status) -> None:
 )
 def test_an_end_is_somebodys_doing(reason: str, target: Status, party: Party) -> None:
     assert fault_of(reason, target) is party
+
+
+def test_a_bot_may_name_every_party_that_it_can_know() -> None:
+    assert set(get_args(ReasonKind)) == set(Party) - {Party.NONE, Party.USHER}
 
 
 def test_a_bot_says_it_of_its_own_reasons_and_of_no_others() -> None:

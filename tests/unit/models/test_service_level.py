@@ -34,5 +34,11 @@ def test_an_end_from_before_faults_were_noted_counts_as_the_bots() -> None:
     assert service_level([ends("failed", None, 7)]).lost[Party.BOT] == 7
 
 
+@pytest.mark.parametrize("fault", ["weather", "none", ""])
+def test_a_word_that_is_no_party_stops_no_count(fault: str) -> None:
+    level = service_level([ends("failed", fault, 2), ends("failed", "host", 1)])
+    assert (level.lost[Party.BOT], level.lost[Party.HOST]) == (2, 1)
+
+
 def test_nothing_spends_nothing() -> None:
     assert service_level([]).burn_rate(0.99) == 0
