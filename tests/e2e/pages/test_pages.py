@@ -17,7 +17,8 @@ NOT_TYPED = ("make down",)
 GUIDES = ("use-the-rest-api", "users-and-keys", "debug-a-meeting", "rotate-secrets", "back-up-and-restore")
 # The meeting that one guide looks at.
 BEFORE = Typed(
-    command="kubectl -n usher-system exec deploy/usher-serve -- usher user add ada@example.com"
+    command="kubectl delete br --all"
+    " && kubectl -n usher-system exec deploy/usher-serve -- usher user add ada@example.com"
     " && kubectl apply -f manifests/samples/botrequest.yaml && kubectl wait --for=condition=Joined br/standup"
 )
 
