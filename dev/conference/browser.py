@@ -6,7 +6,7 @@ from dev.machine.commands import run
 from dev.machine.progress import Progress
 
 # libatomic1 is Playwright's; espeak-ng speaks the host's sentence.
-PACKAGES = ("chromium", "fonts-liberation", "libatomic1", "espeak-ng")
+PACKAGES = ("chromium", "fonts-liberation", "libatomic1", "espeak-ng", "pulseaudio")
 SENTENCE = (
     "Usher sends a bot into a meeting. This sentence is spoken by the host, again and again, "
     "so that it can be recognised in what the bot recorded."

@@ -69,6 +69,15 @@ class Guest:
             while await self.script("window.__usherTap.level()") < AUDIBLE:
                 await asyncio.sleep(0.1)
 
+    async def is_loud(self, *, within_s: float) -> bool:
+        """Whether the bot's own measure of loudness says within some time that there is sound."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while await self._loudness() < AUDIBLE:
+                    await asyncio.sleep(0.1)
+                return True
+        return False
+
     def kill(self, kind: str, number: signal.Signals) -> None:
         """Signal the processes of that kind in the bot's browser: browser, renderer, gpu-process or network."""
         assert isinstance(self.driver.browser, Chromium)
@@ -102,6 +111,10 @@ class Guest:
                     if await self.script(script):
                         return
                 await asyncio.sleep(0.02)
+
+    async def _loudness(self) -> float:
+        assert self.driver.page
+        return self.driver._source.loudness(await self.driver.page.look(self.driver._site.data.query))
 
     async def _go(self) -> Outcome:
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from dev.conference.host import Host
 from dev.conference.settings import Settings
@@ -20,9 +21,9 @@ from usher_models.states import Stage
 RECOGNISED = 0.7
 
 
-async def a_listener(host: Host, make_guest: MakeGuest, *sinks: dict[str, Any]) -> Guest:
+async def a_listener(host: Host, make_guest: MakeGuest, *sinks: dict[str, Any], **options: Any) -> Guest:
     """A bot that hears the host and records."""
-    bot = make_guest(sinks=list(sinks))
+    bot = make_guest(sinks=list(sinks), **options)
     await bot.reach(Stage.LOBBY)
     await host.admit(NAME)
     await bot.be_inside()
@@ -42,6 +43,40 @@ async def test_the_host_s_voice_is_recognised_in_the_recording(
     assert len(recorded) > 600
     assert likeness(voice, recorded) >= RECOGNISED
     assert likeness(voice, random.Random(1).choices(recorded, k=len(recorded))) < RECOGNISED
+
+
+async def test_the_host_s_voice_is_recognised_in_what_the_browser_plays(
+    host: Host, make_guest: MakeGuest, conference: Settings, tmp_path: Path
+) -> None:
+    recording = tmp_path / "meeting.wav"
+    bot = await a_listener(host, make_guest, {"kind": "file", "path": str(recording)}, sound="server")
+    await asyncio.sleep(7)
+    await bot.leave()
+    voice = await loudness(host.page, conference.voice.read_bytes())
+    recorded = await loudness(host.page, recording.read_bytes())
+    assert len(recorded) > 600
+    assert likeness(voice, recorded) >= RECOGNISED
+    left = {it.name() for it in psutil.Process(os.getpid()).children(recursive=True)}
+    assert not left & {"pulseaudio", "parec"}
+
+
+PLAY = """(() => {
+  const context = new AudioContext();
+  const tone = new OscillatorNode(context, { frequency: 400 });
+  tone.connect(context.destination);
+  tone.start();
+  return true;
+})()"""
+
+
+@pytest.mark.parametrize(("sound", "is_heard"), [("server", True), ("tracks", False)])
+async def test_what_a_page_plays_without_a_remote_track_is_heard_by_a_sound_server_only(
+    make_guest: MakeGuest, sound: str, *, is_heard: bool
+) -> None:
+    bot = make_guest(sound=sound)
+    await bot.reach(Stage.JOINING)
+    await bot.insist(PLAY)
+    assert await bot.is_loud(within_s=3) is is_heard
 
 
 async def test_a_crash_loses_at_most_a_slice(

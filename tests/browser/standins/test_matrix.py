@@ -17,6 +17,7 @@ from usher_bot.clock import SystemClock
 from usher_bot.drivers.base import NotJoined
 from usher_bot.drivers.browser.driver import BrowserDriver
 from usher_bot.drivers.browser.options import BrowserOptions
+from usher_bot.drivers.browser.sound.tracks import Tracks
 from usher_bot.exit_codes import Outcome
 
 STAYS_S = 2.0
@@ -44,7 +45,9 @@ async def visit(case: Case, url: str, chromium: Browser, folder: Path) -> str:
     """What the bot makes of the case: a reason, or "inside" if it is still there after a while."""
     settings = some_settings(folder, platform=case.platform, meeting_url=url, passcode=case.passcode)
     options = BrowserOptions.model_validate({"evidence": folder, **case.limits})
-    driver = BrowserDriver(options, settings=settings, browser=SharedBrowser(chromium), clock=SystemClock())
+    source = Tracks(slice_s=options.slice_s, bits=options.bits)
+    browser = SharedBrowser(chromium)
+    driver = BrowserDriver(options, settings=settings, browser=browser, source=source, clock=SystemClock())
     try:
         await driver.join(lambda stage: None)
         return (await stay(driver, case)).reason

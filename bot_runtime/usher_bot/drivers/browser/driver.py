@@ -16,6 +16,7 @@ from usher_bot.drivers.browser.page import Browser, BrowserFailed, Death, Page, 
 from usher_bot.drivers.browser.platforms import Guest, find_site
 from usher_bot.drivers.browser.sound.options import make_feed
 from usher_bot.drivers.browser.sound.recorder import Recorder
+from usher_bot.drivers.browser.sound.source import Source
 from usher_bot.drivers.browser.staying import Staying
 from usher_bot.exit_codes import BotReason, Outcome, ended
 from usher_bot.redaction import Redactor
@@ -42,16 +43,20 @@ class Died(Exception):
 class BrowserDriver:
     """Joins with `browser`, which tests replace."""
 
-    def __init__(self, options: BrowserOptions, *, settings: Settings, browser: Browser, clock: Clock) -> None:
+    def __init__(
+        self, options: BrowserOptions, *, settings: Settings, browser: Browser, source: Source, clock: Clock
+    ) -> None:
         self._options = options
         self._settings = settings
         self.browser = browser
         self._clock = clock
-        self._site = find_site(str(settings.platform) if options.site == "auto" else options.site)
+        self._source = source
+        self._site = find_site(options.site_of(str(settings.platform)))
         self.page: Page | None = None
         self._liveness: Liveness | None = None
         self._staying: Staying | None = None
-        self._recorder: Recorder | None = None
+        feeds = [make_feed(sink, settings=settings, suffix=source.suffix) for sink in options.sinks]
+        self._recorder = Recorder(source, feeds)
         self._is_out = False
 
     @property
@@ -65,13 +70,13 @@ class BrowserDriver:
 
     async def join(self, report_stage: ReportStage) -> None:
         try:
+            await self._source.open()
             self.page = await self.browser.start()
         except BrowserFailed as exc:
             raise NotJoined(ended(BotReason.BROWSER_FAILED, detail=str(exc))) from exc
         logger.info("The browser runs.", extra={"action": "browser_started", "sandboxed": self.browser.sandboxed})
         report_stage(Stage.JOINING)
-        self._recorder = self._make_recorder(self.page)
-        await self._recorder.prepare()
+        await self._recorder.prepare(self.page)
         try:
             await self._unless_dead(self._enter(self.page, report_stage))
         except Died as exc:
@@ -82,9 +87,10 @@ class BrowserDriver:
             raise
 
     async def run(self) -> Outcome:
-        page, recorder = self._opened()
-        self._staying = Staying(page, site=self._site, options=self._options, recorder=recorder, clock=self._clock)
-        await recorder.start()
+        self._staying = Staying(
+            self._opened(), site=self._site, options=self._options, recorder=self._recorder, clock=self._clock
+        )
+        await self._recorder.start()
         try:
             outcome = await self._unless_dead(self._staying.stay())
         except Died as exc:
@@ -96,25 +102,26 @@ class BrowserDriver:
         try:
             if self._staying:
                 self._staying.finish()
-            if self._recorder:
-                await self._recorder.stop()
+            await self._recorder.stop()
             if self.page and not self._is_out and not self.page.death.done():
                 await self._press_leave(self.page)
         finally:
             self._is_out = True
-            await self.browser.stop()
+            await self._close()
 
     async def reconfigure(self, command: Command) -> None:
         """A browser bot has nothing to set anew; what listens to its sound hears of it by its own ways."""
 
-    def _opened(self) -> tuple[Page, Recorder]:
-        if self.page is None or self._recorder is None:
-            raise BrowserFailed("The browser was not started.")
-        return self.page, self._recorder
+    async def _close(self) -> None:
+        try:
+            await self.browser.stop()
+        finally:
+            await self._source.close()
 
-    def _make_recorder(self, page: Page) -> Recorder:
-        feeds = [make_feed(sink, settings=self._settings) for sink in self._options.sinks]
-        return Recorder(page, feeds, slice_s=self._options.slice_s, bits=self._options.bits)
+    def _opened(self) -> Page:
+        if self.page is None:
+            raise BrowserFailed("The browser was not started.")
+        return self.page
 
     async def _enter(self, page: Page, report_stage: ReportStage) -> None:
         guest = self._guest()
@@ -128,7 +135,7 @@ class BrowserDriver:
     async def _unless_dead(self, way: Coroutine[Any, Any, T]) -> T:
         """The result of `way`. Raises Died as soon as the page is dead."""
         self._liveness = self._liveness or Liveness(
-            self._opened()[0], hung_s=self._options.hung_s, network_s=self._options.network_s, clock=self._clock
+            self._opened(), hung_s=self._options.hung_s, network_s=self._options.network_s, clock=self._clock
         )
         going, dying = asyncio.ensure_future(way), asyncio.ensure_future(self._liveness.death())
         try:

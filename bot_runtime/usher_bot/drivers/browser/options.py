@@ -45,6 +45,8 @@ class BrowserOptions(BaseModel):
     """A page that does not answer for so long has hung."""
     network_s: Seconds = 20
     """A connection whose counters stand still for so long is lost."""
+    sound: Literal["auto", "tracks", "server"] = "auto"
+    """What the bot hears: the page's remote tracks, or what the browser plays to a sound server; auto chooses."""
     sinks: tuple[SinkOptions, ...] = ()
     """What takes the meeting's sound; without any, nothing is recorded."""
     captions: bool = False
@@ -55,3 +57,7 @@ class BrowserOptions(BaseModel):
     """Bits per second of the recording."""
     evidence: Path | None = None
     """A folder for a picture and the texts of a page that the bot does not know."""
+
+    def site_of(self, platform: str) -> str:
+        """Whose pages a bot of that platform meets."""
+        return platform if self.site == "auto" else self.site

@@ -13,7 +13,7 @@ from usher_bot.drivers.browser.captions import Captions, Said
 from usher_bot.drivers.browser.options import BrowserOptions
 from usher_bot.drivers.browser.page import Page, PageSilent, Reading
 from usher_bot.drivers.browser.platforms import Site
-from usher_bot.drivers.browser.signs import LOUDNESS, Screen
+from usher_bot.drivers.browser.signs import Screen
 from usher_bot.drivers.browser.sound.recorder import Recorder
 from usher_bot.exit_codes import EVICTED, MEETING_ENDED, BotReason, Outcome, ended
 
@@ -140,8 +140,7 @@ class Staying:
     def _count(self, reading: Reading) -> Outcome | None:
         names = self._data.read("participants", reading)
         known = [str(name) for name in names] if isinstance(names, list) else None
-        loudness = float(reading.scripts.get(LOUDNESS) or 0)
-        return self._company.note(known, loudness=loudness, now=self._clock.now())
+        return self._company.note(known, loudness=self._recorder.loudness(reading), now=self._clock.now())
 
     def _explain(self, reading: Reading) -> Outcome | None:
         """Why the sign of being inside is gone; None until it is known."""

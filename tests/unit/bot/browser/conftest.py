@@ -13,6 +13,7 @@ from tests.unit.bot.harness import some_settings
 from usher_bot.drivers.base import NotJoined
 from usher_bot.drivers.browser.driver import BrowserDriver
 from usher_bot.drivers.browser.options import BrowserOptions
+from usher_bot.drivers.browser.sound.tracks import Tracks
 from usher_bot.exit_codes import Outcome
 from usher_models.states import Stage
 
@@ -39,7 +40,8 @@ class Visit:
             lobby_timeout_s=lobby_timeout_s,
         )
         made = BrowserOptions.model_validate({"site": "conference", **options})
-        self.driver = BrowserDriver(made, settings=settings, browser=self.browser, clock=self.clock)
+        source = Tracks(slice_s=made.slice_s, bits=made.bits)
+        self.driver = BrowserDriver(made, settings=settings, browser=self.browser, source=source, clock=self.clock)
         self._course = asyncio.create_task(self._go())
         await self.clock.settle()
 

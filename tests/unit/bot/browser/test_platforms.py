@@ -31,6 +31,8 @@ def test_teams_gets_the_passcode_that_only_the_request_has() -> None:
     ("url", "address"),
     [
         ("https://zoom.us/j/85123456789?pwd=a.1", "https://app.zoom.us/wc/85123456789/join?pwd=a.1"),
+        ("https://zoom.us/j/85123456789?tk=a.b&pwd=a.1", "https://app.zoom.us/wc/85123456789/join?tk=a.b&pwd=a.1"),
+        ("https://zoom.us/w/85123456789?tk=a.b", "https://zoom.us/w/85123456789?tk=a.b"),
         ("https://example.zoom.us/j/85123456789", "https://app.zoom.us/wc/85123456789/join"),
         ("https://events.zoom.us/ej/abc", "https://events.zoom.us/ej/abc"),
         ("https://zoom.example.com/j/85123456789", "https://zoom.example.com/j/85123456789"),

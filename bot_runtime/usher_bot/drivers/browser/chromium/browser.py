@@ -7,7 +7,7 @@ import os
 import signal
 import tempfile
 import wave
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -40,6 +40,8 @@ class Launch:
     sandbox: str = "auto"
     flags: Sequence[str] = ()
     locale: str = "en-US"
+    sound: Mapping[str, str] = field(default_factory=dict)
+    """What leads to a sound server, in the environment; without it nothing is audible."""
 
 
 @dataclass
@@ -97,6 +99,8 @@ class Chromium:
             headless=self.launch.headless,
             chromium_sandbox=sandbox,
             args=[*ALWAYS, f"--use-file-for-fake-audio-capture={_silence()}", *self.launch.flags],
+            env={**os.environ, **self.launch.sound} if self.launch.sound else None,
+            ignore_default_args=["--mute-audio"] if self.launch.sound else None,
             timeout=LAUNCH_S * 1000,
             # The bot handles signals: it leaves the meeting first.
             handle_sigint=False,

@@ -23,8 +23,10 @@ class Site:
     data: PlatformData
     address: Callable[[Guest], str]
     lobby_s: float
+    plays_tracks: bool
+    """Whether what is heard arrives as remote tracks of a peer connection."""
 
 
-def site(name: str, *, address: Callable[[Guest], str], lobby_s: float) -> Site:
+def site(name: str, *, address: Callable[[Guest], str], lobby_s: float, plays_tracks: bool = True) -> Site:
     """A platform whose data file has its name."""
-    return Site(name=name, data=load(name), address=address, lobby_s=lobby_s)
+    return Site(name=name, data=load(name), address=address, lobby_s=lobby_s, plays_tracks=plays_tracks)

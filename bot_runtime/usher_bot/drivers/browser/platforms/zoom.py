@@ -1,7 +1,7 @@
 """Zoom's web client: a link to a meeting is turned into the client's own address, which needs no launcher."""
 
 import re
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from usher_bot.drivers.browser.platforms.site import Guest, site
 
@@ -15,9 +15,11 @@ def address(guest: Guest) -> str:
     number = _NUMBER.match(parts.path)
     if number is None or not (host == "zoom.us" or host.endswith(".zoom.us")) or host == "events.zoom.us":
         return guest.url
-    passcode = guest.passcode or parse_qs(parts.query).get("pwd", [""])[0]
-    query = f"?{urlencode({'pwd': passcode})}" if passcode else ""
-    return f"https://app.zoom.us/wc/{number[1]}/join{query}"
+    given = dict(parse_qsl(parts.query))
+    # All that the link carries, such as a registrant's token, is what lets the bot in.
+    query = urlencode({**given, "pwd": guest.passcode} if guest.passcode else given)
+    return f"https://app.zoom.us/wc/{number[1]}/join{'?' if query else ''}{query}"
 
 
-SITE = site("zoom", address=address, lobby_s=900)
+# Its client may decode sound by itself, in WebAssembly.
+SITE = site("zoom", address=address, lobby_s=900, plays_tracks=False)

@@ -68,11 +68,19 @@ def _signing_key(key: Key, day: str) -> bytes:
 
 
 class ObjectSink:
-    """Puts objects below one URL: `00000001.webm` and on, `events/00000001.json` and on."""
+    """Puts objects below one URL: `00000001.webm` (or the source's suffix) and on, `events/00000001.json` and on."""
 
-    def __init__(self, url: str, *, key: Key | None, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: Key | None,
+        suffix: str = "webm",
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._url = url.rstrip("/")
         self._key = key
+        self._suffix = suffix
         self._now = now
         self._stack = AsyncExitStack()
         self._session: aiohttp.ClientSession | None = None
@@ -85,7 +93,7 @@ class ObjectSink:
 
     async def take(self, data: bytes) -> None:
         self._slices += 1
-        await self._put(f"{self._slices:08d}.webm", data)
+        await self._put(f"{self._slices:08d}.{self._suffix}", data)
 
     async def note(self, event: dict[str, Any]) -> None:
         self._events += 1

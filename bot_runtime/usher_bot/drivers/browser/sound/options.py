@@ -46,19 +46,20 @@ class ProgramOptions(_Options):
     command: Annotated[list[str], Field(min_length=1)]
 
 
-SinkOptions = Annotated[FileOptions | ObjectOptions | WebSocketOptions | ProgramOptions, Field(discriminator="kind")]
+AnySink = FileOptions | ObjectOptions | WebSocketOptions | ProgramOptions
+SinkOptions = Annotated[AnySink, Field(discriminator="kind")]
 
 
-def make_feed(options: FileOptions | ObjectOptions | WebSocketOptions | ProgramOptions, *, settings: Settings) -> Feed:
-    """A feed to the sink that the options describe."""
-    return Feed(_make_sink(options, settings=settings), name=options.kind)
+def make_feed(options: AnySink, *, settings: Settings, suffix: str) -> Feed:
+    """A feed to the sink that the options describe, for slices of files with that suffix."""
+    return Feed(_make_sink(options, settings=settings, suffix=suffix), name=options.kind)
 
 
-def _make_sink(options: FileOptions | ObjectOptions | WebSocketOptions | ProgramOptions, *, settings: Settings) -> Sink:
+def _make_sink(options: AnySink, *, settings: Settings, suffix: str) -> Sink:
     if isinstance(options, FileOptions):
         return FileSink(Path(_filled(options.path, settings)))
     if isinstance(options, ObjectOptions):
-        return ObjectSink(_filled(options.url, settings), key=Key.of(os.environ))
+        return ObjectSink(_filled(options.url, settings), key=Key.of(os.environ), suffix=suffix)
     if isinstance(options, WebSocketOptions):
         return WebSocketSink(_filled(options.url, settings))
     return ProgramSink([_filled(word, settings) for word in options.command])

@@ -1,42 +1,32 @@
-"""Records what the page mixes: the page hands slices out by a binding, and each sink gets them all."""
+"""Records a meeting: its source hands slices out, and each sink gets them all."""
 
 import asyncio
-import base64
 import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
-from usher_bot.drivers.browser.page import Page, PageSilent
+from usher_bot.drivers.browser.page import Page, Reading
 from usher_bot.drivers.browser.sound.sink import Feed
-
-BINDING = "usherSlice"
-END_S = 3.0
-ACT_S = 5.0
+from usher_bot.drivers.browser.sound.source import Source
 
 logger = logging.getLogger(__name__)
 
 
 class Recorder:
-    """One recording, from admission to the end. Without sinks it does nothing."""
+    """One recording, from admission to the end. Without sinks it only knows how loud it is."""
 
-    def __init__(
-        self, page: Page, feeds: Sequence[Feed], *, slice_s: float, bits: int, now: Callable[[], float] = time.time
-    ) -> None:
-        self._page = page
+    def __init__(self, source: Source, feeds: Sequence[Feed], *, now: Callable[[], float] = time.time) -> None:
+        self._source = source
         self._feeds = feeds
-        self._slice_ms = int(slice_s * 1000)
-        self._bits = bits
         self._now = now
-        self._ended = asyncio.Event()
         self._started = False
         self._began_at = now()
 
-    async def prepare(self) -> None:
+    async def prepare(self, page: Page) -> None:
         """Before the page opens."""
         if self._feeds:
-            await self._page.bind(BINDING, self._receive)
+            await self._source.prepare(page, self._take)
 
     async def start(self) -> None:
         """Record from now on."""
@@ -45,9 +35,12 @@ class Recorder:
         for feed in self._feeds:
             feed.start()
         self._started, self._began_at = True, self._now()
-        with suppress(PageSilent):
-            await self._page.evaluate(f"window.__usherTap.record({self._slice_ms}, {self._bits})", within_s=ACT_S)
-            logger.info("The recording began.", extra={"action": "recording_started"})
+        await self._source.start()
+        logger.info("The recording began.", extra={"action": "recording_started"})
+
+    def loudness(self, reading: Reading) -> float:
+        """How loud the others are now: 0 is silence, 1 as loud as can be."""
+        return self._source.loudness(reading)
 
     def note(self, kind: str, *, ago_s: float = 0.0, **details: Any) -> None:
         """Tell the sinks what happened, such as who speaks: at which time, and how long after the recording began."""
@@ -56,21 +49,13 @@ class Recorder:
             feed.put({"at": at, "seconds": round(max(0.0, at - self._began_at), 2), "kind": kind, **details})
 
     async def stop(self) -> None:
-        """Get the last slice out of the page, if it still gives one, and let the sinks finish."""
+        """Get the last slice, if there still is one, and let the sinks finish."""
         if not self._started:
             return
         self._started = False
-        with suppress(PageSilent, TimeoutError):
-            if not self._page.death.done():
-                await self._page.evaluate("window.__usherTap.stop()", within_s=END_S)
-                async with asyncio.timeout(END_S):
-                    await self._ended.wait()
+        await self._source.stop()
         await asyncio.gather(*(feed.finish() for feed in self._feeds))
 
-    async def _receive(self, text: str) -> None:
-        if not text:
-            self._ended.set()
-            return
-        data = base64.b64decode(text)
+    def _take(self, data: bytes) -> None:
         for feed in self._feeds:
             feed.put(data)

@@ -1,6 +1,6 @@
 """What takes a meeting's sound: one interface, and a feed that keeps a slow or broken sink from the others.
 
-Slices are parts of one WebM stream with Opus: joined in their order they play, whatever was lost at the end.
+Slices are parts of one file, WebM with Opus or WAV: joined in their order they play, whatever was lost at the end.
 """
 
 import asyncio
