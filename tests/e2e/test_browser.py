@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dev.cluster.node import SECCOMP_PROFILE
 from dev.conference import certificate
 from dev.conference.chart_values import HOST
 from dev.conference.host import Host, a_host
@@ -36,16 +37,34 @@ for name, (host, port) in given.items():
     except OSError:
         found[name] = False
 """
-SANDBOX = """
+# A page that plays a tone without any remote track, and what a sound server in the pod makes of it.
+TRY = """
 import asyncio, pathlib
 from usher_bot.drivers.browser.chromium.browser import Chromium, Launch
+from usher_bot.drivers.browser.page import Reading
+from usher_bot.drivers.browser.sound.played import Played
+PLAY = "(() => { const context = new AudioContext(); const tone = new OscillatorNode(context);" \\
+    " tone.connect(context.destination); tone.start(); })()"
 async def main():
-    browser = Chromium(Launch(program=pathlib.Path("/usr/bin/chromium")))
-    await browser.start()
+    sound = Played(slice_s=1)
+    await sound.open()
+    browser = Chromium(Launch(program=pathlib.Path("/usr/bin/chromium"), sound=sound.environment))
+    page = await browser.start()
     print("sandboxed", browser.sandboxed)
+    await page.evaluate(PLAY, within_s=5)
+    for _ in range(100):
+        await asyncio.sleep(0.1)
+        if sound.loudness(Reading()) > 0.5:
+            break
+    print("heard", sound.loudness(Reading()) > 0.5)
     await browser.stop()
+    await sound.close()
 asyncio.run(main())
 """
+PROFILES = {
+    "sandboxed False": {"type": "RuntimeDefault"},
+    "sandboxed True": {"type": "Localhost", "localhostProfile": SECCOMP_PROFILE},
+}
 
 
 @pytest.fixture(scope="module")
@@ -117,13 +136,18 @@ async def test_a_bot_that_is_turned_away_says_so(bot: Bot, host: Host) -> None:
     assert "active" not in [step.target for step in bot.story()]
 
 
-def test_without_the_profile_the_browser_runs_without_its_sandbox(conference: Settings, cluster: Cluster) -> None:
-    name = cluster.a_name("sandbox")
-    cluster.kubectl("--namespace", BOTS, "create", "--filename", "-", stdin=json.dumps(_a_pod(name)))
+@pytest.mark.parametrize("outcome", PROFILES)
+def test_the_profile_decides_about_the_sandbox_and_what_is_played_is_heard_either_way(
+    conference: Settings, cluster: Cluster, outcome: str
+) -> None:
+    name = cluster.a_name("try")
+    pod = _a_pod(name, profile=PROFILES[outcome])
+    cluster.kubectl("--namespace", BOTS, "create", "--filename", "-", stdin=json.dumps(pod))
     try:
-        done = eventually("the pod to end", lambda: _phase(cluster, name) in ("Succeeded", "Failed"))
-        assert done
-        assert "sandboxed False" in cluster.kubectl("--namespace", BOTS, "logs", name)
+        assert eventually("the pod to end", lambda: _phase(cluster, name) in ("Succeeded", "Failed"))
+        said = cluster.kubectl("--namespace", BOTS, "logs", name)
+        assert outcome in said
+        assert "heard True" in said
     finally:
         cluster.kubectl("--namespace", BOTS, "delete", "pod", name, "--wait=false")
 
@@ -150,8 +174,8 @@ def _phase(cluster: Cluster, name: str) -> str:
     return str(cluster.kubectl.json("--namespace", BOTS, "get", "pod", name)["status"].get("phase"))
 
 
-def _a_pod(name: str) -> dict[str, Any]:
-    """A pod like a bot's, under the profile that every node has."""
+def _a_pod(name: str, *, profile: dict[str, str]) -> dict[str, Any]:
+    """A pod like a bot's, under a seccomp profile."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -159,13 +183,13 @@ def _a_pod(name: str) -> dict[str, Any]:
         "spec": {
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,
-            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "securityContext": {"runAsNonRoot": True, "seccompProfile": profile},
             "containers": [
                 {
                     "name": "bot",
                     "image": "usher.dev/bot-browser:dev",
                     "imagePullPolicy": "IfNotPresent",
-                    "command": ["python3", "-c", SANDBOX],
+                    "command": ["python3", "-c", TRY],
                     "env": [{"name": "HOME", "value": "/tmp"}],
                     "securityContext": {
                         "allowPrivilegeEscalation": False,
