@@ -76,6 +76,10 @@ class EpochGuard:
         self._has_looked = self._has_read = False
         self._release()
 
+    def mistrust(self) -> None:
+        """The lead is lost: another process may have it for a while, and what that one records is newer."""
+        self._has_read = False
+
     async def look(self) -> None:
         """Compare the database with what was seen. Raises DatabaseUnavailable, and ForeignDatabase for another's."""
         self._complete, self._adopted = False, 0
@@ -114,7 +118,7 @@ class EpochGuard:
             logger.warning("Meetings are ended and Jobs deleted again.", extra={"action": "hold_released"})
 
     async def _read_stored(self) -> None:
-        """Once; what this process saw itself is newer."""
+        """Once since the lead was taken; the newer of what is stored and what this process saw itself counts."""
         if self._has_read:
             return
         try:
@@ -123,8 +127,11 @@ class EpochGuard:
             logger.info("The epoch is read later: %s", exc, extra={"action": "epoch_not_read"})
             return
         self._has_read = True
-        if stored.record is not None and stored.record.installation == self._installation and self._known is None:
-            self._known = self._saved = stored.record
+        record = stored.record
+        if record is None or record.installation != self._installation:
+            return
+        if self._known is None or record.seen_at > self._known.seen_at:
+            self._known = self._saved = record
 
     async def _own(self, seen: Sighting) -> list[Evidence]:
         """What taking the schema back proves; raises ForeignDatabase if it is another installation's."""
