@@ -18,7 +18,9 @@ from usher_models.db.shares import on_behalf_of
 from usher_models.errors import (
     ConnectionTaken,
     DatabaseForbids,
+    DatabaseWentBack,
     DuplicateMeeting,
+    ForeignDatabase,
     InvalidMeeting,
     Refused,
     RowMissing,
@@ -41,6 +43,9 @@ from usher_operator.redis_acl.users import RedisUsers
 from usher_operator.telemetry import RESERVATIONS
 
 logger = logging.getLogger(__name__)
+
+# What passes within seconds is not worth a status. These may take minutes, or need a person.
+SHOWN = (DatabaseForbids, DatabaseWentBack, ForeignDatabase, RowMissing)
 
 
 class Ensurer:
@@ -85,8 +90,7 @@ class Ensurer:
         try:
             await self._ensure(request)
         except Exception as exc:
-            # What passes by itself is not worth a status; a missing privilege does not pass.
-            if not isinstance(exc, Unavailable) or isinstance(exc, DatabaseForbids):
+            if not isinstance(exc, Unavailable) or isinstance(exc, SHOWN):
                 await self._refuser.show_error(request, exc)
             raise
 
