@@ -2,7 +2,8 @@
 
 Six worlds, one after another: a standby that is behind is promoted, a dump of an hour ago is restored, the schema is
 dropped, the sequences are behind, two databases are swapped, etcd is restored. In each, bots come and go between the
-moment that is kept and the rewind. What counts is what bots, pods and a receiver of webhooks showed, and the rows in the end.
+moment that is kept and the rewind. What counts is what bots, pods and a receiver of webhooks showed, and the rows in
+the end.
 """
 
 import asyncio
@@ -138,8 +139,9 @@ async def _at_rest(ground: Ground, names: Names) -> float:
     """Seconds until all rows are as they shall be, and new bots have joined."""
     began = time.monotonic()
     await ground.join(names.new, within_s=AT_REST_S)
-    wanted = dict.fromkeys(sorted(ground.healthy), ("active",)) | dict.fromkeys(names.leaving, ("completed", "failed"))
-    await ground.wait_for(wanted, within_s=AT_REST_S)
+    await ground.wait_for(dict.fromkeys(sorted(ground.healthy), ("active",)), within_s=AT_REST_S)
+    # Of a meeting that was over nothing but Vexa's row may be left.
+    await ground.wait_for(dict.fromkeys(names.leaving, ("completed", "failed", None)), within_s=AT_REST_S)
     return time.monotonic() - began
 
 

@@ -4,12 +4,13 @@ import asyncio
 import json
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
+from aiohttp import web
 from sqlalchemy import make_url, text
 
 from tests.faults.harness.api import MERGE, PODS, REQUESTS, Api
@@ -17,7 +18,7 @@ from tests.faults.harness.beside import beside
 from tests.faults.harness.installation import Installation, Plot, a_ground
 from tests.faults.soaking.people import some_people
 from tests.faults.watch_freeze import a_request
-from tests.integration.operator.webhooks.receiver import Received, Receiver
+from tests.integration.operator.webhooks.receiver import Received, Receiver, take
 from tests.load.botswarm import Script
 from tests.load.botswarm.bot import Bot
 from usher_models.db.engine import Database
@@ -50,10 +51,11 @@ class Seen:
         elif event.startswith("ended "):
             self.ended[native_id] = event.removeprefix("ended ")
 
-    def take(self, received: Received) -> None:
-        """Note the change that a webhook tells."""
+    def answer(self, received: Received) -> web.StreamResponse:
+        """Note the change that a webhook tells, and take it."""
         headers = {name.lower(): value for name, value in received.headers.items()}
         self.changes[headers["webhook-id"]].add(received.body)
+        return take(received)
 
     def rooms_with_two(self) -> int:
         """Meetings that more than one bot joined, or for which more than one pod was made."""
@@ -119,8 +121,8 @@ class Ground:
             assert status == 200, answer
         await self.wait_for(dict.fromkeys(names, ("completed", "failed")), within_s=120)
 
-    async def wait_for(self, wanted: dict[str, tuple[str, ...]], *, within_s: float) -> float:
-        """Seconds until each meeting has one of its statuses. Raises AssertionError if they have not in time."""
+    async def wait_for(self, wanted: Mapping[str, tuple[str | None, ...]], *, within_s: float) -> float:
+        """Seconds until each meeting has one of its statuses; None: no row. Raises AssertionError if not in time."""
         began = time.monotonic()
         while True:
             statuses = await self.statuses()
@@ -168,15 +170,13 @@ async def a_rewound_ground(api: Api, *, number: int, name: str, seed: int, beat_
         hears=seen.hear,
     )
     async with AsyncExitStack() as stack:
-        receiver = await stack.enter_async_context(Receiver())
+        receiver = await stack.enter_async_context(Receiver(answer=seen.answer))
         installation = await stack.enter_async_context(a_ground(api, plot))
         await _keep_a_record(installation)
         user_id = await _a_user(installation.truth, receiver.url)
         ground = Ground(installation=installation, user_id=user_id, seen=seen, truth=installation.truth)
         await stack.enter_async_context(beside(watch_of_the_pods=ground.watch_pods()))
         yield ground
-        for received in receiver.got:
-            seen.take(received)
 
 
 async def _keep_a_record(installation: Installation) -> None:

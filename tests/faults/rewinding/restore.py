@@ -39,9 +39,8 @@ class RestoredDump:
 
     async def mark(self, ground: Ground, stack: AsyncExitStack) -> None:
         self._dump = Path(stack.enter_context(TemporaryDirectory(prefix="usher-rewind-"))) / "usher.dump"
-        await asyncio.to_thread(
-            _postgres, ground, "pg_dump", "--format=custom", f"--file={self._dump}", ground.database
-        )
+        words = ("--format=custom", f"--file={self._dump}", ground.database)
+        await asyncio.to_thread(_postgres, ground, "pg_dump", *words)
 
     async def go_back(self, ground: Ground) -> None:
         proxies = [ways.postgres for ways in ground.installation.ways.values()]

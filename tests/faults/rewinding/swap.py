@@ -23,9 +23,8 @@ class SwappedDatabases:
     async def mark(self, ground: Ground, stack: AsyncExitStack) -> None:
         url = ground.installation.stores.create_database("other")
         self._other = str(make_url(url).database)
-        await asyncio.to_thread(
-            ground.sql, "UPDATE usher.installation SET id = gen_random_uuid()", database=self._other
-        )
+        of_another = "UPDATE usher.installation SET id = gen_random_uuid()"
+        await asyncio.to_thread(ground.sql, of_another, database=self._other)
 
     async def go_back(self, ground: Ground) -> None:
         await self._swap(ground)
