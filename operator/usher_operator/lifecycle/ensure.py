@@ -21,6 +21,7 @@ from usher_models.errors import (
     DatabaseWentBack,
     DuplicateMeeting,
     ForeignDatabase,
+    IdsBehind,
     InvalidMeeting,
     Refused,
     RowMissing,
@@ -180,6 +181,14 @@ class Ensurer:
             await self._starter.start(bot)
 
     async def _reserve(self, request: BotRequest, spec: BotRequestSpec) -> reservations.Reservation:
+        try:
+            async with self._hold.known_ids.alarm(self._database):
+                return await self._reserve_once(request, spec)
+        except IdsBehind:
+            self._hold.begin()
+            raise
+
+    async def _reserve_once(self, request: BotRequest, spec: BotRequestSpec) -> reservations.Reservation:
         async with self._database.at_once() as connection:
             # It may have waited for the connection, or was stopped meanwhile.
             require_lead(self._fence)
@@ -191,7 +200,7 @@ class Ensurer:
                 allowed_private_hosts=self._allowed.private_meeting_hosts,
                 default_driver=self._allowed.default_driver,
             )
-            return await reservations.reserve(connection, wanted)
+            return await self._hold.known_ids.reserve(connection, wanted)
 
     async def _update(self, request: BotRequest, bot: Bot) -> Bot:
         spec = request.spec()

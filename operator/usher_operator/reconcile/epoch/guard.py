@@ -63,7 +63,7 @@ class EpochGuard:
         self._speak_s = HEARTBEATS_TO_SPEAK * settings.heartbeat_interval_s
         self._clock = clock
         self._known: Record | None = None
-        self._has_looked = self._has_read = False
+        self._has_read = self._begun = False
         self._saved: Record | None = None
         self._saved_at = float("-inf")
         self._began_at = 0.0
@@ -73,7 +73,7 @@ class EpochGuard:
     def forget(self) -> None:
         """Another process leads: what it sees and records is not known here."""
         self._known = self._saved = None
-        self._has_looked = self._has_read = False
+        self._has_read = False
         self._release()
 
     def mistrust(self) -> None:
@@ -150,8 +150,7 @@ class EpochGuard:
         )
 
     async def _signs(self, seen: Sighting) -> list[Evidence]:
-        unfinished = not self._has_looked and await self._is_unfinished()
-        self._has_looked = True
+        unfinished = not self._begun and await self._is_unfinished()
         signs = [Evidence.UNFINISHED] if unfinished else []
         if self._known is not None:
             stands = await self._stands(self._known.newest)
@@ -171,9 +170,8 @@ class EpochGuard:
     async def _begin(self, signs: list[Evidence]) -> None:
         used = self._known.last_meeting_id + IDS_SKIPPED if self._known else 0
         self.used_meeting_id = min(max(self.used_meeting_id, used), MOST_ID)
-        self.hold.active = self.hold.adopting = True
-        self.hold.lost_users = None
-        self._began_at = self._clock()
+        self.hold.begin()
+        self._begun, self._began_at = True, self._clock()
         DATABASE_HELD.set(1)
         async with self._database.at_once() as connection:
             await epoch.begin_rewind(connection, signs)
@@ -189,6 +187,7 @@ class EpochGuard:
 
     def _note(self, seen: Sighting) -> None:
         known = self._known
+        self.hold.known_ids.note(seen.last_meeting_id, installation=self._installation)
         self._known = Record.of(
             seen,
             installation=self._installation,
@@ -213,7 +212,7 @@ class EpochGuard:
         async with self._database.at_once() as connection:
             await epoch.finish_rewind(connection)
             seen = await epoch.see(connection)
-        self.hold.adopting, self.hold.lost_users = False, None
+        self.hold.adopting, self.hold.lost_users, self._begun = False, None, False
         logger.warning("Every bot that can be adopted is.", extra={"action": "adoption_complete"})
         self._note(seen)
         if self._known is not None:
@@ -223,6 +222,7 @@ class EpochGuard:
     def _release(self) -> None:
         self.hold.active = self.hold.adopting = False
         self.hold.lost_users = None
+        self._begun = False
         self.used_meeting_id = 0
         DATABASE_HELD.set(0)
 

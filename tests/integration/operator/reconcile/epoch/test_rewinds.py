@@ -188,6 +188,26 @@ async def test_what_was_seen_a_moment_before_the_database_went_away_counts_when_
     assert "transition_lost" in await fleet.scalar("SELECT evidence::text FROM usher.rewinds")
 
 
+async def test_a_request_that_comes_before_the_first_sweep_gets_no_id_of_a_lost_bot(
+    plane: Plane, own_database_url: str
+) -> None:
+    fleet = await Fleet.of(plane, own_database_url, bots=3)
+    lost = fleet.used_ids()
+    await lose_newest(fleet, 3)
+    await plane.given.execute("SELECT setval(usher.meeting_id_sequence(), 1, false)")
+    early = plane.a_request_of(fleet.user, "early")
+    for _ in range(3):
+        with pytest.raises(DatabaseWentBack, match="Try again"):
+            await plane.ensure(early)
+    assert plane.hold.adopting
+    await fleet.settle()
+    assert await fleet.adoptions() == 3
+    bot = await plane.bot_of(early)
+    assert bot is not None
+    assert bot.meeting_id > max(lost)
+    assert set(plane.kube.jobs) == {*fleet.jobs, ("bots", bot.job_name)}
+
+
 async def test_what_another_leader_recorded_since_outweighs_what_was_seen_before(
     plane: Plane, server: Server, own_database_url: str
 ) -> None:
