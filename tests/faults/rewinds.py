@@ -38,6 +38,8 @@ SHARE = 10
 NEW = 5
 BEAT_S, QUICK_BEAT_S = 30.0, 5.0
 AT_REST_S = 300.0
+# Afterwards, until a wrong verdict would have fallen: the hold, and the silence that a bot may keep.
+VERDICT_S, QUICK_VERDICT_S = 200.0, 20.0
 REWINDS: tuple[type[Rewind], ...] = (
     PromotedStandby,
     RestoredDump,
@@ -132,6 +134,7 @@ async def _rewind(rewind: Rewind, api: Api, *, number: int, scale: Scale) -> Res
         await rewind.go_back(ground)
         rest_s = await _at_rest(ground, names)
         scale.say(f"{facts.name}: at rest after {rest_s:.0f} s")
+        await asyncio.sleep(QUICK_VERDICT_S if scale.quick else VERDICT_S)
         return await _judge(ground, facts, names, rest_s=rest_s)
 
 
@@ -146,7 +149,8 @@ async def _at_rest(ground: Ground, names: Names) -> float:
 
 
 async def _judge(ground: Ground, facts: Facts, names: Names, *, rest_s: float) -> Result:
-    ended = len(ground.healthy & set(ground.seen.ended))
+    statuses = await ground.statuses()
+    ended = len({name for name in ground.healthy if name in ground.seen.ended or statuses.get(name) != "active"})
     second = ground.seen.rooms_with_two()
     must_say = names.lost if facts.loses_all else names.late if facts.loses_late_bots else []
     async with ground.truth.transaction() as connection:
