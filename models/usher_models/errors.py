@@ -227,10 +227,10 @@ class DatabaseWentBack(Unavailable):
 
     code = "database_went_back"
 
-
-class IdsBehind(DatabaseWentBack):
-    """The database went back in time: the ids of its meetings are behind those that were given out. Try again in a
-    minute."""
+    def __init__(self, message: str | None = None, *, is_news: bool = False) -> None:
+        """`is_news`: nothing in the database says so yet."""
+        super().__init__(message)
+        self.is_news = is_news
 
 
 class ForeignDatabase(Unavailable):

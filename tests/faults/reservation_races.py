@@ -42,6 +42,8 @@ _VARIABLES = {
     "lobby_timeout_s": "900",
     "max_duration_s": "14400",
     "request_ttl_s": "NULL",
+    "installation": "NULL",
+    "highest_id": "0",
     "source": "'api'",
     "reason": "'requested'",
     "message": "'raced'",

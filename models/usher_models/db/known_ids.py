@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from usher_models.db import adoptions, epoch, reservations
 from usher_models.db.engine import Database
 from usher_models.db.reservations import Known, Request, Reservation
-from usher_models.errors import IdsBehind
+from usher_models.errors import DatabaseWentBack
 
 EVIDENCE = "ids_behind"
 # Other processes may have seen higher ones.
@@ -47,8 +47,13 @@ class KnownIds:
         """Around reservations: notes in the database that it went back, and lets no id be given out twice."""
         try:
             yield
-        except IdsBehind:
-            async with database.at_once() as connection:
-                await epoch.begin_rewind(connection, [EVIDENCE])
-                await adoptions.raise_ids(connection, highest=min(self.known.highest_id + SKIPPED, MOST_ID))
+        except DatabaseWentBack as exc:
+            if exc.is_news:
+                await self._tell(database)
             raise
+
+    async def _tell(self, database: Database) -> None:
+        highest = min(self.known.highest_id + SKIPPED, MOST_ID)
+        async with database.at_once() as connection:
+            await epoch.begin_rewind(connection, [EVIDENCE])
+            await adoptions.raise_ids(connection, highest=highest)

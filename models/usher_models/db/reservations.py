@@ -25,7 +25,6 @@ from usher_models.errors import (
     DatabaseWentBack,
     DuplicateMeeting,
     ForeignDatabase,
-    IdsBehind,
     UnknownUser,
 )
 from usher_models.platforms import MeetingRef
@@ -120,7 +119,7 @@ WITH known AS (
 ), fresh AS (
     SELECT nextval(usher.meeting_id_sequence()) AS id, clock_timestamp() AT TIME ZONE 'utc' AS at FROM used
     WHERE used.used < used.cap AND used.duplicate IS NULL AND NOT used.waits AND NOT EXISTS (SELECT FROM known)
-        AND NOT used.is_behind AND used.installation = coalesce(:installation, used.installation)
+        AND NOT used.is_behind AND used.installation IS NOT DISTINCT FROM coalesce(:installation, used.installation)
 ), meeting AS (
     INSERT INTO meetings (id, user_id, platform, platform_specific_id, status, bot_container_id, data,
                           created_at, updated_at)
@@ -138,8 +137,8 @@ async def reserve(connection: AsyncConnection, request: Request, known: Known = 
     """Hold one of the user's slots for `request`, or return the reservation its connection id already has.
 
     Raises UnknownUser, CapReached, DuplicateMeeting or ConnectionTaken; DatabaseWentBack to the REST API while lost
-    bots are adopted, because one of them may be in that meeting; IdsBehind or ForeignDatabase if the database is not
-    what `known` says. Then nothing was written.
+    bots are adopted, because one of them may be in that meeting; DatabaseWentBack or ForeignDatabase if the database is
+    not what `known` says. Then nothing was written.
     """
     found = await _lock_and_reserve(connection, request, known)
     if found["cap"] is None:
@@ -151,7 +150,7 @@ async def reserve(connection: AsyncConnection, request: Request, known: Known = 
     if found["installation"] != (known.installation or found["installation"]):
         raise ForeignDatabase
     if found["is_behind"]:
-        raise IdsBehind
+        raise DatabaseWentBack(is_news=True)
     if found["waits"]:
         raise DatabaseWentBack
     if found["duplicate"] is not None:

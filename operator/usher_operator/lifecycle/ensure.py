@@ -21,7 +21,6 @@ from usher_models.errors import (
     DatabaseWentBack,
     DuplicateMeeting,
     ForeignDatabase,
-    IdsBehind,
     InvalidMeeting,
     Refused,
     RowMissing,
@@ -184,8 +183,9 @@ class Ensurer:
         try:
             async with self._hold.known_ids.alarm(self._database):
                 return await self._reserve_once(request, spec)
-        except IdsBehind:
-            self._hold.begin()
+        except DatabaseWentBack as exc:
+            if exc.is_news:
+                self._hold.begin()
             raise
 
     async def _reserve_once(self, request: BotRequest, spec: BotRequestSpec) -> reservations.Reservation:

@@ -80,6 +80,8 @@ def values_of(number: int) -> dict[str, Any]:
         "lobby_timeout_s": 900,
         "max_duration_s": 14_400,
         "request_ttl_s": None,
+        "installation": None,
+        "highest_id": 0,
         "source": "api",
         "reason": "requested",
         "message": "Requested.",
