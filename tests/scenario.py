@@ -62,6 +62,7 @@ TABLES = (
     "usher.webhook_deliveries",
     "usher.webhook_endpoints",
     "usher.rewinds",
+    "usher.evidence",
 )
 
 # What a bot gives as its reason when a scenario does not care.

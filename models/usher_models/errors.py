@@ -5,6 +5,8 @@
     ├── InvalidInput            invalid_input              a request with invalid fields; `errors` lists them
     ├── NotStorable             not_storable               a value that the database cannot store
     ├── NotFound                not_found                  no such object, or it belongs to another user
+    │   ├── NoEvidence          no_evidence                the meeting did not fail, or its evidence was deleted
+    │   └── EvidenceNotReady    evidence_not_ready         it is being collected
     ├── Conflict                                           a request that conflicts with the current state
     │   ├── NotOwned            not_owned                  a live row of an older deployment, which Usher never changes
     │   ├── MeetingEnded        meeting_ended
@@ -85,6 +87,18 @@ class NotFound(UsherError):
     """Not found."""
 
     code = "not_found"
+
+
+class NoEvidence(NotFound):
+    """The meeting has no evidence: it did not fail, or its evidence was deleted."""
+
+    code = "no_evidence"
+
+
+class EvidenceNotReady(NotFound):
+    """The evidence of the meeting is being collected; ask again in a few seconds."""
+
+    code = "evidence_not_ready"
 
 
 class Conflict(UsherError):

@@ -90,6 +90,7 @@ DELETED_REQUESTS: Final = Counter(
     "usher_deleted_requests", "BotRequests that were deleted: erased, or their time is up."
 )
 STATUS_WRITES: Final = Counter("usher_status_writes", "Status writes to BotRequests, by outcome.", ["outcome"])
+EVIDENCE: Final = Counter("usher_evidence", "Bundles of evidence of failed meetings, by outcome.", ["outcome"])
 REDIS_USERS: Final = Counter("usher_redis_users", "Redis users of bots, by outcome.", ["outcome"])
 READY: Final = Gauge("usher_ready", "1 while this process is ready, by its readiness probe.", ["component"])
 WEBHOOKS: Final = Counter("usher_webhooks", "Attempts to deliver a webhook, and pauses, by outcome.", ["outcome"])

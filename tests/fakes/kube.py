@@ -24,9 +24,9 @@ from tests.fakes.objects import a_pod
 from usher_models.errors import KubernetesUnavailable
 from usher_models.states import TERMINAL
 from usher_operator.kube.botrequest import BotRequest
-from usher_operator.kube.job import REQUEST_LABEL
+from usher_operator.kube.job import CONTAINER, REQUEST_LABEL
 from usher_operator.kube.job_status import installation_of, labels_of
-from usher_operator.kube.port import WriteRefused
+from usher_operator.kube.port import LOG_TAIL_BYTES, LOG_TAIL_LINES, WriteRefused
 
 Json = dict[str, Any]
 Key = tuple[str, str]
@@ -62,6 +62,7 @@ class FakeKube:
         self.events: list[Json] = []
         self.events_of_pods: dict[str, list[Json]] = {}
         self.logs_of_pods: dict[str, str] = {}
+        self.logs_of_containers: dict[tuple[str, str, bool], str] = {}
         self.writes: list[Write] = []
         self.config_map_writes = 0
         self.reads = 0
@@ -269,10 +270,24 @@ class FakeKube:
         self._read("pod_events")
         return copy.deepcopy(self.events_of_pods.get(pod_name, []))
 
-    async def pod_log(self, namespace: str, pod_name: str) -> str:
+    async def pod_log(
+        self,
+        namespace: str,
+        pod_name: str,
+        *,
+        container: str = CONTAINER,
+        lines: int = LOG_TAIL_LINES,
+        limit_bytes: int = LOG_TAIL_BYTES,
+        previous: bool = False,
+    ) -> str:
         """See KubePort."""
-        self._read("pod_log")
-        return self.logs_of_pods.get(pod_name, "")
+        self._read("pod_log", namespace)
+        if previous or container != CONTAINER:
+            log = self.logs_of_containers.get((pod_name, container, previous), "")
+        else:
+            log = self.logs_of_pods.get(pod_name, "")
+        last = "".join(log.splitlines(keepends=True)[-lines:])
+        return last.encode()[:limit_bytes].decode(errors="replace")
 
     def _drop_job(self, key: Key) -> None:
         del self.jobs[key]

@@ -40,6 +40,7 @@ from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander
 from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.ensure import Ensurer
+from usher_operator.lifecycle.evidence.collector import NoEvidence
 from usher_operator.lifecycle.hold import Hold
 from usher_operator.lifecycle.termination import Termination
 from usher_operator.processes.operate import job_settings
@@ -165,7 +166,7 @@ async def sweeping(database: Database, settings: Settings) -> AsyncIterator[None
         acts=Acts(
             commander=commander,
             ensurer=ensurer,
-            closer=Closer(ends=Ends(database, fence=lock), kube=kube),
+            closer=Closer(ends=Ends(database, fence=lock), kube=kube, evidence=NoEvidence()),
             request_creator=RequestCreator(database=database, kube=kube),
         ),
         memory=Memory.empty(settings=settings, kube=kube, clock=time.monotonic),

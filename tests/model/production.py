@@ -50,6 +50,7 @@ from usher_operator.lifecycle.commands import Commander
 from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.created_jobs import CreatedJobs
 from usher_operator.lifecycle.ensure import Ensurer
+from usher_operator.lifecycle.evidence.collector import NoEvidence
 from usher_operator.lifecycle.finished_job import FinishedJob
 from usher_operator.lifecycle.first_tries import FirstTries
 from usher_operator.lifecycle.hold import Hold
@@ -486,7 +487,7 @@ _DATABASE: Any = ModelDatabase()
 _KUBE: Any = ModelKube()
 _COMMANDER = Commander(_DATABASE, ModelPublisher())
 _BUDGET = _ApiBudget()
-_CLOSER = Closer(ends=Ends(_DATABASE, fence=UNFENCED), kube=_KUBE)
+_CLOSER = Closer(ends=Ends(_DATABASE, fence=UNFENCED), kube=_KUBE, evidence=NoEvidence())
 _FINISHED_JOB = FinishedJob(database=_DATABASE, kube=_KUBE, closer=_CLOSER)
 _NONE: Any = None
 _CALLBACKS: Any = _Callbacks(database=_DATABASE, verifier=_NONE, heartbeat_interval_s=30, termination=_NONE)

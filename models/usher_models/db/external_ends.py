@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.attribution import fault_of
+from usher_models.db.evidence import DUE
 from usher_models.db.transitions import Moved
 from usher_models.db.webhook_outbox import OUTBOX
 from usher_models.states import TERMINAL, Reason, Source, Status, sentence
@@ -44,12 +45,13 @@ WITH picked AS (
     FROM bot JOIN picked ON picked.id = bot.meeting_id LEFT JOIN meetings m ON m.id = bot.meeting_id
 ), ended AS (
     DELETE FROM usher.heartbeats h USING picked WHERE h.meeting_id = picked.id
+    RETURNING h.meeting_id, h.at, h.seq
 ), noted AS (
     INSERT INTO usher.transitions (meeting_id, seq, from_status, to_status, source, reason, fault)
     SELECT bot.meeting_id, bot.transition_seq, picked.origin, picked.target, :source, picked.reason, bot.fault
     FROM bot JOIN picked ON picked.id = bot.meeting_id
     RETURNING *
-), {OUTBOX}
+), {DUE}, {OUTBOX}
 SELECT bot.meeting_id, bot.connection_id, bot.job_name, bot.request_namespace AS namespace, picked.origin,
        picked.target, picked.reason, bot.fault, coalesce(meeting.platform, 'unknown') AS platform,
        bot.joined_at IS NOT NULL AS joined

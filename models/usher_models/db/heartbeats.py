@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from usher_models.db.bots import BY_CONNECTION, Bot, bot_by_connection, to_bot
 from usher_models.db.engine import fetch, in_one_exchange
 from usher_models.db.speaker import Speaker, may_speak
+from usher_models.db.stages import with_stage
 from usher_models.errors import AnotherPodSpeaks, MeetingOver, UnknownConnection
 from usher_models.states import LIVE, SENTENCES, Desired, Status
 
@@ -71,6 +72,7 @@ _BIND = text(
 _DETAILS = text(f"""
 UPDATE usher.bots b
 SET stage = coalesce(CAST(:stage AS varchar), stage),
+    stages = {with_stage("CAST(:stage AS varchar)")},
     message = coalesce(CAST(:detail AS varchar), message),
     revision = revision
         + CASE WHEN CAST(:detail AS varchar) IS NOT NULL AND message = ANY(:sentences) THEN 1 ELSE 0 END,

@@ -224,6 +224,8 @@ WITH meeting AS (
     UPDATE meetings SET platform_specific_id = NULL, data = '{"redacted": true}', updated_at = now() AT TIME ZONE 'utc'
     WHERE id = :id AND lower(btrim(status)) IN ('completed', 'failed')
     RETURNING id
+), evidence AS (
+    DELETE FROM usher.evidence e USING meeting WHERE e.meeting_id = meeting.id
 ), deliveries AS (
     DELETE FROM usher.webhook_deliveries d USING meeting
     WHERE d.meeting_id = meeting.id AND d.state IN ('delivered', 'failed')
@@ -234,8 +236,8 @@ FROM meeting WHERE b.meeting_id = meeting.id
 
 
 async def forget(connection: AsyncConnection, record: Record) -> None:
-    """Delete the private data of an ended meeting: its id, its data, its transcript and its finished webhooks. The
-    reconciler deletes its BotRequest and Job.
+    """Delete the private data of an ended meeting: its id, its data, its transcript, its evidence and its finished
+    webhooks. The reconciler deletes its BotRequest and Job.
 
     The audit trail stays, and so do webhooks that are still to be sent. Raises MeetingLive while the meeting holds a
     slot or is planned.

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db.bots import IS_LIVE
+from usher_models.db.stages import with_stage
 from usher_models.db.words import storable
 
 # A stage alone is not worth a write on the BotRequest; what a person must know is, once for each reason.
@@ -27,6 +28,7 @@ WITH given AS (
 )
 UPDATE usher.bots b
 SET stage = picked.stage,
+    stages = {with_stage("picked.stage")},
     reason = CASE WHEN picked.is_news THEN picked.reason ELSE b.reason END,
     message = CASE WHEN picked.is_news THEN picked.message ELSE b.message END,
     revision = b.revision + CASE WHEN picked.is_news THEN 1 ELSE 0 END

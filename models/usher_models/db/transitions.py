@@ -1,8 +1,9 @@
 """Every change of a meeting's status: guarded, audited, announced and final, in one statement.
 
 `_MOVE` locks the rows that may move (re-checking the guard on their newest version), changes the status, records the
-transition, puts its webhooks into the outbox, and on a terminal status deletes the heartbeat row. A second writer finds
-no row to move. The statement is the same for one bot's callback and a whole sweep; only the rows it picks differ.
+transition, puts its webhooks into the outbox, and on a terminal status deletes the heartbeat row; of a meeting that
+failed it notes that evidence is due. A second writer finds no row to move. The statement is the same for one bot's
+callback and a whole sweep; only the rows it picks differ.
 
 A transition's time is read when its rows are locked, and not when its transaction began, which may have waited for
 them: the times of a trail are in the order of its commits.
@@ -23,8 +24,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from usher_models.attribution import fault_of
 from usher_models.db.bots import BOT_COLUMNS, Bot, bot_by_connection, last_transition, to_bot
 from usher_models.db.engine import attempt, fetch
+from usher_models.db.evidence import DUE
 from usher_models.db.failures import constraint
 from usher_models.db.speaker import Speaker, may_speak
+from usher_models.db.stages import with_stage
 from usher_models.db.webhook_outbox import OUTBOX
 from usher_models.db.words import storable
 from usher_models.errors import AnotherPodSpeaks, IllegalMove, MeetingOver, UnknownConnection
@@ -51,6 +54,7 @@ _MOVE = f"""
         status_changed_at = moment.at,
         pod_uid = coalesce(b.pod_uid, picked.pod_uid),
         stage = CASE WHEN picked.terminal THEN NULL ELSE coalesce(picked.stage, b.stage) END,
+        stages = {with_stage("picked.stage")},
         started_at = CASE WHEN picked.terminal THEN b.started_at ELSE coalesce(b.started_at, moment.at) END,
         joined_at = CASE WHEN picked.target = 'active' THEN coalesce(b.joined_at, moment.at) ELSE b.joined_at END,
         ended_at = CASE WHEN picked.terminal THEN moment.at END,
@@ -61,6 +65,7 @@ _MOVE = f"""
     RETURNING b.*
 ), ended AS (
     DELETE FROM usher.heartbeats h USING picked WHERE h.meeting_id = picked.id AND picked.terminal
+    RETURNING h.meeting_id, h.at, h.seq
 ), beat AS (
     UPDATE usher.heartbeats h SET at = now() FROM picked
     WHERE h.meeting_id = picked.id AND NOT picked.terminal AND picked.source = 'bot'
@@ -70,7 +75,7 @@ _MOVE = f"""
            picked.fault, picked.event_id, picked.detail, moment.at
     FROM bot JOIN picked ON picked.id = bot.meeting_id CROSS JOIN moment
     RETURNING *
-), {OUTBOX}
+), {DUE}, {OUTBOX}
 """
 _MOVED = """
 SELECT bot.meeting_id, bot.connection_id, bot.job_name, bot.request_namespace AS namespace, picked.status AS origin,

@@ -17,7 +17,14 @@ FROM meetings WHERE user_id = :user_id
 """)
 # Children before their parents; the optional ones exist only in some Vexa databases.
 _OWNED = "(SELECT id FROM meetings WHERE user_id = :user_id)"
-_BY_MEETING = ("usher.transitions", "usher.webhook_deliveries", "usher.heartbeats", "usher.bots", "meeting_sessions")
+_BY_MEETING = (
+    "usher.transitions",
+    "usher.webhook_deliveries",
+    "usher.heartbeats",
+    "usher.evidence",
+    "usher.bots",
+    "meeting_sessions",
+)
 _OPTIONAL = ("transcriptions", "recordings")
 _KEYS = ("usher.api_keys", "api_tokens")
 _BY_USER = ("meetings", "usher.webhook_endpoints")

@@ -9,14 +9,18 @@ from typing import Annotated, Literal
 import typer
 
 from usher_models.db import bots, meeting_search
+from usher_models.db import evidence as evidence_rows
 from usher_models.db.bots import Bot, Transition
 from usher_models.db.engine import Database
+from usher_models.db.evidence import Evidence
 from usher_models.db.meeting_search import FAILED_STATUSES, LIVE_STATUSES, Search
 from usher_models.db.meetings import Record
+from usher_models.errors import EvidenceNotReady, NoEvidence
 from usher_models.states import Reason
 from usher_operator.cli import output
 from usher_operator.cli.checked import checked
 from usher_operator.cli.durations import Duration
+from usher_operator.cli.evidence import print_evidence
 from usher_operator.cli.runner import AsJson, execute, fail, settings_or_exit, with_database
 
 Until = Literal["ended", "reserved", "starting", "active", "stopping", "completed", "failed"]
@@ -26,8 +30,40 @@ FOLLOW_INTERVAL_S = 0.3
 Name = Annotated[str, typer.Argument(help="A BotRequest's name or namespace/name, a meeting's id, or a connection id.")]
 
 
-def why(name: Name, as_json: AsJson = False) -> None:
+def why(
+    name: Name,
+    evidence: Annotated[
+        bool, typer.Option("--evidence", help="Of a failed meeting, all that was known soon after its end.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Tell the history of one meeting: every transition, who wrote it and why."""
+    if evidence:
+        _print_evidence(name, as_json=as_json)
+    else:
+        _print_history(name, as_json=as_json)
+
+
+def _print_evidence(name: str, *, as_json: bool) -> None:
+    async def read(database: Database) -> tuple[Bot | None, Evidence | None]:
+        async with database.transaction() as connection:
+            bot = await meeting_search.bot_named(connection, name)
+            return bot, await evidence_rows.read(connection, bot.meeting_id) if bot else None
+
+    bot, found = execute(with_database(read))
+    if bot is None:
+        fail(_unknown(name))
+    if found is None:
+        fail(str(NoEvidence()))
+    if found.bundle is None:
+        fail(str(EvidenceNotReady()))
+    if as_json:
+        output.print_json(found.bundle)
+    else:
+        print_evidence(found.bundle)
+
+
+def _print_history(name: str, *, as_json: bool) -> None:
 
     async def read(database: Database) -> tuple[Bot | None, list[Transition]]:
         async with database.transaction() as connection:

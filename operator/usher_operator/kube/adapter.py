@@ -19,14 +19,20 @@ from usher_models.states import TERMINAL
 from usher_operator.kube import list_shapes
 from usher_operator.kube.botrequest import BotRequest
 from usher_operator.kube.job import CONTAINER, INSTALLATION_LABEL, MANAGED_BY, REQUEST_LABEL
-from usher_operator.kube.port import CreateForbidden, CreateRefused, Json, WriteRefused
+from usher_operator.kube.port import (
+    LOG_TAIL_BYTES,
+    LOG_TAIL_LINES,
+    CreateForbidden,
+    CreateRefused,
+    Json,
+    WriteRefused,
+)
 
 logger = logging.getLogger(__name__)
 
 GROUP, VERSION, PLURAL = "usher.dev", "v1alpha1", "botrequests"
 REQUEST_TIMEOUT_S = 20
 PAGE = 500
-LOG_TAIL_LINES, LOG_TAIL_BYTES = 20, 8_192
 
 # The object that a write returns is not used, so the API server need not serialize all of it. Errors are plain JSON.
 _READ = "application/json, */*"
@@ -193,10 +199,20 @@ class KubeAdapter:
         path = f"/api/v1/namespaces/{namespace}/events"
         return await self._list(path, list_shapes.EVENTS, fieldSelector=f"involvedObject.name={pod_name}")
 
-    async def pod_log(self, namespace: str, pod_name: str) -> str:
+    async def pod_log(
+        self,
+        namespace: str,
+        pod_name: str,
+        *,
+        container: str = CONTAINER,
+        lines: int = LOG_TAIL_LINES,
+        limit_bytes: int = LOG_TAIL_BYTES,
+        previous: bool = False,
+    ) -> str:
         """See KubePort."""
         path = f"/api/v1/namespaces/{namespace}/pods/{pod_name}/log"
-        query = {"container": CONTAINER, "tailLines": str(LOG_TAIL_LINES), "limitBytes": str(LOG_TAIL_BYTES)}
+        query = {"container": container, "tailLines": str(lines), "limitBytes": str(limit_bytes)}
+        query |= {"previous": "true"} if previous else {}
         status, raw = await self._send("GET", path, query=query, accept="*/*")
         if status >= 400:
             raise KubernetesUnavailable(f"GET {path}: {_parse(raw).get('message', status)}")

@@ -76,8 +76,13 @@ class Request(TypedDict, total=False):
 class Event(TypedDict, total=False):
     """A Kubernetes Event."""
 
+    type: str | None
     reason: str | None
     message: str | None
+    count: int | None
+    firstTimestamp: str | None
+    lastTimestamp: str | None
+    eventTime: str | None
 
 
 # `continue` is a keyword of Python.

@@ -8,8 +8,11 @@ from typing import Any, Protocol
 
 from usher_models.errors import KubernetesUnavailable
 from usher_operator.kube.botrequest import BotRequest
+from usher_operator.kube.job import CONTAINER
 
 Json = dict[str, Any]
+
+LOG_TAIL_LINES, LOG_TAIL_BYTES = 20, 8_192
 
 
 class WriteRefused(Exception):
@@ -81,5 +84,15 @@ class KubePort(Protocol):
     async def pod_events(self, namespace: str, pod_name: str) -> list[Json]:
         """The Events about one pod, or about the Job of that name."""
 
-    async def pod_log(self, namespace: str, pod_name: str) -> str:
-        """The last lines that a bot's container logged."""
+    async def pod_log(
+        self,
+        namespace: str,
+        pod_name: str,
+        *,
+        container: str = CONTAINER,
+        lines: int = LOG_TAIL_LINES,
+        limit_bytes: int = LOG_TAIL_BYTES,
+        previous: bool = False,
+    ) -> str:
+        """The last lines that a container logged; of more than `limit_bytes` the newest are cut off. `previous`: those
+        of its run before the last restart."""

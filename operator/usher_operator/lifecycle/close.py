@@ -18,6 +18,7 @@ from usher_models.states import TERMINAL, Reason, Source, Status
 from usher_operator.kube.api_budget import ApiBudget
 from usher_operator.kube.evidence import last_words
 from usher_operator.kube.port import Json, KubePort
+from usher_operator.lifecycle.evidence.collector import EvidenceKeeper
 from usher_operator.telemetry import REPAIRS, SLO_ATTEMPTS, SLO_JOINED, SLO_LOST, TRANSITIONS
 
 logger = logging.getLogger(__name__)
@@ -133,8 +134,9 @@ def _count_end(ended: Moved | Bot, target: Status) -> None:
 class Closer:
     """Ends meetings for the reconciler and the watch, and deletes the Jobs that still run."""
 
-    def __init__(self, *, ends: Ends, kube: KubePort) -> None:
+    def __init__(self, *, ends: Ends, kube: KubePort, evidence: EvidenceKeeper) -> None:
         self.ends = ends
+        self.evidence = evidence
         self._kube = kube
 
     async def close(
@@ -159,13 +161,19 @@ class Closer:
         moved = await self.ends.close(closings, target=target, source=source, guard=guard, guard_values=guard_values)
         REPAIRS.labels(mode=mode).inc(len(moved))
         if not keep_jobs:
+            await self._keep_evidence(moved, target)
             await self.delete_jobs([(each.namespace or "", each.job_name) for each in moved], api)
         return moved
+
+    async def _keep_evidence(self, moved: Sequence[Moved], target: Status) -> None:
+        if target is Status.FAILED:
+            await self.evidence.keep([each.meeting_id for each in moved])
 
     async def follow(self, *, mode: str, api: ApiBudget) -> None:
         """End Usher's side of meetings that others ended. Raises DatabaseUnavailable and NotLeading."""
         moved = await self.ends.follow()
         REPAIRS.labels(mode=mode).inc(len(moved))
+        await self._keep_evidence(moved, Status.FAILED)
         await self.delete_jobs([(each.namespace or "", each.job_name) for each in moved], api)
 
     async def delete_jobs(self, keys: Sequence[tuple[str, str]], api: ApiBudget) -> None:

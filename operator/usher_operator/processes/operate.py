@@ -29,6 +29,7 @@ from usher_operator.lifecycle.commands import Commander, RedisPublisher
 from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.delete_objects import ObjectDeleter
 from usher_operator.lifecycle.ensure import Ensurer
+from usher_operator.lifecycle.evidence.collector import EvidenceCollector, NoEvidence
 from usher_operator.lifecycle.finished_job import FinishedJob
 from usher_operator.lifecycle.hold import HeldFence, Hold
 from usher_operator.lifecycle.installation import check_namespace
@@ -55,6 +56,8 @@ logger = logging.getLogger(__name__)
 STUCK_AFTER_INTERVALS = 6
 STUCK_AFTER_AT_LEAST_S = 180
 RETRY_S = 2.0
+# A pod that is going takes its log along.
+EVIDENCE_INTERVAL_S = 1.0
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -133,7 +136,12 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             now=_now,
             fence=lock,
         )
-        closer = Closer(ends=Ends(reserved, fence=lock), kube=kube)
+        unless_held = HeldFence(lock, hold)
+        collector = EvidenceCollector(
+            database=reserved, kube=kube, fence=unless_held, settings=settings, now=_now, clock=time.monotonic
+        )
+        evidence = collector if settings.evidence_enabled else NoEvidence()
+        closer = Closer(ends=Ends(reserved, fence=lock), kube=kube, evidence=evidence)
         in_flight = InFlight()
         reconciler = Reconciler(
             settings=settings,
@@ -170,7 +178,6 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             fence=lock,
             has_backlog=lambda: in_flight.has_backlog,
         )
-        unless_held = HeldFence(lock, hold)
         deleter = ObjectDeleter(database=database, kube=kube, fence=unless_held)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         background: list[asyncio.Task[Any]] = [
@@ -178,7 +185,13 @@ async def operate(settings: Settings, *, stop: asyncio.Event | None = None) -> N
             tasks.create_task(status_writer.run(settings.status_write_interval_s), name="status-writer"),
             tasks.create_task(deleter.run(settings.reconcile_interval_s), name="object-deleter"),
         ]
-        retention = Retention(ends=Ends(reserved, fence=unless_held), history_days=settings.history_days)
+        if settings.evidence_enabled:
+            background.append(tasks.create_task(collector.run(EVIDENCE_INTERVAL_S), name="evidence"))
+        retention = Retention(
+            ends=Ends(reserved, fence=unless_held),
+            history_days=settings.history_days,
+            evidence_days=settings.evidence_days,
+        )
         background.append(tasks.create_task(retention.run(), name="retention"))
         if isinstance(users, AclUsers):
             background.append(tasks.create_task(users.run(settings.reconcile_interval_s), name="redis-users"))

@@ -212,6 +212,12 @@ class ReconcilerSettings(_Group):
     history_days: Annotated[float, Field(ge=0, le=36_500)] = 90
     """What Usher keeps of an ended meeting (row, transitions, webhooks) is deleted after this; 0: never."""
 
+    evidence_enabled: bool = True
+    """operate: whether evidence of failed meetings is collected: Events and the last log lines of their pods."""
+
+    evidence_days: Annotated[float, Field(ge=0, le=36_500)] = 30
+    """Evidence of a failed meeting is deleted after this, at the latest with its history; 0: with its history."""
+
     status_write_interval_s: Seconds = 1
     """How often changed rows are written to their BotRequests."""
 

@@ -42,6 +42,7 @@ from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander, RedisPublisher
 from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.ensure import Ensurer
+from usher_operator.lifecycle.evidence.collector import NoEvidence
 from usher_operator.lifecycle.finished_job import FinishedJob
 from usher_operator.lifecycle.hold import Hold
 from usher_operator.lifecycle.termination import Termination
@@ -248,7 +249,7 @@ class Site:
             fence=UNFENCED,
         )
         self._lock = LeaderLock(self.database, lease_s=settings.leader_lease_s)
-        closer = Closer(ends=Ends(self.database, fence=self._lock), kube=kube)
+        closer = Closer(ends=Ends(self.database, fence=self._lock), kube=kube, evidence=NoEvidence())
         self.finished_job = FinishedJob(database=self.database, kube=kube, closer=closer)
         self.reconciler = Reconciler(
             settings=settings,

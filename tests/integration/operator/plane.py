@@ -22,6 +22,7 @@ from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander
 from usher_operator.lifecycle.create_request import RequestCreator
 from usher_operator.lifecycle.ensure import Ensurer
+from usher_operator.lifecycle.evidence.collector import EvidenceCollector
 from usher_operator.lifecycle.finished_job import FinishedJob
 from usher_operator.lifecycle.hold import Hold
 from usher_operator.processes.operate import job_settings
@@ -62,7 +63,15 @@ class Plane:
         self.database = database
         self.hold = Hold()
         self.commander = Commander(database, self.publisher)
-        self.closer = Closer(ends=Ends(database, fence=UNFENCED), kube=self.kube)
+        self.evidence = EvidenceCollector(
+            database=database,
+            kube=self.kube,
+            fence=UNFENCED,
+            settings=self.settings,
+            now=self.clock.now,
+            clock=self.clock,
+        )
+        self.closer = Closer(ends=Ends(database, fence=UNFENCED), kube=self.kube, evidence=self.evidence)
         self.finished_job = FinishedJob(database=database, kube=self.kube, closer=self.closer)
         self.ensurer = Ensurer(
             database=database,

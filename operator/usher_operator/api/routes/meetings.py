@@ -5,13 +5,15 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from usher_models.db import bots, meetings, object_deletions
+from usher_models.db import bots, evidence, meetings, object_deletions
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.db.meetings import Record
+from usher_models.errors import EvidenceNotReady, NoEvidence
 from usher_operator.api.framework.route import Call, Nothing, Route
 from usher_operator.api.listing import page_of
 from usher_operator.api.schemas.bots import BotPath
+from usher_operator.api.schemas.evidence import EvidenceResponse
 from usher_operator.api.schemas.meetings import IdPath, MeetingPatch, MeetingsQuery
 from usher_operator.api.schemas.responses import (
     MeetingResponse,
@@ -52,6 +54,9 @@ class Meetings:
             ),
             Route(path=by_id, handler=self.one, summary="Get a meeting", **one),
             Route(path=f"{by_id}/transitions", handler=self.transitions, summary="Get a meeting's audit trail", **one),
+            Route(
+                path=f"{by_id}/evidence", handler=self.evidence, summary="Get what is known of a failed meeting", **one
+            ),
             Route(path=f"{by_id}/sessions", handler=self.sessions, summary="Get a meeting's sessions", **one),
             Route(method="PATCH", handler=self.describe, summary="Change a meeting's notes", **named),
             Route(method="DELETE", handler=self.forget, summary="Delete an ended meeting's private data", **named),
@@ -80,6 +85,17 @@ class Meetings:
             lines = await bots.transitions(connection, record.id)
         trail = [TransitionResponse.of(line) for line in lines] if record.owned else history(record.data)
         return Transitions(meeting_id=record.id, transitions=trail)
+
+    async def evidence(self, call: Call[IdPath]) -> EvidenceResponse:
+        """The bundle."""
+        async with self.database.transaction() as connection:
+            record = await meetings.meeting(connection, call.path.id, user_id=call.user_id)
+            found = await evidence.read(connection, record.id)
+        if found is None:
+            raise NoEvidence
+        if found.bundle is None:
+            raise EvidenceNotReady
+        return EvidenceResponse.model_validate(found.bundle)
 
     async def sessions(self, call: Call[IdPath]) -> Sessions:
         """The sessions."""

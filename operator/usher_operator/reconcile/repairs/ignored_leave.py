@@ -24,6 +24,7 @@ async def repair(sweep: Sweep) -> None:
             "The bot does not leave; deleting its Job.", extra={"action": "ignored_leave", "meeting_id": bot.meeting_id}
         )
     REPAIRS.labels(mode="ignored_leave").inc(len(ignoring))
+    await sweep.acts.closer.evidence.remember(ignoring)
     await sweep.acts.closer.delete_jobs([(bot.request_namespace or "", bot.job_name) for bot in ignoring], sweep.api)
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.integration.operator.api.client import Client
+from tests.integration.operator.evidence import collect
 from tests.scenario import Scenario, User, a_meeting
 
 
@@ -124,3 +125,31 @@ async def test_a_live_meeting_is_not_forgotten(me: Client, given: Scenario, user
     bot = await given.a_bot(user)
     answer = await me.send("DELETE", f"/meetings/{bot.platform}/{bot.native_id}")
     assert (answer.code, answer.body["code"]) == (409, "meeting_live")
+
+
+async def test_the_evidence_of_a_failed_meeting_is_shown_to_its_owner_alone(
+    me: Client, given: Scenario, user: User
+) -> None:
+    bot = await given.a_bot(user).starting().failed(reason="exit_code_137")
+    another = await given.a_bot().starting().failed()
+    early = await me.get(f"/meetings/{bot.meeting_id}/evidence")
+    assert (early.code, early.body["code"]) == (404, "evidence_not_ready")
+    await collect(given)
+    found = await me.get(f"/meetings/{bot.meeting_id}/evidence")
+    assert (found.code, found.body["end"]["reason"], found.body["job"]) == (200, "exit_code_137", None)
+    assert [each["stage"] for each in found.body["stages"]] == ["scheduling"]
+    foreign = await me.get(f"/meetings/{another.meeting_id}/evidence")
+    assert (foreign.code, foreign.body["code"]) == (404, "not_found")
+
+
+async def test_a_meeting_that_did_not_fail_has_no_evidence(me: Client, given: Scenario, user: User) -> None:
+    for bot in (await given.a_bot(user).active().completed(), await given.a_bot(user).active()):
+        answer = await me.get(f"/meetings/{bot.meeting_id}/evidence")
+        assert (answer.code, answer.body["code"]) == (404, "no_evidence")
+
+
+async def test_evidence_goes_with_a_meetings_private_data(me: Client, given: Scenario, user: User) -> None:
+    bot = await given.a_bot(user).starting().failed()
+    await collect(given)
+    assert (await me.send("DELETE", f"/meetings/{bot.meeting_id}")).code == 200
+    assert await given.scalar("SELECT count(*) FROM usher.evidence") == 0

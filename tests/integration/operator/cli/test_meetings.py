@@ -6,6 +6,7 @@ import json
 import pytest
 
 from tests.integration.operator.cli.conftest import Usher
+from tests.integration.operator.evidence import collect
 from tests.scenario import Scenario
 from usher_models.states import Desired, Source
 
@@ -155,3 +156,18 @@ async def test_follow_gives_up_on_a_name_that_does_not_come(given: Scenario, ush
     await given.a_bot(request_name="standup").failed()
     told = await usher("follow", "standup", "nobody", "--timeout", "0.5", code=1)
     assert "Not every bot was ended within 0.5 s." in told
+
+
+async def test_why_prints_the_evidence_of_a_failed_meeting(given: Scenario, usher: Usher) -> None:
+    bot = await given.a_bot(request_name="standup").starting().failed(reason="exit_code_137")
+    assert "is being collected" in await usher("why", "standup", "--evidence", code=1)
+    await collect(given)
+    told = await usher("why", "standup", "--evidence")
+    assert f"Meeting {bot.meeting_id} failed at" in told
+    assert "Rule exited: The bot reported its own exit" in told
+    assert json.loads(await usher("why", "standup", "--evidence", "--json"))["end"]["fault"] == "bot"
+
+
+async def test_why_says_of_a_meeting_without_evidence_that_it_has_none(given: Scenario, usher: Usher) -> None:
+    await given.a_bot(request_name="standup").active()
+    assert "The meeting has no evidence: it did not fail" in await usher("why", "standup", "--evidence", code=1)

@@ -21,6 +21,7 @@ from usher_models.errors import NotLeading
 from usher_operator.background.loop import Messages, repeat
 from usher_operator.lifecycle.close import Closer, Ends
 from usher_operator.lifecycle.commands import Commander
+from usher_operator.lifecycle.evidence.collector import NoEvidence
 from usher_operator.lifecycle.hold import Hold
 from usher_operator.reconcile.reconciler import Reconciler
 from usher_operator.reconcile.sweep import Acts, Memory
@@ -50,7 +51,7 @@ async def main(url: str) -> None:
     settings = some_settings(leader_lease_s=LEASE_S, brownout_small_fleet_s=0)
     kube = SlowKube()
     lock = LeaderLock(database, lease_s=LEASE_S)
-    closer = Closer(ends=Ends(database, fence=lock), kube=kube)
+    closer = Closer(ends=Ends(database, fence=lock), kube=kube, evidence=NoEvidence())
     memory = Memory.empty(settings=settings, kube=kube, clock=lambda: 0.0)
     memory.brownout.leading_since = float("-inf")
     reconciler = Reconciler(

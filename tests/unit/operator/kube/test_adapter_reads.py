@@ -39,6 +39,24 @@ async def test_the_end_of_a_pods_log_is_read_as_text() -> None:
     assert asked[0].startswith("GET /api/v1/namespaces/bots/pods/bot-1-x/log?container=bot&tailLines=")
 
 
+async def test_the_log_of_any_container_before_its_restart_is_read() -> None:
+    async with answered("gone") as (adapter, asked):
+        log = await adapter.pod_log("bots", "bot-1-x", container="proxy", lines=2, limit_bytes=64, previous=True)
+    assert log == "gone"
+    assert asked == [
+        "GET /api/v1/namespaces/bots/pods/bot-1-x/log?container=proxy&tailLines=2&limitBytes=64&previous=true"
+    ]
+
+
+async def test_an_event_is_read_with_its_time_and_its_count() -> None:
+    event = (
+        '{"type": "Warning", "reason": "BackOff", "message": "m", "count": 3, "lastTimestamp": "2026-01-01T12:00:00Z"}'
+    )
+    async with answered(f'{{"items": [{event}]}}') as (adapter, _):
+        (found,) = await adapter.pod_events("bots", "bot-1-x")
+    assert (found["type"], found["count"], found["lastTimestamp"]) == ("Warning", 3, "2026-01-01T12:00:00Z")
+
+
 async def test_a_log_that_is_refused_says_why() -> None:
     async with answered('{"kind": "Status", "message": "container bot is waiting to start"}', status=400) as (
         adapter,
