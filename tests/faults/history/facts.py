@@ -114,3 +114,7 @@ class Facts:
         """A meeting as sentences call it."""
         room = self.rooms.get(meeting)
         return f"meeting {meeting} ({room.native_id})" if room else f"meeting {meeting}"
+
+    def title(self, meeting: int) -> str:
+        """The same at the begin of a sentence."""
+        return self.name(meeting).replace("m", "M", 1)

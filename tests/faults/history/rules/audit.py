@@ -61,7 +61,7 @@ class Audit(Rule):
     def findings(self, facts: Facts) -> Iterator[str]:
         """A sentence for each row too many and each row too few."""
         for meeting in sorted(self._created - facts.trail.keys()):
-            yield f"{facts.name(meeting).capitalize()} was promised with 201 and has no trail."
+            yield f"{facts.title(meeting)} was promised with 201 and has no trail."
         for meeting, steps in facts.trail.items():
             self.looked_at += len(steps)
             yield from _broken_chain(facts.name(meeting), steps)
@@ -81,10 +81,10 @@ class Audit(Rule):
         written = {step.to: step.at for step in reversed(facts.trail.get(meeting, []))}
         for status, wall in seen.items():
             if status not in written:
-                yield f"{facts.name(meeting).capitalize()} was seen {status}, and its trail never says so."
+                yield f"{facts.title(meeting)} was seen {status}, and its trail never says so."
             elif written[status] > wall * US + SLACK_US:
                 early = (written[status] - wall * US) / US
-                yield f"{facts.name(meeting).capitalize()} was seen {status} {early:.3f} s before its trail says so."
+                yield f"{facts.title(meeting)} was seen {status} {early:.3f} s before its trail says so."
 
     def _unobserved(self, meeting: int, steps: Sequence[Step], facts: Facts) -> Iterator[str]:
         for step in steps:

@@ -50,4 +50,4 @@ class Promised(Rule):
             meeting = operation.args["meeting"]
             if operation.ended_wall * US < facts.ended_at(meeting):
                 since = operation.begun - self._promised[meeting]
-                yield f"{facts.name(meeting).capitalize()} was promised by a 201, and a GET {since:.3f} s later was 404."
+                yield f"{facts.title(meeting)} was promised by a 201, and a GET {since:.3f} s later was 404."

@@ -68,7 +68,7 @@ class Webhooks(Rule):
         elif self._told.setdefault(event, told) != told:
             self._found.append(f"The webhook {event} was delivered again with other bytes.")
         if (known := self._ids.setdefault(change, event)) != event:
-            self._found.append(f"{_words(change)} was announced under two ids: {known} and {event}.".capitalize())
+            self._found.append(f"Two webhook ids, {known} and {event}, stand for {_words(change)}.")
 
     def findings(self, facts: Facts) -> Iterator[str]:
         """A sentence for each id with two meanings, each change without its webhook and each webhook without one."""
