@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from math import inf
 from typing import NamedTuple
 
 from tests.faults.history.evidence import LIVE, TERMINAL, Evidence
@@ -55,6 +56,8 @@ class Facts:
     trail: dict[int, list[Step]] = field(default_factory=lambda: defaultdict(list))
     connections: dict[int, str] = field(default_factory=dict)
     adopted: set[int] = field(default_factory=set)
+    read_wall: float = -inf
+    """From when on the trail was read: it has everything that was seen before."""
     _live: dict[int, tuple[float, float]] = field(default_factory=dict)
 
     def take(self, operation: Operation) -> None:
@@ -67,6 +70,8 @@ class Facts:
         elif what == What.ASK:
             args = operation.args
             self.rooms.setdefault(got["meeting"], Room(args["user"], args["platform"], args["native_id"]))
+        elif what == What.READ_TRAIL:
+            self.read_wall = operation.begun_wall
         elif what == What.AUDIT:
             self.connections[got["meeting"]] = got["connection"]
             self._step(got["meeting"], Room(got["user"], got["platform"], got["native_id"]), got)
@@ -108,7 +113,7 @@ class Facts:
 
     def ended_at(self, meeting: int) -> float:
         """When the trail says that a meeting ended; infinite if it does not."""
-        return min((step.at for step in self.trail.get(meeting, ()) if step.to in TERMINAL), default=float("inf"))
+        return min((step.at for step in self.trail.get(meeting, ()) if step.to in TERMINAL), default=inf)
 
     def name(self, meeting: int) -> str:
         """A meeting as sentences call it."""

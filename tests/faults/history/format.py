@@ -50,6 +50,7 @@ class What(StrEnum):
     POD = "pod"
     BOTREQUEST = "botrequest"
     AUDIT = "audit"
+    READ_TRAIL = "read the trail"
 
 
 class NoHistory(Exception):

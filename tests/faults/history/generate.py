@@ -109,9 +109,12 @@ class History:
             yield record
 
     def _end(self) -> Iterator[Record]:
+        number = next(self._numbers)
+        yield _at(self._last, {"op": number, "actor": "auditor", "invoke": What.READ_TRAIL, "args": {}})
         for got in self._trail:
             self.operations += 1
             yield _at(self._last, {"actor": "auditor", "see": What.AUDIT, "got": got})
+        yield _at(self._last, {"op": number, "return": Outcome.OK, "got": {"rows": len(self._trail)}})
         yield _at(self._last, {"end": True})
 
     # One request and what comes of it.

@@ -4,10 +4,11 @@ Actors name what may be kept; a secret has no place in a history, and the record
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Buffer, Callable, Iterator
 from contextlib import contextmanager
+from io import RawIOBase
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, Protocol, Self
 
 import orjson
 
@@ -17,8 +18,17 @@ SECRETS = frozenset({"key", "token", "authorization", "passcode", "secret", "pas
 BUFFER_BYTES = 1 << 20
 
 
+class _Writes(Protocol):
+    def write(self, data: bytes, /) -> object: ...
+
+
 class SecretRecorded(Exception):
     """A secret was to be written into a history."""
+
+
+class _Nowhere(RawIOBase):
+    def write(self, data: Buffer, /) -> int:
+        return len(memoryview(data))
 
 
 class Recorder:
@@ -26,7 +36,7 @@ class Recorder:
 
     def __init__(
         self,
-        file: BinaryIO,
+        file: _Writes,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -46,6 +56,11 @@ class Recorder:
             recorder._write({"history": VERSION, "run": run, "seed": seed})
             yield recorder
             recorder._write({"end": True})
+
+    @classmethod
+    def nowhere(cls) -> Self:
+        """One for runs that keep no history."""
+        return cls(_Nowhere())
 
     def invoke(self, actor: str, what: str, **args: Any) -> int:
         """Somebody asks for something; the number is for `answer`."""

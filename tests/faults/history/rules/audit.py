@@ -22,9 +22,9 @@ class Audit(Rule):
 
     def __init__(self) -> None:
         super().__init__()
-        self._applied: dict[int, list[tuple[str, str]]] = defaultdict(list)
+        self._applied: dict[int, list[tuple[str, str, float]]] = defaultdict(list)
         self._reported: set[int] = set()
-        self._created: set[int] = set()
+        self._created: dict[int, float] = {}
         self._asked: set[Room] = set()
         self._applied_for: set[Room] = set()
         # By meeting and status: when it was known first, by the time of day.
@@ -41,7 +41,7 @@ class Audit(Rule):
     def _ask(self, operation: Operation) -> None:
         self._asked.add(_room(operation))
         if operation.outcome == Outcome.OK and operation.got is not None and not operation.got["replayed"]:
-            self._created.add(operation.got["meeting"])
+            self._created.setdefault(operation.got["meeting"], operation.ended_wall)
 
     def _apply(self, operation: Operation) -> None:
         self._applied_for.add(_room(operation))
@@ -51,7 +51,7 @@ class Audit(Rule):
         # Millions of heartbeats: their names would fill the memory, their hashes do not.
         self._reported.add(hash((args["connection"], args["event"])))
         if operation.outcome == Outcome.OK and got is not None and got["applied"] and _reports_change(args):
-            self._applied[got["meeting"]].append((args["event"], got["status"]))
+            self._applied[got["meeting"]].append((args["event"], got["status"], operation.ended_wall))
 
     def _note(self, evidence: Evidence) -> None:
         seen = self._seen[evidence.meeting]
@@ -60,8 +60,9 @@ class Audit(Rule):
 
     def findings(self, facts: Facts) -> Iterator[str]:
         """A sentence for each row too many and each row too few."""
-        for meeting in sorted(self._created - facts.trail.keys()):
-            yield f"{facts.title(meeting)} was promised with 201 and has no trail."
+        for meeting, wall in self._created.items():
+            if meeting not in facts.trail and wall < facts.read_wall:
+                yield f"{facts.title(meeting)} was promised by a 201 and has no trail."
         for meeting, steps in facts.trail.items():
             self.looked_at += len(steps)
             yield from _broken_chain(facts.name(meeting), steps)
@@ -71,8 +72,8 @@ class Audit(Rule):
     def _missing(self, facts: Facts) -> Iterator[str]:
         for meeting, applied in self._applied.items():
             recorded = {step.event: step.to for step in facts.trail.get(meeting, ())}
-            for event, status in applied:
-                if recorded.get(event) != status:
+            for event, status, wall in applied:
+                if recorded.get(event) != status and wall < facts.read_wall:
                     yield f"The trail of {facts.name(meeting)} lacks {status}, which the bot's event {event} was told."
         for meeting, seen in self._seen.items():
             yield from self._unrecorded(meeting, seen, facts)
@@ -80,6 +81,8 @@ class Audit(Rule):
     def _unrecorded(self, meeting: int, seen: dict[str, float], facts: Facts) -> Iterator[str]:
         written = {step.to: step.at for step in reversed(facts.trail.get(meeting, []))}
         for status, wall in seen.items():
+            if wall > facts.read_wall:
+                continue
             if status not in written:
                 yield f"{facts.title(meeting)} was seen {status}, and its trail never says so."
             elif written[status] > wall * US + SLACK_US:
