@@ -1,11 +1,12 @@
 """A verdict as figures of a fault run, and as sentences."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tests.faults.figures import Figure, at_least, exactly
 from tests.faults.history.check import Verdict, check
-from tests.faults.history.format import NoHistory, lines, operations
+from tests.faults.history.format import NoHistory, Record, lines, operations
+from tests.faults.history.rules import RULES
 
 # A promise that is broken once is broken a thousand times; the file has them all.
 MOST_SAID = 20
@@ -13,14 +14,19 @@ MOST_SAID = 20
 
 def judge(path: Path) -> Verdict:
     """Check a file. Raises NoHistory."""
-    return check(operations(lines(path)))
+    return judged(lines(path))
+
+
+def judged(records: Iterable[Record]) -> Verdict:
+    """Check the lines of one. Raises NoHistory."""
+    return check(operations(records))
 
 
 def figures(verdict: Verdict, *, least: int, name: str = "history") -> list[Figure]:
     """What a run is held to: enough was looked at, by each rule, and nothing was found."""
     return [
         at_least(f"{name}: operations", verdict.operations, least),
-        exactly(f"{name}: rules that looked at nothing", len(verdict.idle), 0),
+        at_least(f"{name}: rules that looked at something", len(verdict.judged) - len(verdict.idle), len(RULES)),
         *(exactly(f"{name}: {rule.name}", len(rule.findings), 0) for rule in verdict.judged),
     ]
 

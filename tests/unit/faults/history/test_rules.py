@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.faults.history.check import Verdict, check
-from tests.faults.history.format import Record, operations
+from tests.faults.history.format import Record
 from tests.faults.history.generate import Shape, generate
+from tests.faults.history.report import judged
 
 OPERATIONS = 700
 MS_US = 1_000
@@ -20,10 +20,6 @@ MS_US = 1_000
 def a_history(seed: int = 1, *, least: int = OPERATIONS, **shape: int) -> list[Record]:
     """The lines of a correct one, to be changed."""
     return copy.deepcopy(list(generate(seed, operations=least, shape=Shape(**shape))))
-
-
-def judged(lines: list[Record]) -> Verdict:
-    return check(operations(lines))
 
 
 def found(lines: list[Record]) -> dict[str, list[str]]:
@@ -41,7 +37,7 @@ def found(lines: list[Record]) -> dict[str, list[str]]:
 )
 def test_a_correct_history_passes_every_rule(seed: int, users: int, cap: int, rooms: int, rate: float) -> None:
     shape = Shape(users=users, cap=cap, rooms=rooms, asks_per_s=rate, heartbeats=5)
-    verdict = check(operations(generate(seed, operations=400, shape=shape)))
+    verdict = judged(generate(seed, operations=400, shape=shape))
     assert verdict.findings == []
     assert verdict.idle == []
 
