@@ -14,12 +14,15 @@ from tests.faults.history.generate import generate
 def main(arguments: list[str] | None = None) -> int:
     """0 if every promise was kept and every rule looked at something, 1 if not, 2 for a file that is no history."""
     options = _parser().parse_args(arguments)
-    # Millions of small objects, none of which is part of a cycle.
-    gc.disable()
     if options.generate:
         count = write(options.file, generate(options.seed, operations=options.generate))
         print(f"{options.file}: {count:,} lines of a history in which every promise is kept")
-    return _check(options.file)
+    # Millions of small objects, none of which is part of a cycle.
+    gc.disable()
+    try:
+        return _check(options.file)
+    finally:
+        gc.enable()
 
 
 def _check(file: Path) -> int:

@@ -1,6 +1,7 @@
 """A history is written as things happen, and a file that is not a whole one is never taken for a clean one."""
 
 import json
+from contextlib import suppress
 from io import BytesIO
 from itertools import count
 from pathlib import Path
@@ -59,8 +60,7 @@ def test_only_an_answer_that_stands_is_an_outcome(code: int, outcome: str) -> No
 
 def test_a_recording_that_broke_off_is_no_history(tmp_path: Path) -> None:
     file = tmp_path / "history.jsonl"
-    with pytest.raises(ZeroDivisionError), Recorder.recording(file, run="soak", seed=1) as recorder:
-        recorder.see("setup", "user", user=1, cap=1)
+    with suppress(ZeroDivisionError), Recorder.recording(file, run="soak", seed=1):
         raise ZeroDivisionError
     with pytest.raises(NoHistory, match="has no end"):
         list(operations(lines(file)))
