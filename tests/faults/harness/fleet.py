@@ -21,6 +21,9 @@ from tests.fakes.settings import INSTALLATION, some_settings
 from tests.faults.harness.api import JOBS, REQUESTS, Api
 from tests.faults.harness.proxy import Proxy
 from tests.faults.harness.stores import Stores
+from tests.faults.history.actors.bots import BotObserver
+from tests.faults.history.format import What
+from tests.faults.history.recorder import Recorder
 from tests.load import rows
 from tests.load.botswarm import Script, Swarm, TokenSigner
 from tests.load.plane import UsherProcess
@@ -74,8 +77,13 @@ class Fleet:
 
 
 @asynccontextmanager
-async def a_world(api: Api, *, number: int, bots: int, seed: int) -> AsyncIterator[Fleet]:
-    """A world with that many live bots, for as long as the context lasts. `number` keeps worlds apart."""
+async def a_world(
+    api: Api, *, number: int, bots: int, seed: int, recorder: Recorder | None = None
+) -> AsyncIterator[Fleet]:
+    """A world with that many live bots, for as long as the context lasts. `number` keeps worlds apart.
+
+    What its bots say goes to the history of `recorder`.
+    """
     namespace = f"world-{number}-{seed}"
     folder = FOLDER / f"world-{number}"
     async with AsyncExitStack() as stack:
@@ -93,9 +101,12 @@ async def a_world(api: Api, *, number: int, bots: int, seed: int) -> AsyncIterat
         for process in processes:
             await stack.enter_async_context(process.running())
         tokens = TokenSigner.of_cluster(bare.load())
-        swarm = Swarm(url=f"http://127.0.0.1:{callbacks.port}", tokens=tokens, seed=seed)
+        observer = BotObserver(recorder) if recorder else None
+        swarm = Swarm(url=f"http://127.0.0.1:{callbacks.port}", tokens=tokens, seed=seed, observer=observer)
         await stack.enter_async_context(swarm.running())
         for identity in identities:
+            if recorder is not None:
+                recorder.see("setup", What.MADE, meeting=identity.meeting_id)
             swarm.add(identity, Script(present=True, meeting_s=7200))
         serve, operate = processes
         yield Fleet(

@@ -56,6 +56,8 @@ class Facts:
     trail: dict[int, list[Step]] = field(default_factory=lambda: defaultdict(list))
     connections: dict[int, str] = field(default_factory=dict)
     adopted: set[int] = field(default_factory=set)
+    made: set[int] = field(default_factory=set)
+    """Meetings that were there before anybody looked: how they came to be is nobody's to tell."""
     read_wall: float = -inf
     """From when on the trail was read: it has everything that was seen before."""
     _live: dict[int, tuple[float, float]] = field(default_factory=dict)
@@ -67,6 +69,8 @@ class Facts:
             return
         if what == What.USER:
             self.caps[got["user"]] = max(got["cap"], self.caps.get(got["user"], 0))
+        elif what == What.MADE:
+            self.made.add(got["meeting"])
         elif what == What.ASK:
             args = operation.args
             self.rooms.setdefault(got["meeting"], Room(args["user"], args["platform"], args["native_id"]))

@@ -36,6 +36,7 @@ class What(StrEnum):
     """What is asked or seen."""
 
     USER = "user"
+    MADE = "made"
     SUBSCRIBE = "subscribe"
     ASK = "ask"
     GET = "get"

@@ -1,6 +1,6 @@
 """A verdict as figures of a fault run, and as sentences."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from tests.faults.figures import Figure, at_least, exactly
@@ -22,11 +22,12 @@ def judged(records: Iterable[Record]) -> Verdict:
     return check(operations(records))
 
 
-def figures(verdict: Verdict, *, least: int, name: str = "history") -> list[Figure]:
-    """What a run is held to: enough was looked at, by each rule, and nothing was found."""
+def figures(verdict: Verdict, *, least: int, name: str = "history", idle: Collection[str] = ()) -> list[Figure]:
+    """What a run is held to: enough was looked at, by each rule that may not be idle, and nothing found."""
+    looking = [rule for rule in verdict.judged if rule.looked_at and rule.name not in idle]
     return [
         at_least(f"{name}: operations", verdict.operations, least),
-        at_least(f"{name}: rules that looked at something", len(verdict.judged) - len(verdict.idle), len(RULES)),
+        at_least(f"{name}: rules that looked at something", len(looking), len(RULES) - len(idle)),
         *(exactly(f"{name}: {rule.name}", len(rule.findings), 0) for rule in verdict.judged),
     ]
 
@@ -42,7 +43,9 @@ def say(verdict: Verdict, tell: Callable[[str], None]) -> None:
             tell(f"  and {len(rule.findings) - MOST_SAID} more")
 
 
-def figures_of_file(path: Path, *, least: int, tell: Callable[[str], None], name: str = "history") -> list[Figure]:
+def figures_of_file(
+    path: Path, *, least: int, tell: Callable[[str], None], name: str = "history", idle: Collection[str] = ()
+) -> list[Figure]:
     """Check the file of a run that is over; one that is no whole history has looked at nothing."""
     try:
         verdict = judge(path)
@@ -50,4 +53,4 @@ def figures_of_file(path: Path, *, least: int, tell: Callable[[str], None], name
         tell(f"{path}: {exc}")
         verdict = Verdict()
     say(verdict, tell)
-    return figures(verdict, least=least, name=name)
+    return figures(verdict, least=least, name=name, idle=idle)

@@ -98,7 +98,7 @@ class Audit(Rule):
                 )
 
     def _observed(self, meeting: int, step: Step, facts: Facts) -> bool:
-        if step.source == ADOPTION:
+        if step.source == ADOPTION or (step.origin is None and meeting in facts.made):
             return True
         if step.source == BOT:
             return hash((facts.connections.get(meeting), step.event)) in self._reported
