@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _check(file: Path) -> int:
-    began = time.monotonic()
+    began, worked = time.monotonic(), time.process_time()
     try:
         verdict = report.judge(file)
     except NoHistory as exc:
@@ -34,7 +34,9 @@ def _check(file: Path) -> int:
         return 2
     report.say(verdict, print)
     took_s = time.monotonic() - began
-    print(f"checked in {took_s:.1f} s, {verdict.operations / took_s:,.0f} operations/s")
+    print(
+        f"checked in {took_s:.1f} s, {time.process_time() - worked:.1f} s of CPU: {verdict.operations / took_s:,.0f}/s"
+    )
     if verdict.idle:
         print(f"nothing to look at for: {', '.join(verdict.idle)}")
     return 1 if verdict.findings or verdict.idle else 0
