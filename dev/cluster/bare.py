@@ -88,6 +88,11 @@ def kill(settings: Settings, name: str) -> None:
     processes.stop(component(settings, name).process, kill=True)
 
 
+def stop(settings: Settings, name: str) -> None:
+    """Stop a component as its owner would."""
+    processes.stop(component(settings, name).process)
+
+
 def start(settings: Settings, *names: str) -> None:
     """Start components and return when they do their work."""
     wanted = [component(settings, name) for name in names]

@@ -61,8 +61,10 @@ CONDITIONS = """## Conditions of a BotRequest
 | `Joined` | `Joined`, or `SimulationJoined` for a bot that joins none | `NotYet`; or the reason of the end |
 | `Finished` | the reason of the end | `Live`: the bot has not ended |
 
-`Accepted` is Unknown with the reason `InternalError` while Usher cannot handle a request: it tries again, and the
-operator's log says what is wrong.
+`Accepted` is Unknown while Usher cannot handle a request and tries again. The reason is `InternalError`, and the
+operator's log says what is wrong; or `DatabaseForbids` (a privilege is missing), `DatabaseWentBack` (bots that the
+database has lost are put back first), `ForeignDatabase` (the database is another installation's) or `RowMissing` (a bot
+runs whose row cannot be put back).
 """
 
 

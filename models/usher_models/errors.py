@@ -228,6 +228,11 @@ class DatabaseWentBack(Unavailable):
     code = "database_went_back"
 
 
+class IdsBehind(DatabaseWentBack):
+    """The database went back in time: the ids of its meetings are behind those that were given out. Try again in a
+    minute."""
+
+
 class ForeignDatabase(Unavailable):
     """The database belongs to another Usher installation; nothing of this one is touched until its own is back."""
 

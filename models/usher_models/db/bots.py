@@ -7,7 +7,7 @@ so that it stops no other; asked for by itself it raises RowUnreadable. `unreada
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import Row, text
@@ -86,6 +86,11 @@ class StaleBot(BotSummary):
 
     reported_at: datetime
     unreported_s: float
+
+    @property
+    def found_at(self) -> datetime:
+        """When it was found to be stale, by the database's clock."""
+        return self.reported_at + timedelta(seconds=self.unreported_s)
 
 
 @dataclass(frozen=True, kw_only=True)

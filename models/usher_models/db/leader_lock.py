@@ -122,6 +122,8 @@ class LeaderLock:
         self._using = asyncio.Lock()
         self._told = ""
         self._closed = False
+        self.another_leads = False
+        """True if the server said last that another process holds the lock; False if it could not be asked."""
         self.gained, self.lost = asyncio.Event(), asyncio.Event()
         self.lost.set()
 
@@ -141,9 +143,10 @@ class LeaderLock:
         A process that waits keeps its session, so asking again costs one short query.
         """
         async with self._using:
-            asked_at = self._clock()
+            asked_at, self.another_leads = self._clock(), False
             try:
                 taken = not self._closed and await self._ask()
+                self.another_leads = not taken and not self._closed
                 self._tell(
                     logging.INFO, "This process leads." if taken else "Another process leads; this one stands by."
                 )

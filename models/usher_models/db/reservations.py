@@ -6,7 +6,7 @@ reservations of the user and lets foreign-key checks pass.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from psycopg import IntegrityError
@@ -19,7 +19,15 @@ from usher_models.db.failures import constraint
 from usher_models.db.vexa_tables import ACTIVE_MEETING, ACTIVE_MEETING_INDEX, holds_slot
 from usher_models.db.webhook_outbox import OUTBOX
 from usher_models.defaults import LOBBY_TIMEOUT_S, MAX_DURATION_S
-from usher_models.errors import CapReached, ConnectionTaken, DatabaseWentBack, DuplicateMeeting, UnknownUser
+from usher_models.errors import (
+    CapReached,
+    ConnectionTaken,
+    DatabaseWentBack,
+    DuplicateMeeting,
+    ForeignDatabase,
+    IdsBehind,
+    UnknownUser,
+)
 from usher_models.platforms import MeetingRef
 from usher_models.states import HOLDS_SLOT, SENTENCES, Reason, Source, Stage
 
@@ -54,6 +62,19 @@ class Reservation:
 
     bot: Bot
     created: bool
+    installation: str | None = None
+    """Whose database it is; None if the connection id was known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What this process saw of its database before: whose it is, and the highest id that a meeting had."""
+
+    installation: str | None = None
+    highest_id: int = 0
+
+
+NOTHING = Known()
 
 
 LOCK_USER = text("SELECT max_concurrent_bots FROM users WHERE id = :user_id FOR NO KEY UPDATE")
@@ -92,11 +113,14 @@ WITH known AS (
 ), used AS (
     SELECT count(*) AS used, (SELECT coalesce(max_concurrent_bots, 0) FROM users WHERE id = :user_id) AS cap,
            min(id) FILTER (WHERE platform = :platform AND platform_specific_id = :native_id) AS duplicate,
-           :source = 'api' AND EXISTS (SELECT FROM usher.rewinds WHERE adopted_at IS NULL) AS waits
+           :source = 'api' AND EXISTS (SELECT FROM usher.rewinds WHERE adopted_at IS NULL) AS waits,
+           (SELECT CAST(id AS text) FROM usher.installation) AS installation,
+           coalesce(pg_sequence_last_value(usher.meeting_id_sequence()), 0) < :highest_id AS is_behind
     FROM meetings WHERE user_id = :user_id AND {holds_slot("status")} AND {ACTIVE_MEETING}
 ), fresh AS (
     SELECT nextval(usher.meeting_id_sequence()) AS id, clock_timestamp() AT TIME ZONE 'utc' AS at FROM used
     WHERE used.used < used.cap AND used.duplicate IS NULL AND NOT used.waits AND NOT EXISTS (SELECT FROM known)
+        AND NOT used.is_behind AND used.installation = coalesce(:installation, used.installation)
 ), meeting AS (
     INSERT INTO meetings (id, user_id, platform, platform_specific_id, status, bot_container_id, data,
                           created_at, updated_at)
@@ -110,19 +134,24 @@ FROM used LEFT JOIN known ON true LEFT JOIN (bot b JOIN meeting m ON m.id = b.me
 )
 
 
-async def reserve(connection: AsyncConnection, request: Request) -> Reservation:
+async def reserve(connection: AsyncConnection, request: Request, known: Known = NOTHING) -> Reservation:
     """Hold one of the user's slots for `request`, or return the reservation its connection id already has.
 
-    Raises UnknownUser, CapReached, DuplicateMeeting or ConnectionTaken; and DatabaseWentBack to the REST API while lost
-    bots are adopted, because one of them may be in that meeting. Then nothing was written.
+    Raises UnknownUser, CapReached, DuplicateMeeting or ConnectionTaken; DatabaseWentBack to the REST API while lost
+    bots are adopted, because one of them may be in that meeting; IdsBehind or ForeignDatabase if the database is not
+    what `known` says. Then nothing was written.
     """
-    found = await _lock_and_reserve(connection, request)
+    found = await _lock_and_reserve(connection, request, known)
     if found["cap"] is None:
         raise UnknownUser(f"No user has the id {request.user_id}.")
     if found["known_id"] is not None:
         return await _known(connection, found["known_id"], taken=found["known_user_id"] != request.user_id)
     if found["meeting_id"] is not None:
-        return Reservation(bot=to_bot(found), created=True)
+        return Reservation(bot=to_bot(found), created=True, installation=found["installation"])
+    if found["installation"] != (known.installation or found["installation"]):
+        raise ForeignDatabase
+    if found["is_behind"]:
+        raise IdsBehind
     if found["waits"]:
         raise DatabaseWentBack
     if found["duplicate"] is not None:
@@ -137,8 +166,8 @@ async def _known(connection: AsyncConnection, meeting_id: int, *, taken: bool) -
     return Reservation(bot=bot, created=False)
 
 
-async def _lock_and_reserve(connection: AsyncConnection, request: Request) -> dict[str, Any]:
-    values = values_of(request, reason=Reason.REQUESTED) | {"holds": sorted(HOLDS_SLOT)}
+async def _lock_and_reserve(connection: AsyncConnection, request: Request, known: Known) -> dict[str, Any]:
+    values = values_of(request, reason=Reason.REQUESTED) | {"holds": sorted(HOLDS_SLOT)} | asdict(known)
     try:
         _, (found,) = await in_one_exchange(connection, (LOCK_USER, _RESERVE), values)
         return found

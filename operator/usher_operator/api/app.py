@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 from pydantic import SecretStr
 
 from usher_models.db.engine import Database
+from usher_models.db.known_ids import KnownIds
 from usher_operator.api.auth import Authentication, UserKeys, admin_key, gateway_secret
 from usher_operator.api.create_queue import CreateQueue
 from usher_operator.api.errors import api_errors
@@ -45,6 +46,7 @@ class Api:
     default_driver: str = BROWSER
     media_upstream: str = ""
     announcer: Announcer | None = None
+    known_ids: KnownIds = field(default_factory=KnownIds)
 
     def routes(self) -> list[Route]:
         """Every public route."""
@@ -56,6 +58,7 @@ class Api:
             legacy_statuses=self.legacy_statuses,
             allowed_private_hosts=self.allowed_private_hosts,
             default_driver=self.default_driver,
+            known_ids=self.known_ids,
         )
         meetings = Meetings(database=self.database, legacy_statuses=self.legacy_statuses)
         others = [part(database=self.database) for part in (Users, Webhooks, Admin, Gateway)]

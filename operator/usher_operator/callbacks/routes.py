@@ -24,6 +24,7 @@ from usher_models.db import bots, heartbeats
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.db.heartbeats import BotState
+from usher_models.db.known_ids import KnownIds
 from usher_models.db.leader_lock import UNFENCED
 from usher_models.db.shares import on_behalf_of
 from usher_models.db.speaker import Speaker
@@ -67,6 +68,7 @@ class Callbacks:
     termination: Termination
     heartbeat_database: Database | None = None
     """Connections that only heartbeats take; None to share those of the other callbacks."""
+    known_ids: KnownIds = field(default_factory=KnownIds)
     _in_flight: Counter[str] = field(default_factory=Counter)
     _heartbeats: HeartbeatBatch = field(init=False)
     _ends: Ends = field(init=False)
@@ -239,6 +241,7 @@ class Callbacks:
         return self._reply(status, applied.bot, applied=applied.applied)
 
     def _reply(self, status: Processed, bot: Bot | BotState, *, applied: bool) -> web.Response:
+        self.known_ids.note(bot.meeting_id)
         # Every heartbeat passes here, and the values are valid already: validating them again would only cost time.
         reply = Reply.model_construct(
             status=status,

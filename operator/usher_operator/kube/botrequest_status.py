@@ -81,16 +81,17 @@ def refusal_of(error: UsherError, *, spec: Json, generation: int, now: datetime,
 
 def error_of(error: Exception, *, generation: int, now: datetime, installation: str) -> Json:
     """The status of a request that could not be handled, and is tried again: neither accepted nor refused."""
+    reason = camel(error.code) if isinstance(error, UsherError) else "InternalError"
     message = f"Usher could not handle this request and tries again: {_sentence(error)}"[:MESSAGE_MAX_LENGTH]
     accepted = {
         "type": "Accepted",
         "status": "Unknown",
-        "reason": "InternalError",
+        "reason": reason,
         "message": message,
         "lastTransitionTime": _time(now),
         "observedGeneration": generation,
     }
-    return {"installation": installation, "reason": "InternalError", "message": message, "conditions": [accepted]}
+    return {"installation": installation, "reason": reason, "message": message, "conditions": [accepted]}
 
 
 def _sentence(error: Exception) -> str:

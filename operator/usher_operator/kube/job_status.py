@@ -1,5 +1,6 @@
 """Reading a Job: to which meeting it belongs, and whether it has ended. Pure functions over the API's JSON."""
 
+from datetime import datetime
 from typing import Any
 
 from usher_operator.kube.botrequest import BotRequest
@@ -46,6 +47,20 @@ def connection_id_of(job: Json) -> str | None:
 def installation_of(job: Json) -> str | None:
     """The id of the installation that made a Job; None if it carries none."""
     return labels_of(job).get(INSTALLATION_LABEL)
+
+
+def is_suspended(job: Json | None) -> bool:
+    """True if a Job is held back: by a person, or by a queue of the cluster until there is room."""
+    return bool(((job or {}).get("spec") or {}).get("suspend"))
+
+
+def begun_at(job: Json | None) -> datetime | None:
+    """Since when a Job may have pods, anew after each suspension; None if that is not known."""
+    said = ((job or {}).get("status") or {}).get("startTime")
+    try:
+        return datetime.fromisoformat(said) if isinstance(said, str) else None
+    except ValueError:
+        return None
 
 
 def finished(job: Json) -> bool:

@@ -18,7 +18,10 @@ from usher_models.db.shares import on_behalf_of
 from usher_models.errors import (
     ConnectionTaken,
     DatabaseForbids,
+    DatabaseWentBack,
     DuplicateMeeting,
+    ForeignDatabase,
+    IdsBehind,
     InvalidMeeting,
     Refused,
     RowMissing,
@@ -41,6 +44,9 @@ from usher_operator.redis_acl.users import RedisUsers
 from usher_operator.telemetry import RESERVATIONS
 
 logger = logging.getLogger(__name__)
+
+# What passes within seconds is not worth a status. These may take minutes, or need a person.
+SHOWN = (DatabaseForbids, DatabaseWentBack, ForeignDatabase, RowMissing)
 
 
 class Ensurer:
@@ -85,8 +91,7 @@ class Ensurer:
         try:
             await self._ensure(request)
         except Exception as exc:
-            # What passes by itself is not worth a status; a missing privilege does not pass.
-            if not isinstance(exc, Unavailable) or isinstance(exc, DatabaseForbids):
+            if not isinstance(exc, Unavailable) or isinstance(exc, SHOWN):
                 await self._refuser.show_error(request, exc)
             raise
 
@@ -176,6 +181,14 @@ class Ensurer:
             await self._starter.start(bot)
 
     async def _reserve(self, request: BotRequest, spec: BotRequestSpec) -> reservations.Reservation:
+        try:
+            async with self._hold.known_ids.alarm(self._database):
+                return await self._reserve_once(request, spec)
+        except IdsBehind:
+            self._hold.begin()
+            raise
+
+    async def _reserve_once(self, request: BotRequest, spec: BotRequestSpec) -> reservations.Reservation:
         async with self._database.at_once() as connection:
             # It may have waited for the connection, or was stopped meanwhile.
             require_lead(self._fence)
@@ -187,7 +200,7 @@ class Ensurer:
                 allowed_private_hosts=self._allowed.private_meeting_hosts,
                 default_driver=self._allowed.default_driver,
             )
-            return await reservations.reserve(connection, wanted)
+            return await self._hold.known_ids.reserve(connection, wanted)
 
     async def _update(self, request: BotRequest, bot: Bot) -> Bot:
         spec = request.spec()

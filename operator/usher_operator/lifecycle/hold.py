@@ -5,10 +5,11 @@ has a lost one might join it in the same meeting.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from usher_models.db.known_ids import KnownIds
 from usher_models.db.leader_lock import Fence
 from usher_models.errors import DatabaseWentBack, ForeignDatabase
 
@@ -24,6 +25,12 @@ class Hold:
     adopting: bool = False
     lost_users: Collection[int] | None = None
     foreign: bool = False
+    known_ids: KnownIds = field(default_factory=KnownIds)
+
+    def begin(self) -> None:
+        """Hold from now on, until every namespace was looked through for bots without rows."""
+        self.active = self.adopting = True
+        self.lost_users = None
 
     def require_own_database(self) -> None:
         """Raise ForeignDatabase while the database is another installation's."""

@@ -15,6 +15,7 @@ from typing import Self
 from aiohttp import web
 
 from usher_models.db.engine import Database
+from usher_models.db.known_ids import KnownIds
 from usher_operator.api import disabled
 from usher_operator.api.app import Api
 from usher_operator.api.create_queue import CreateQueue
@@ -91,12 +92,15 @@ async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> Non
         stack.push_async_callback(publisher.close)
         kube = await stack.enter_async_context(KubeAdapter.connect())
         keys = cluster_keys(kube, settings)
+        # What bots report counts as well: another replica may have reserved for them.
+        known_ids = KnownIds()
         callbacks = Callbacks(
             database=pools.callbacks,
             heartbeat_database=pools.heartbeats,
             verifier=verifier(keys, settings),
             heartbeat_interval_s=settings.heartbeat_interval_s,
             termination=Termination(kube),
+            known_ids=known_ids,
         )
         health = Health(
             component="serve",
@@ -104,7 +108,7 @@ async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> Non
             publisher=publisher,
             waits_for=lambda: None if keys.fetched else NO_KEYS,
         )
-        api = public_api(settings, database=database, publisher=publisher, kube=kube)
+        api = public_api(settings, database=database, publisher=publisher, kube=kube, known_ids=known_ids)
         health.add_probes(api)
         metrics = web.Application()
         health.add_metrics(metrics)
@@ -125,7 +129,14 @@ async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> Non
     logger.info("Stopped.", extra={"action": "stopped"})
 
 
-def api_of(settings: Settings, *, database: Database, publisher: Publisher, kube: KubePort) -> Api:
+def api_of(
+    settings: Settings,
+    *,
+    database: Database,
+    publisher: Publisher,
+    kube: KubePort,
+    known_ids: KnownIds | None = None,
+) -> Api:
     """The public API of these settings."""
     return Api(
         database=database,
@@ -139,6 +150,7 @@ def api_of(settings: Settings, *, database: Database, publisher: Publisher, kube
         announcer=_announcer(settings),
         allowed_private_hosts=settings.allowed_private_meeting_hosts,
         default_driver=settings.default_driver,
+        known_ids=known_ids or KnownIds(),
     )
 
 
@@ -148,11 +160,19 @@ def _announcer(settings: Settings) -> Announcer | None:
     return Announcer.connect(url) if url and settings.gateway_secret.get_secret_value() else None
 
 
-def public_api(settings: Settings, *, database: Database, publisher: Publisher, kube: KubePort) -> web.Application:
+def public_api(
+    settings: Settings,
+    *,
+    database: Database,
+    publisher: Publisher,
+    kube: KubePort,
+    known_ids: KnownIds | None = None,
+) -> web.Application:
     """The application of the public API, or what stands in for it where it is switched off."""
     if not settings.api_enabled:
         return disabled.application()
-    return api_of(settings, database=database, publisher=publisher, kube=kube).application()
+    api = api_of(settings, database=database, publisher=publisher, kube=kube, known_ids=known_ids)
+    return api.application()
 
 
 def stop_on_signals() -> asyncio.Event:

@@ -104,9 +104,12 @@ class Reconciler:
                 await self._lock.lost.wait()
 
     def _follow(self) -> None:
-        """Note that another process leads, and stop saying what only the leader knows."""
+        """Stop saying what only the leader knows. What was seen of the database counts until another process leads."""
         self._memory.brownout.follows()
-        self._epoch.forget()
+        if self._lock.another_leads:
+            self._epoch.forget()
+        else:
+            self._epoch.mistrust()
         LEADER.set(0)
         clear_sweep_gauges()
 

@@ -64,6 +64,11 @@ class Proxy:
             self._server = await self._listen()
             self.port = int(self._server.sockets[0].getsockname()[1])
 
+    async def lead_to(self, port: int) -> None:
+        """Stand before another server from now on, as an address does after a failover."""
+        self._to = port
+        await self.cut()
+
     async def _listen(self) -> asyncio.Server:
         if self.port:
             return await asyncio.start_server(self._accept, HOST, self.port, backlog=1024)

@@ -6,13 +6,14 @@ took effect.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4, uuid5
 
 from usher_models.db import bots, meetings, reservations
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
+from usher_models.db.known_ids import KnownIds
 from usher_models.db.meetings import Record
 from usher_models.errors import DuplicateMeeting, InvalidInput, MeetingEnded, NotFound, NotOwned, Refused
 from usher_models.states import Reason
@@ -54,6 +55,7 @@ class Bots:
     now: Callable[[], datetime] = _utc_now
     allowed_private_hosts: tuple[str, ...] = ()
     default_driver: str = BROWSER
+    known_ids: KnownIds = field(default_factory=KnownIds)
 
     def routes(self) -> list[Route]:
         """The route table."""
@@ -140,8 +142,8 @@ class Bots:
 
     async def _reserve(self, request: reservations.Request) -> tuple[Bot, bool]:
         try:
-            async with self.database.at_once() as connection:
-                reservation = await reservations.reserve(connection, request)
+            async with self.known_ids.alarm(self.database), self.database.at_once() as connection:
+                reservation = await self.known_ids.reserve(connection, request)
         except Refused as exc:
             RESERVATIONS.labels(outcome=exc.code).inc()
             if isinstance(exc, DuplicateMeeting) and exc.meeting_id is None:

@@ -63,7 +63,7 @@ class EpochGuard:
         self._speak_s = HEARTBEATS_TO_SPEAK * settings.heartbeat_interval_s
         self._clock = clock
         self._known: Record | None = None
-        self._has_looked = self._has_read = False
+        self._has_read = self._begun = False
         self._saved: Record | None = None
         self._saved_at = float("-inf")
         self._began_at = 0.0
@@ -73,8 +73,12 @@ class EpochGuard:
     def forget(self) -> None:
         """Another process leads: what it sees and records is not known here."""
         self._known = self._saved = None
-        self._has_looked = self._has_read = False
+        self._has_read = False
         self._release()
+
+    def mistrust(self) -> None:
+        """The lead is lost: another process may have it for a while, and what that one records is newer."""
+        self._has_read = False
 
     async def look(self) -> None:
         """Compare the database with what was seen. Raises DatabaseUnavailable, and ForeignDatabase for another's."""
@@ -114,7 +118,7 @@ class EpochGuard:
             logger.warning("Meetings are ended and Jobs deleted again.", extra={"action": "hold_released"})
 
     async def _read_stored(self) -> None:
-        """Once; what this process saw itself is newer."""
+        """Once since the lead was taken; the newer of what is stored and what this process saw itself counts."""
         if self._has_read:
             return
         try:
@@ -123,8 +127,11 @@ class EpochGuard:
             logger.info("The epoch is read later: %s", exc, extra={"action": "epoch_not_read"})
             return
         self._has_read = True
-        if stored.record is not None and stored.record.installation == self._installation and self._known is None:
-            self._known = self._saved = stored.record
+        record = stored.record
+        if record is None or record.installation != self._installation:
+            return
+        if self._known is None or record.seen_at > self._known.seen_at:
+            self._known = self._saved = record
 
     async def _own(self, seen: Sighting) -> list[Evidence]:
         """What taking the schema back proves; raises ForeignDatabase if it is another installation's."""
@@ -143,8 +150,7 @@ class EpochGuard:
         )
 
     async def _signs(self, seen: Sighting) -> list[Evidence]:
-        unfinished = not self._has_looked and await self._is_unfinished()
-        self._has_looked = True
+        unfinished = not self._begun and await self._is_unfinished()
         signs = [Evidence.UNFINISHED] if unfinished else []
         if self._known is not None:
             stands = await self._stands(self._known.newest)
@@ -164,9 +170,8 @@ class EpochGuard:
     async def _begin(self, signs: list[Evidence]) -> None:
         used = self._known.last_meeting_id + IDS_SKIPPED if self._known else 0
         self.used_meeting_id = min(max(self.used_meeting_id, used), MOST_ID)
-        self.hold.active = self.hold.adopting = True
-        self.hold.lost_users = None
-        self._began_at = self._clock()
+        self.hold.begin()
+        self._begun, self._began_at = True, self._clock()
         DATABASE_HELD.set(1)
         async with self._database.at_once() as connection:
             await epoch.begin_rewind(connection, signs)
@@ -182,6 +187,7 @@ class EpochGuard:
 
     def _note(self, seen: Sighting) -> None:
         known = self._known
+        self.hold.known_ids.note(seen.last_meeting_id, installation=self._installation)
         self._known = Record.of(
             seen,
             installation=self._installation,
@@ -206,7 +212,7 @@ class EpochGuard:
         async with self._database.at_once() as connection:
             await epoch.finish_rewind(connection)
             seen = await epoch.see(connection)
-        self.hold.adopting, self.hold.lost_users = False, None
+        self.hold.adopting, self.hold.lost_users, self._begun = False, None, False
         logger.warning("Every bot that can be adopted is.", extra={"action": "adoption_complete"})
         self._note(seen)
         if self._known is not None:
@@ -216,6 +222,7 @@ class EpochGuard:
     def _release(self) -> None:
         self.hold.active = self.hold.adopting = False
         self.hold.lost_users = None
+        self._begun = False
         self.used_meeting_id = 0
         DATABASE_HELD.set(0)
 

@@ -1,4 +1,4 @@
-"""A bot that cannot start yet: its pod waits for a node or an image, or Kubernetes refuses to create it.
+"""A bot that cannot start yet: its pod waits for a node or an image, its Job is held back, or its pod is refused.
 
 Waiting may help, so no meeting ends here. The row notes the cause as soon as it is seen, and the status writer shows it
 on the BotRequest, with one Event for each.
@@ -10,6 +10,7 @@ from usher_models.db.bots import BotSummary
 from usher_models.db.start_progress import StartProgress, note_progress
 from usher_models.states import Reason, Stage, Status
 from usher_operator.kube.evidence import refusal_of_pod, start_of
+from usher_operator.kube.job_status import is_suspended
 from usher_operator.reconcile.sweep import Sweep
 from usher_operator.telemetry import REPAIRS
 
@@ -20,7 +21,9 @@ async def repair(sweep: Sweep) -> None:
     """Note the stage of pods that do not run yet, and what keeps them from it."""
     bots = {bot.meeting_id: bot for bot in sweep.known() if bot.status is Status.RESERVED and bot.job_created_at}
     progress = [found for bot in bots.values() if (found := _of_pod(sweep, bot)) is not None]
-    progress += await _without_pod(sweep, list(bots.values()))
+    suspended = [bot for bot in bots.values() if is_suspended(sweep.job_of(bot))]
+    progress += map(_held_back, suspended)
+    progress += await _without_pod(sweep, [bot for bot in bots.values() if bot not in suspended])
     changed = [each for each in progress if _is_new(bots[each.meeting_id], each)]
     if not changed:
         return
@@ -34,6 +37,15 @@ def _of_pod(sweep: Sweep, bot: BotSummary) -> StartProgress | None:
     if start is None:
         return None
     return StartProgress(meeting_id=bot.meeting_id, stage=start.stage, reason=start.reason, message=start.message)
+
+
+def _held_back(bot: BotSummary) -> StartProgress:
+    return StartProgress(
+        meeting_id=bot.meeting_id,
+        stage=Stage.SCHEDULING,
+        reason=Reason.JOB_SUSPENDED,
+        message="The bot's Job is suspended: a queue of the cluster, or a person, holds it back.",
+    )
 
 
 async def _without_pod(sweep: Sweep, bots: Sequence[BotSummary]) -> list[StartProgress]:

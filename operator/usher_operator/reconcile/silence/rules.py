@@ -1,7 +1,7 @@
 """Applying the stale rules: find candidates, read their pods' last words, fail those that are still stale."""
 
 import logging
-from datetime import UTC
+from datetime import UTC, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,6 +11,8 @@ from usher_models.db.stale_rules import RULES, Reports, Rule
 from usher_models.db.transitions import Closing
 from usher_models.states import Reason, Source, Status
 from usher_operator.kube.evidence import kept
+from usher_operator.kube.job_status import begun_at, is_suspended
+from usher_operator.kube.port import Json
 from usher_operator.reconcile.silence.messages import fault_of_stale, message_of
 from usher_operator.reconcile.sweep import Sweep
 from usher_operator.settings import Settings
@@ -26,6 +28,8 @@ async def apply(sweep: Sweep, rule: Rule) -> None:
     limits = _limits(rule, sweep.settings)
     async with sweep.database.reading() as connection:
         bots = await stale_rules.stale_bots(connection, rule, **limits)
+    if rule.reason is Reason.NEVER_STARTED:
+        bots = [bot for bot in bots if not _could_not_start(sweep.job_of(bot), bot, limit_s=limits["limit_s"])]
     guard, values = stale_rules.guard(rule, **limits)
     moved = await sweep.acts.closer.close(
         await sweep.api.gather(*(_closing(sweep, bot, rule) for bot in _within_rate(sweep, bots, rule))),
@@ -37,6 +41,14 @@ async def apply(sweep: Sweep, rule: Rule) -> None:
         guard_values=values,
     )
     sweep.memory.end_rate.spend(len(moved))
+
+
+def _could_not_start(job: Json | None, bot: StaleBot, *, limit_s: float) -> bool:
+    """True if the bot's Job is held back, or was until so lately that its time to start is not over."""
+    if job is None:
+        return bot.reason == Reason.JOB_SUSPENDED
+    begun = begun_at(job)
+    return is_suspended(job) or (begun is not None and bot.found_at - begun < timedelta(seconds=limit_s))
 
 
 def _limits(rule: Rule, settings: Settings) -> dict[str, float]:
@@ -73,11 +85,11 @@ def _unless_empty(name: str, value: str | None) -> dict[str, str]:
 
 
 async def stale_bots(connection: AsyncConnection, settings: Settings) -> list[StaleBot]:
-    """The bots that are beyond the limit of any rule now, credit included."""
+    """The bots that are beyond the limit of any rule now, credit included; not those whose Jobs are held back."""
     found: list[StaleBot] = []
     for rule in RULES:
         found += await stale_rules.stale_bots(connection, rule, **_limits(rule, settings))
-    return found
+    return [bot for bot in found if bot.reason != Reason.JOB_SUSPENDED]
 
 
 async def count_reports(connection: AsyncConnection, settings: Settings) -> Reports:

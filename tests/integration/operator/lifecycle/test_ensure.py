@@ -13,7 +13,14 @@ from tests.integration.operator.plane import Plane
 from tests.scenario import Scenario, a_meeting
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
-from usher_models.errors import DatabaseForbids, DatabaseUnavailable, KubernetesUnavailable
+from usher_models.errors import (
+    DatabaseForbids,
+    DatabaseUnavailable,
+    DatabaseWentBack,
+    ForeignDatabase,
+    KubernetesUnavailable,
+    RowMissing,
+)
 from usher_models.states import Desired, Status
 from usher_operator.kube.botrequest import BotRequest
 from usher_operator.kube.port import CreateForbidden, CreateRefused
@@ -548,14 +555,17 @@ async def test_a_job_that_is_forbidden_now_waits_and_says_why(plane: Plane, give
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "reason", "said"),
     [
-        (KeyError("swordfish"), "KeyError; see the operator's log."),
-        (DatabaseForbids("INSERT on meetings is forbidden."), "INSERT on meetings is forbidden."),
+        (KeyError("swordfish"), "InternalError", "KeyError; see the operator's log."),
+        (DatabaseForbids("INSERT on meetings is forbidden."), "DatabaseForbids", "INSERT on meetings is forbidden."),
+        (DatabaseWentBack(), "DatabaseWentBack", "Try again in a minute."),
+        (ForeignDatabase(), "ForeignDatabase", "until its own is back."),
+        (RowMissing("It runs without a row."), "RowMissing", "It runs without a row."),
     ],
 )
-async def test_an_unexpected_error_is_shown_and_does_not_refuse(
-    plane: Plane, given: Scenario, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+async def test_an_error_that_may_last_is_shown_and_does_not_refuse(
+    plane: Plane, given: Scenario, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str, said: str
 ) -> None:
     user = await given.a_user()
     body = plane.a_request_of(user)
@@ -569,7 +579,7 @@ async def test_an_unexpected_error_is_shown_and_does_not_refuse(
             with pytest.raises(type(error)):
                 await plane.ensure(body)
     condition = plane.kube.condition("Accepted", "standup")
-    assert (condition["status"], condition["reason"]) == ("Unknown", "InternalError")
+    assert (condition["status"], condition["reason"]) == ("Unknown", reason)
     assert condition["message"].endswith(said)
     assert "swordfish" not in str(plane.kube.status("standup"))
     assert plane.kube.writes_of("BotRequest") == ["patch"], "once, and not with every try"

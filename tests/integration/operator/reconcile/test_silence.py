@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -86,6 +86,41 @@ async def test_silence_is_judged_without_the_api_server_too(
     await plane.tick()
     await plane.tick(after=plane.settings.orphan_grace_s)
     assert plane.kube.jobs == {}
+
+
+def suspend(plane: Plane, *bots: Bot) -> None:
+    """Hold Jobs back before they have pods, as a queue of the cluster does."""
+    for bot in bots:
+        plane.kube.jobs["bots", bot.job_name]["spec"]["suspend"] = True
+        plane.kube.pod_gone(bot.job_name)
+
+
+async def test_a_bot_whose_job_is_held_back_has_not_failed_to_start_and_says_what_it_waits_for(
+    plane: Plane, given: Scenario
+) -> None:
+    bots = [plane.in_kubernetes(await reserved(given, 4000)) for _ in range(10)]
+    silent = plane.in_kubernetes(await active(given, 125))
+    suspend(plane, *bots)
+    for _ in range(3):
+        await plane.tick(after=plane.settings.reconcile_interval_s)
+    found = [await given.fresh(bot) for bot in bots]
+    assert {(bot.status, bot.reason) for bot in found} == {(Status.RESERVED, "job_suspended")}
+    assert "a queue of the cluster, or a person, holds it back" in found[0].message
+    plane.kube.away = True
+    await plane.tick(after=plane.settings.reconcile_interval_s)
+    assert (await given.fresh(bots[0])).status is Status.RESERVED
+    assert (await given.fresh(silent)).reason == "heartbeat_lost"
+
+
+@pytest.mark.parametrize(("begun_s_ago", "status"), [(290, Status.RESERVED), (310, Status.FAILED)])
+async def test_a_bot_whose_job_was_resumed_has_its_whole_time_to_start(
+    plane: Plane, given: Scenario, begun_s_ago: float, status: Status
+) -> None:
+    bot = plane.in_kubernetes(await reserved(given, 4000))
+    begun = datetime.now(UTC) - timedelta(seconds=begun_s_ago)
+    plane.kube.jobs["bots", bot.job_name]["status"] = {"startTime": begun.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    await plane.tick()
+    assert (await given.fresh(bot)).status is status
 
 
 async def test_the_limits_are_those_of_the_settings(plane: Plane, given: Scenario) -> None:

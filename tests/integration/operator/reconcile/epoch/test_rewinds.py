@@ -175,6 +175,53 @@ async def test_a_bot_whose_end_was_lost_does_not_join_again_and_ends_as_its_botr
     assert (await plane.given.story(back))[-1].source == Source.ADOPTION
 
 
+async def test_what_was_seen_a_moment_before_the_database_went_away_counts_when_it_is_back(
+    plane: Plane, server: Server, own_database_url: str
+) -> None:
+    """A failover takes the last commits and the leader's session in one; the record outside is a minute old."""
+    fleet = await Fleet.of(plane, own_database_url, bots=2)
+    async with fleet.restored_to_now(server):
+        await plane.given.a_bot(fleet.user)
+        await plane.tick(after=1)
+    await plane.tick(after=1)
+    assert plane.hold.active
+    assert "transition_lost" in await fleet.scalar("SELECT evidence::text FROM usher.rewinds")
+
+
+async def test_a_request_that_comes_before_the_first_sweep_gets_no_id_of_a_lost_bot(
+    plane: Plane, own_database_url: str
+) -> None:
+    fleet = await Fleet.of(plane, own_database_url, bots=3)
+    lost = fleet.used_ids()
+    await lose_newest(fleet, 3)
+    await plane.given.execute("SELECT setval(usher.meeting_id_sequence(), 1, false)")
+    early = plane.a_request_of(fleet.user, "early")
+    for _ in range(3):
+        with pytest.raises(DatabaseWentBack, match="Try again"):
+            await plane.ensure(early)
+    assert plane.hold.adopting
+    await fleet.settle()
+    assert await fleet.adoptions() == 3
+    bot = await plane.bot_of(early)
+    assert bot is not None
+    assert bot.meeting_id > max(lost)
+    assert set(plane.kube.jobs) == {*fleet.jobs, ("bots", bot.job_name)}
+
+
+async def test_what_another_leader_recorded_since_outweighs_what_was_seen_before(
+    plane: Plane, server: Server, own_database_url: str
+) -> None:
+    fleet = await Fleet.of(plane, own_database_url, bots=2)
+    before = dict(plane.kube.config_maps[EPOCH]["data"])
+    await plane.given.a_bot(fleet.user)
+    await plane.tick(after=60)
+    plane.kube.config_maps[EPOCH]["data"].update(before, seenAt="2100-01-01T00:00:00+00:00")
+    plane.reconciler._epoch.mistrust()
+    await lose_newest(fleet, 1)
+    await plane.tick(after=1)
+    assert not plane.hold.active
+
+
 async def test_another_database_is_not_touched_and_changes_nothing(plane: Plane, own_database_url: str) -> None:
     fleet = await Fleet.of(plane, own_database_url, bots=BOTS)
     before = dict(plane.kube.jobs)
