@@ -1,7 +1,7 @@
 """One installation with its bots: stores of its own, `serve`, `operate`, and a swarm that speaks to them by proxies.
 
-What Usher needs to believe in a bot is there for real: its row, its BotRequest, its Job. The Jobs are suspended, so
-that no pod is made: the swarm plays the bots. Clocks are the defaults.
+What Usher needs to believe in a bot is there for real: its row, its BotRequest, its Job. The Jobs are those of
+another controller than Kubernetes' own, so that no pod is made: the swarm plays the bots. Clocks are the defaults.
 """
 
 import asyncio
@@ -172,7 +172,8 @@ async def _make_objects(truth: Database, api: Api, namespace: str) -> None:
         uids.append({"meeting_id": row.meeting_id, "uid": made["metadata"]["uid"]})
 
     async def job_of(body: dict[str, Any]) -> None:
-        body["spec"]["suspend"] = True
+        # Not suspended: a bot that was in its meeting and whose Job is suspended has lost its pod.
+        body["spec"]["managedBy"] = "usher.dev/harness"
         async with turns:
             await api.make(JOBS.format(namespace), body)
 

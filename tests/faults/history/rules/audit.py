@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from tests.faults.history.evidence import Evidence
+from tests.faults.history.evidence import TERMINAL, Evidence
 from tests.faults.history.facts import ADOPTION, US, Facts, Room, Step
 from tests.faults.history.format import Operation, Outcome, Record, What
 from tests.faults.history.rules.rule import Rule, Takes
@@ -12,6 +12,7 @@ from tests.faults.history.rules.rule import Rule, Takes
 SLACK_US = 50_000
 MOVING = frozenset({"started", "joined", "exited"})
 BOT, API = "bot", "api"
+GONE = 410
 
 
 class Audit(Rule):
@@ -24,6 +25,8 @@ class Audit(Rule):
         super().__init__()
         self._applied: dict[int, list[tuple[str, str, float]]] = defaultdict(list)
         self._reported: set[int] = set()
+        self._dismissed: set[str] = set()
+        """The connections of bots that were told that their meeting is over."""
         self._created: dict[int, float] = {}
         self._asked: set[Room] = set()
         self._applied_for: set[Room] = set()
@@ -50,6 +53,8 @@ class Audit(Rule):
         args, got = operation.args, operation.got
         # Millions of heartbeats: their names would fill the memory, their hashes do not.
         self._reported.add(hash((args["connection"], args["event"])))
+        if got is not None and got.get("code") == GONE:
+            self._dismissed.add(args["connection"])
         if operation.outcome == Outcome.OK and got is not None and got["applied"] and _reports_change(args):
             self._applied[got["meeting"]].append((args["event"], got["status"], operation.ended_wall))
 
@@ -104,7 +109,8 @@ class Audit(Rule):
             return hash((facts.connections.get(meeting), step.event)) in self._reported
         if step.origin is None:
             return facts.rooms[meeting] in (self._asked if step.source == API else self._applied_for)
-        return step.to in self._seen.get(meeting, ())
+        dismissed = step.to in TERMINAL and facts.connections.get(meeting) in self._dismissed
+        return dismissed or step.to in self._seen.get(meeting, ())
 
 
 def _reports_change(args: Record) -> bool:
