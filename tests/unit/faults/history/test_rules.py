@@ -352,3 +352,20 @@ def test_what_was_adopted_may_exceed_the_cap_and_counts_for_those_after_it() -> 
     later = int(finding.rpartition(" ")[2].rstrip("."))
     trail(lines, later)[0]["source"] = "adoption"
     assert CAP not in found(lines)
+
+
+def test_a_bot_that_is_dismissed_has_seen_the_end() -> None:
+    lines = a_history()
+    step = next(told(lines, "audit", source="reconciler"))
+    failed = {line["op"] for line in told(lines, "get", status="failed", meeting=step["got"]["meeting"])}
+    drop(lines, lambda line: line.get("op") in failed or shows_failed(line, step["got"]["meeting"]))
+    assert found(lines).keys() == {AUDIT, WEBHOOKS}
+    args = {"connection": step["got"]["connection"], "pod": "p", "kind": "heartbeat", "event": "late"}
+    for fields in ({"actor": "bot", "invoke": "callback", "args": args}, {"return": "refused", "got": {"code": 410}}):
+        insert(lines, {"at": step["at"], "wall": step["wall"], "op": 10**9} | fields)
+    assert found(lines).keys() == {WEBHOOKS}
+
+
+def shows_failed(line: Record, meeting: int) -> bool:
+    got = line["got"] if line.get("see") in ("webhook", "botrequest") else {}
+    return got.get("meeting") == meeting and "failed" in (got.get("phase"), got.get("to"))
