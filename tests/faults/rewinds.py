@@ -33,7 +33,7 @@ from tests.faults.rewinding.swap import SwappedDatabases
 LONG = True
 GROUND = 20
 BOTS, QUICK_BOTS = 200, 20
-# Of ten bots one comes between the moment and the rewind, and one leaves.
+# For each ten bots one of them comes between the moment and the rewind, and one more is there that leaves.
 SHARE = 10
 NEW = 5
 BEAT_S, QUICK_BEAT_S = 30.0, 5.0
@@ -69,11 +69,11 @@ class Names:
 
     @classmethod
     def of(cls, facts: Facts, *, bots: int) -> "Names":
-        """So many bots in all, without the new ones."""
+        """So many bots live when it goes back."""
         part = bots // SHARE
         late = part if facts.keeps_late_bots else 0
         return cls(
-            staying=[f"staying-{number}" for number in range(bots - part - late)],
+            staying=[f"staying-{number}" for number in range(bots - late)],
             leaving=[f"leaving-{number}" for number in range(part)],
             late=[f"late-{number}" for number in range(late)],
             new=[f"new-{number}" for number in range(NEW)],

@@ -6,7 +6,7 @@ so that it stops no other; asked for by itself it raises RowUnreadable. `unreada
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -149,12 +149,9 @@ Columns = Row[Any] | dict[str, Any]
 AnyBot = TypeVar("AnyBot", bound=BotSummary)
 
 
-_FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in (BotSummary, Bot, StaleBot)}
-
-
 def _to[AnyBot: BotSummary](kind: type[AnyBot], row: Columns) -> AnyBot:
     found = row if isinstance(row, dict) else row._mapping
-    values = {name: found[name] for name in _FIELDS[kind]}
+    values = {name: found[name] for name in kind.__dataclass_fields__}
     try:
         values["status"] = Status(values["status"])
     except ValueError as exc:

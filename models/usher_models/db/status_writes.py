@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usher_models.db.bots import BOT_COLUMNS, Bot, to_bots
 from usher_models.db.engine import fetch
+from usher_models.db.history import HISTORY_COLUMN, PastTransition, to_history
 
 # The first retry comes at once, the following ones after 1, 3, 7 and then 15 s, so that a person who waits sees the
 # status within seconds of the API server's return.
@@ -21,7 +22,7 @@ REFUSED_BACKOFF_S = 3600
 # deleted is written too.
 _UNWRITTEN = text(
     f"""
-SELECT {BOT_COLUMNS}
+SELECT {BOT_COLUMNS}, {HISTORY_COLUMN}
 FROM usher.bots b CROSS JOIN LATERAL (
     SELECT coalesce(found.platform, '') AS platform, coalesce(found.platform_specific_id, '') AS platform_specific_id,
            CASE WHEN found.id IS NULL AND b.ended_at IS NOT NULL THEN 'failed' ELSE found.status END AS status
@@ -94,6 +95,13 @@ FROM meetings m WHERE m.id = b.meeting_id AND b.meeting_id = :id AND m.status = 
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnwrittenBot(Bot):
+    """A bot whose status is to be written, and how it came there."""
+
+    history: tuple[PastTransition, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ShownStatus:
     """What a BotRequest shows."""
 
@@ -103,12 +111,13 @@ class ShownStatus:
     reason: str
 
 
-async def unwritten_bots(connection: AsyncConnection, *, delay_s: float, limit: int) -> list[Bot]:
+async def unwritten_bots(connection: AsyncConnection, *, delay_s: float, limit: int) -> list[UnwrittenBot]:
     """Bots whose BotRequest does not show their newest revision yet, longest waiting first.
 
     Starting and stopping are left out until they have lasted `delay_s` seconds; what failed, until its pause is over.
     """
-    return to_bots(await fetch(connection, _UNWRITTEN, {"delay_s": delay_s, "limit": limit}), Bot)
+    rows = await fetch(connection, _UNWRITTEN, {"delay_s": delay_s, "limit": limit})
+    return to_bots([row | {"history": to_history(row["history"])} for row in rows], UnwrittenBot)
 
 
 async def mark_written(connection: AsyncConnection, bots: Sequence[Bot]) -> None:

@@ -3,10 +3,12 @@
 Every condition has a machine reason in CamelCase and a sentence. Its time is the database's.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from usher_models.db.bots import Bot
+from usher_models.db.history import PastTransition
 from usher_models.errors import UsherError
 from usher_models.outcomes import Party
 from usher_models.states import SENTENCES, Reason, Status
@@ -23,8 +25,8 @@ def camel(reason: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in reason.split("_"))
 
 
-def status_of(bot: Bot, *, installation: str) -> Json:
-    """The status of a request that has a row."""
+def status_of(bot: Bot, *, installation: str, history: Sequence[PastTransition] = ()) -> Json:
+    """The status of a request that has a row. `history`: its last transitions, the oldest first."""
     return {
         "installation": installation,
         "phase": str(bot.status),
@@ -43,7 +45,22 @@ def status_of(bot: Bot, *, installation: str) -> Json:
         "endTime": _time(bot.ended_at),
         "observedGeneration": bot.request_generation,
         "conditions": [step(bot) for step in (_accepted, _slot_reserved, _job_created, _started, _joined, _finished)],
+        "history": [_past(each) for each in history],
     }
+
+
+def _past(transition: PastTransition) -> Json:
+    """One line of the history. A merge patch replaces lists as they are, so what is unknown is left out."""
+    said = {
+        "at": _time(transition.at),
+        "from": transition.origin,
+        "to": transition.target,
+        "seconds": transition.seconds,
+        "source": transition.source,
+        "reason": camel(transition.reason),
+        "fault": transition.fault,
+    }
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def message_of(bot: Bot) -> str:

@@ -6,7 +6,7 @@ one for the end. Each of the last two is an Event, unless the status before it l
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from usher_models.db import status_writes
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
 from usher_models.db.leader_lock import UNFENCED, Fence
+from usher_models.db.status_writes import UnwrittenBot
 from usher_models.errors import KubernetesUnavailable, NotLeading
 from usher_models.states import Reason, Status
 from usher_operator.background.loop import Messages, attempt, repeat
@@ -81,7 +82,7 @@ class StatusWriter:
             changed = await status_writes.unwritten_bots(connection, delay_s=self._delay_s, limit=BATCH)
         slots = asyncio.Semaphore(CONCURRENCY_WITH_BACKLOG if self._has_backlog() else CONCURRENCY)
 
-        async def one(bot: Bot) -> None:
+        async def one(bot: UnwrittenBot) -> None:
             async with slots:
                 await self._write_in_time(bot)
 
@@ -92,7 +93,7 @@ class StatusWriter:
                 raise outcome
         return len(changed)
 
-    async def _record(self, outcomes: list[tuple[Bot, BaseException | None]]) -> None:
+    async def _record(self, outcomes: Sequence[tuple[Bot, BaseException | None]]) -> None:
         """One commit for those written and one for those that failed; after a crash before it they are written again,
         which changes nothing."""
         written = [bot for bot, outcome in outcomes if outcome is None]
@@ -107,20 +108,20 @@ class StatusWriter:
                 refused = [(bot, isinstance(outcome, WriteRefused)) for bot, outcome in failed]
                 await status_writes.mark_failed(connection, refused)
 
-    async def _write_in_time(self, bot: Bot) -> None:
+    async def _write_in_time(self, bot: UnwrittenBot) -> None:
         try:
             async with asyncio.timeout(WRITE_TIMEOUT_S):
                 await self._write(bot)
         except TimeoutError as exc:
             raise KubernetesUnavailable(f"The API server did not answer within {WRITE_TIMEOUT_S:g} s.") from exc
 
-    async def _write(self, bot: Bot) -> None:
+    async def _write(self, bot: UnwrittenBot) -> None:
         assert bot.request_namespace is not None  # noqa: S101 - only rows with a request are picked
         assert bot.request_name is not None  # noqa: S101
         # This process may have been stopped since it read the row, and another process may have written newer ones.
         if not await self._leading.ask(bot.connection_id, bot):
             raise NotLeading
-        status = botrequest_status.status_of(bot, installation=self._installation)
+        status = botrequest_status.status_of(bot, installation=self._installation, history=bot.history)
         found = await self._kube.patch_request_status(
             bot.request_namespace, bot.request_name, status, uid=bot.request_uid or ""
         )

@@ -5,6 +5,7 @@ import pytest
 from tests.scenario import Scenario
 from usher_models.db import status_writes
 from usher_models.db.bots import Bot
+from usher_models.db.history import LONGEST
 from usher_models.db.status_writes import LONGEST_BACKOFF_S, REFUSED_BACKOFF_S, ShownStatus
 
 DELAY_S = 5
@@ -46,6 +47,34 @@ async def test_those_that_wait_longest_come_first(given: Scenario) -> None:
     early = await given.a_bot().active().waited(20)
     await given.a_bot().active()
     assert await unwritten(given, limit=2) == [early.meeting_id, late.meeting_id]
+
+
+async def history_of(given: Scenario, bot: Bot) -> list[tuple[str | None, str, int | None]]:
+    async with given.database.reading() as connection:
+        found = await status_writes.unwritten_bots(connection, delay_s=DELAY_S, limit=10)
+    (history,) = (each.history for each in found if each.meeting_id == bot.meeting_id)
+    return [(line.origin, line.target, line.seconds) for line in history]
+
+
+async def test_each_bot_comes_with_its_own_last_transitions(given: Scenario) -> None:
+    joined = await given.a_bot().waited(5).starting().waited(60).active()
+    failed = await given.a_bot().active().waited(300).failed()
+    assert await history_of(given, joined) == [
+        (None, "reserved", None),
+        ("reserved", "starting", 5),
+        ("starting", "active", 60),
+    ]
+    assert (await history_of(given, failed))[-1] == ("active", "failed", 300)
+
+
+async def test_only_the_last_transitions_come_along(given: Scenario) -> None:
+    bot = await given.a_bot().active()
+    await given.execute(
+        "INSERT INTO usher.transitions (meeting_id, seq, from_status, to_status, source, reason)"
+        " SELECT :id, seq, 'active', 'active', 'bot', 'late_started' FROM generate_series(100, 199) seq",
+        id=bot.meeting_id,
+    )
+    assert len(await history_of(given, bot)) == LONGEST
 
 
 async def test_a_newer_revision_than_the_written_one_is_written_once_more(given: Scenario) -> None:

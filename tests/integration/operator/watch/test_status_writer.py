@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.objects import a_botrequest
 from tests.fakes.settings import INSTALLATION
 from tests.integration.operator.plane import Plane
-from tests.scenario import BotInTheMaking, Scenario, speaker_of
+from tests.scenario import USUAL_REASONS, BotInTheMaking, Scenario, speaker_of
 from usher_models.db import status_writes
 from usher_models.db.bots import Bot
 from usher_models.db.engine import Database
@@ -108,6 +108,48 @@ async def test_a_row_without_a_request_is_shown_nowhere(plane: Plane, given: Sce
     await given.a_bot(request_name=None, request_uid=None).active()
     assert await plane.status_writer.write_changes() == 0
     assert plane.kube.writes == []
+
+
+async def test_the_history_comes_with_the_writes_that_are_made_anyway(plane: Plane, given: Scenario) -> None:
+    """Of a life with every status, those that passed quickly included, three are written."""
+    life = given.a_bot().with_job()
+    bot = with_request(plane, await life)
+    for _ in range(2):
+        await plane.status_writer.write_changes()
+    assert [line["to"] for line in plane.kube.status(str(bot.request_name))["history"]] == ["reserved"]
+    for status in (Status.STARTING, Status.ACTIVE, Status.STOPPING, Status.FAILED):
+        await said(given, bot, status)
+        await plane.status_writer.write_changes()
+    history = plane.kube.status(str(bot.request_name))["history"]
+    assert [(line.get("from"), line["to"], line["source"], line["reason"]) for line in history] == [
+        (None, "reserved", "api", "Requested"),
+        ("reserved", "starting", "bot", "Started"),
+        ("starting", "active", "bot", "Joined"),
+        ("active", "stopping", "bot", "Leaving"),
+        ("stopping", "failed", "bot", "ExitCode1"),
+    ]
+    assert [line.get("fault") for line in history] == [None, None, None, None, "bot"]
+    assert plane.kube.writes_of("BotRequest") == ["patch"] * 3
+
+
+async def test_the_history_keeps_what_a_bot_said_of_its_end_to_itself(plane: Plane, given: Scenario) -> None:
+    bot = with_request(plane, await reserved(given).active())
+    await said(given, bot, Status.FAILED, detail={"detail": "the passcode was s3cr3t"})
+    await plane.status_writer.write_changes()
+    assert "s3cr3t" not in str(plane.kube.status(str(bot.request_name)))
+
+
+async def said(given: Scenario, bot: Bot, status: Status, *, detail: dict[str, object] | None = None) -> None:
+    """The bot reported that status."""
+    told = Report(
+        connection_id=bot.connection_id,
+        target=status,
+        reason=USUAL_REASONS[status],
+        speaker=speaker_of(bot),
+        detail=detail or {},
+    )
+    async with given.database.transaction() as connection:
+        assert (await report(connection, told)).applied
 
 
 async def test_a_request_that_is_gone_counts_as_shown_and_has_no_event(plane: Plane, given: Scenario) -> None:

@@ -11,9 +11,11 @@ from jsonschema import Draft202012Validator
 from tests.fakes.bots import RESERVED_AT, a_bot_row
 from tests.fakes.settings import INSTALLATION
 from usher_models.db.bots import Bot
+from usher_models.db.history import LONGEST, PastTransition
 from usher_models.errors import CapReached, DuplicateMeeting, InvalidMeeting, Refused, UnknownUser, UsherError
+from usher_models.outcomes import Party
 from usher_models.platforms import Platform
-from usher_models.states import REASON_PATTERN, TERMINAL, Reason, Stage, Status
+from usher_models.states import LIVE, REASON_PATTERN, TERMINAL, Reason, Source, Stage, Status
 from usher_operator.kube.botrequest import ImageNotAllowed, InvalidRequest
 from usher_operator.kube.botrequest_status import camel, refusal_of, status_of
 
@@ -71,6 +73,21 @@ def bots(draw: st.DrawFn) -> Bot:
     )
 
 
+def histories() -> st.SearchStrategy[list[PastTransition]]:
+    """As many lines as there may be; not every one of them can come about."""
+    line = st.builds(
+        PastTransition,
+        at=st.just(RESERVED_AT),
+        origin=st.none() | st.sampled_from(sorted(LIVE)),
+        target=st.sampled_from(Status),
+        source=st.sampled_from(Source),
+        reason=st.sampled_from(Reason) | st.from_regex(REASON_PATTERN.rstrip("$") + r"\Z"),
+        fault=st.none() | st.sampled_from(Party),
+        seconds=st.none() | st.integers(0, 10**9),
+    )
+    return st.lists(line, max_size=LONGEST)
+
+
 @pytest.fixture(scope="module")
 def shape(schema: dict[str, Any]) -> Draft202012Validator:
     """What the definition allows as a status."""
@@ -97,6 +114,49 @@ def test_a_simulated_bot_never_says_that_it_is_in_a_meeting() -> None:
 @given(bot=bots())
 def test_the_definition_allows_every_status_that_a_row_can_have(shape: Draft202012Validator, bot: Bot) -> None:
     assert [error.message for error in shape.iter_errors(without_null(status_of(bot, installation=INSTALLATION)))] == []
+
+
+@settings(max_examples=50)
+@given(history=histories())
+def test_the_definition_allows_every_history_that_a_row_can_have(
+    shape: Draft202012Validator, schema: dict[str, Any], history: list[PastTransition]
+) -> None:
+    status = without_null(status_of(a_bot_row(), installation=INSTALLATION, history=history))
+    assert [error.message for error in shape.iter_errors(status)] == []
+    defined = schema["properties"]["status"]["properties"]["history"]["items"]["properties"]
+    assert all(line.keys() <= defined.keys() for line in status["history"])
+
+
+def test_the_definition_holds_as_many_lines_of_history_as_are_written(schema: dict[str, Any]) -> None:
+    assert schema["properties"]["status"]["properties"]["history"]["maxItems"] == LONGEST
+
+
+def test_a_line_of_history_says_where_the_bot_was_how_long_and_why_it_moved() -> None:
+    begun = PastTransition(
+        at=at(0), origin=None, target="reserved", source="api", reason="requested", fault=None, seconds=None
+    )
+    lost = PastTransition(
+        at=at(9),
+        origin="active",
+        target="failed",
+        source="reconciler",
+        reason="heartbeat_lost",
+        fault="bot",
+        seconds=360,
+    )
+    shown = status_of(over(Status.FAILED), installation=INSTALLATION, history=[begun, lost])["history"]
+    assert shown == [
+        {"at": "2026-01-01T12:00:00Z", "to": "reserved", "source": "api", "reason": "Requested"},
+        {
+            "at": "2026-01-01T12:09:00Z",
+            "from": "active",
+            "to": "failed",
+            "seconds": 360,
+            "source": "reconciler",
+            "reason": "HeartbeatLost",
+            "fault": "bot",
+        },
+    ]
 
 
 @settings(max_examples=50)
