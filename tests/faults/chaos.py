@@ -12,9 +12,10 @@ obeyed, every request with its Job and its bot in the meeting, and the checkers 
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 
@@ -25,9 +26,13 @@ from tests.faults.harness.api import Api
 from tests.faults.harness.installation import FOLDER, HOST, Installation, Plot, a_ground
 from tests.faults.harness.kubelet import a_node
 from tests.faults.harness.names import Resolver, asking_only
+from tests.faults.history.observers import Observers, file_of, observing
+from tests.faults.history.recorder import Recorder
+from tests.faults.history.report import figures_of_file
 from tests.faults.matrix import api_server, callbacks, case, dns, operator, postgres, redis
 from tests.faults.matrix.outage import LASTS_S, Breakable, Fault
-from tests.faults.matrix.workload import STAYS_S, Workload
+from tests.faults.matrix.workload import CAP, PATIENCE_S, STAYS_S, USERS, Workload
+from tests.faults.soaking.people import People, some_people
 from tests.load.botswarm import Script
 
 THINGS = ("Postgres", "Redis", "API server", "callback service", "DNS", "operator")
@@ -43,6 +48,8 @@ QUICK_LASTS_S = 6.0
 QUICK_FAULTS = (Fault.REFUSED, Fault.HALF_OPEN, Fault.SLOW, Fault.RESTART)
 SETTLED_S = 90.0
 LONGEST_WAIT_S = 6.0
+# What is done and seen at least where sixteen bots come to their meetings and one thing goes wrong.
+OPERATIONS = 300
 
 # Short enough that bots fail within half a minute of silence, were nothing credited or held.
 CLOCKS = {
@@ -64,6 +71,7 @@ class Stand:
     thing: str
     breakable: Breakable
     workload: Workload
+    observers: Observers
     faults: tuple[Fault, ...]
 
     def shares(self, fault: Fault) -> bool:
@@ -81,23 +89,42 @@ async def matrix(scale: Scale, faults: Sequence[Fault]) -> list[Figure]:
     await asyncio.to_thread(bare.up, bare.load(), progress=Progress())
     dice = random.Random(f"chaos {scale.seed}")
     things = dice.sample(THINGS, 1) if scale.quick else list(THINGS)
+    orders = {thing: _order(faults, scale, dice) for thing in things}
+    played = await _played(orders, scale)
+    cases = exactly("cases played", len(played), len(things) * (1 if scale.quick else len(faults)))
+    histories = await asyncio.gather(*(asyncio.to_thread(_history, thing, scale) for thing in things))
+    return [*played, cases, *(figure for each in histories for figure in each)]
+
+
+def _history(thing: str, scale: Scale) -> list[Figure]:
+    """What everybody saw on the installation of that thing, checked by itself."""
+    name = f"history of {thing}"
+
+    def tell(sentence: str) -> None:
+        scale.say(f"{name}: {sentence}")
+
+    return figures_of_file(_file(thing), least=OPERATIONS, tell=tell, name=name)
+
+
+def _file(thing: str) -> Path:
+    return file_of("chaos", FIRST_GROUND + THINGS.index(thing))
+
+
+async def _played(orders: Mapping[str, tuple[Fault, ...]], scale: Scale) -> list[Figure]:
+    """Each thing's faults in their order, and then the rest of its history."""
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(Api.connect(bare.load()))
         await stack.enter_async_context(a_node(api))
         session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
         stands = []
-        for thing in things:
-            stands.append(
-                await stack.enter_async_context(
-                    _a_stand(thing, api, session, scale, faults=_order(faults, scale, dice))
-                )
-            )
+        for thing, faults in orders.items():
+            stands.append(await stack.enter_async_context(_a_stand(thing, api, session, scale, faults=faults)))
             scale.say(f"the installation of {thing} is there")
         figures = await asyncio.gather(*(_go_through(stand, scale) for stand in stands))
         # It is everybody's: nobody else's figure shall hold it.
         last = [await _play(stand, fault, scale) for stand in stands for fault in stand.faults if stand.shares(fault)]
-    played = [figure for each in figures for figure in each] + last
-    return [*played, exactly("cases played", len(played), len(things) * (1 if scale.quick else len(faults)))]
+        await asyncio.gather(*(stand.observers.finish() for stand in stands))
+    return [figure for each in figures for figure in each] + last
 
 
 def _order(faults: Sequence[Fault], scale: Scale, dice: random.Random) -> tuple[Fault, ...]:
@@ -110,10 +137,14 @@ async def _a_stand(
 ) -> AsyncIterator[Stand]:
     async with AsyncExitStack() as stack:
         resolver = await stack.enter_async_context(Resolver.at(RESOLVER)) if thing == "DNS" else None
-        installation = await stack.enter_async_context(a_ground(api, _plot(thing, scale)))
-        workload = await Workload.settle(installation, session, seed=scale.seed)
+        recorder = stack.enter_context(Recorder.recording(_file(thing), run=f"chaos, {thing}", seed=scale.seed))
+        installation = await stack.enter_async_context(a_ground(api, _plot(thing, scale, recorder)))
+        persons = await some_people(installation.truth, USERS, cap=CAP)
+        people = People(installation, persons, session, patience_s=PATIENCE_S, recorder=recorder)
+        observers = await stack.enter_async_context(observing(people, cap=CAP, seed=scale.seed))
+        workload = await Workload.settle(people, seed=scale.seed)
         breakable = dns.Names(installation, resolver) if resolver else BREAKABLES[thing](installation)
-        yield Stand(thing=thing, breakable=breakable, workload=workload, faults=faults)
+        yield Stand(thing=thing, breakable=breakable, workload=workload, observers=observers, faults=faults)
 
 
 BREAKABLES: dict[str, Callable[[Installation], Breakable]] = {
@@ -125,7 +156,7 @@ BREAKABLES: dict[str, Callable[[Installation], Breakable]] = {
 }
 
 
-def _plot(thing: str, scale: Scale) -> Plot:
+def _plot(thing: str, scale: Scale, recorder: Recorder) -> Plot:
     number = FIRST_GROUND + THINGS.index(thing)
 
     def script_of(_: str) -> Script:
@@ -141,6 +172,7 @@ def _plot(thing: str, scale: Scale) -> Plot:
         script_of=script_of,
         host_of=NAMES.__getitem__ if named else lambda _: HOST,
         prefix=asking_only(RESOLVER, folder=FOLDER / f"chaos-{number}") if named else (),
+        recorder=recorder,
     )
 
 

@@ -19,6 +19,13 @@ from tests.faults.harness import checkers
 from tests.faults.harness.api import Api
 from tests.faults.harness.fleet import Fleet, a_world
 from tests.faults.harness.proxy import Way
+from tests.faults.history.actors.trail import read_trail
+from tests.faults.history.observers import file_of
+from tests.faults.history.recorder import Recorder
+from tests.faults.history.report import figures_of_file
+from tests.faults.history.rules.promised import Promised
+from tests.faults.history.rules.terminal import Terminal
+from tests.faults.history.rules.webhooks import Webhooks
 
 LONG = True
 MINUTES: tuple[float, ...] = (3, 5, 10)
@@ -28,6 +35,9 @@ VERDICT_S = 130.0
 QUICK_MINUTES: tuple[float, ...] = (0.25,)
 QUICK_BOTS = 50
 GIVEN_UP_S = 300.0
+
+# Nobody asks for a bot, none ends, and no user has a webhook.
+IDLE = (Promised.name, Terminal.name, Webhooks.name)
 
 Act = Callable[[Fleet], Awaitable[None]]
 
@@ -86,15 +96,32 @@ async def run(scale: Scale) -> list[Figure]:
     bots = QUICK_BOTS if scale.quick else BOTS
     stamp = int(time.time())
     async with Api.connect(settings) as api, AsyncExitStack() as stack:
-        worlds = []
+        worlds, recorders = [], []
         for number in range(len(OUTAGES)):
-            worlds.append(await stack.enter_async_context(a_world(api, number=number, bots=bots, seed=stamp)))
+            recorder = stack.enter_context(Recorder.recording(file_of("outages", number), run="outages", seed=stamp))
+            world = a_world(api, number=number, bots=bots, seed=stamp, recorder=recorder)
+            worlds.append(await stack.enter_async_context(world))
+            recorders.append(recorder)
             scale.say(f"world {number + 1} of {len(OUTAGES)} is there: {bots} bots")
         await asyncio.gather(*(_first_beats(fleet) for fleet in worlds))
         scale.say("all of them beat")
         pairs = zip(OUTAGES, worlds, strict=True)
         figures = await asyncio.gather(*(_go_through(outage, fleet, minutes, scale) for outage, fleet in pairs))
-    return [figure for each in figures for figure in each]
+        for recorder, fleet in zip(recorders, worlds, strict=True):
+            await read_trail(recorder, fleet.truth)
+    histories = [await asyncio.to_thread(_history, number, bots, scale) for number in range(len(OUTAGES))]
+    return [figure for each in (*figures, *histories) for figure in each]
+
+
+def _history(number: int, bots: int, scale: Scale) -> list[Figure]:
+    """What the bots of a world were told, checked by itself."""
+    name = f"history of {OUTAGES[number].name}"
+
+    def tell(sentence: str) -> None:
+        scale.say(f"{name}: {sentence}")
+
+    # Each bot came to speak before, and its row is read back.
+    return figures_of_file(file_of("outages", number), least=3 * bots, tell=tell, name=name, idle=IDLE)
 
 
 async def _first_beats(fleet: Fleet) -> None:

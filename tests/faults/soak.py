@@ -20,6 +20,9 @@ from tests.faults.figures import Figure, Scale
 from tests.faults.harness.api import Api
 from tests.faults.harness.installation import Plot, a_ground
 from tests.faults.harness.kubelet import a_node
+from tests.faults.history.observers import file_of, observing
+from tests.faults.history.recorder import Recorder
+from tests.faults.history.report import figures_of_file
 from tests.faults.soaking import report
 from tests.faults.soaking.kills import Killer
 from tests.faults.soaking.kinds import Once
@@ -40,6 +43,8 @@ QUICK_MEETING_S = (1.0, 4.0)
 QUICK_KILL_EVERY_S = (2.0, 6.0)
 QUICK_REST_S = 30.0
 BEFALLS_AFTER_S = 0.5
+# What people, bots, watches and receivers do and see of one request at least, those included that are refused.
+OPERATIONS_PER_LIFE = 10
 # A tenth of what a bot may take to leave, as with the defaults.
 LONGEST_WAIT_S, QUICK_LONGEST_WAIT_S = 6.0, 1.5
 
@@ -72,15 +77,25 @@ QUICK_CLOCKS = CLOCKS | {
 
 
 async def run(scale: Scale) -> list[Figure]:
-    """Play the plan of the seed, and look at what became of it."""
+    """Play the plan of the seed, and look at what became of it and at what everybody saw of it."""
+    file = file_of("soak")
+    with Recorder.recording(file, run="soak", seed=scale.seed) as recorder:
+        figures = await _played(scale, recorder)
+    return figures + await asyncio.to_thread(
+        figures_of_file, file, least=OPERATIONS_PER_LIFE * len(_plan(scale).lives), tell=scale.say
+    )
+
+
+async def _played(scale: Scale, recorder: Recorder) -> list[Figure]:
     plan = _plan(scale)
     await asyncio.to_thread(bare.up, bare.load(), progress=Progress())
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(Api.connect(bare.load()))
         await stack.enter_async_context(a_node(api))
-        installation = await stack.enter_async_context(a_ground(api, _plot(plan, scale)))
+        installation = await stack.enter_async_context(a_ground(api, _plot(plan, scale, recorder)))
         session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
-        people = People(installation, await some_people(installation.truth, USERS, cap=CAP), session)
+        people = People(installation, await some_people(installation.truth, USERS, cap=CAP), session, recorder=recorder)
+        observers = await stack.enter_async_context(observing(people, cap=CAP, seed=scale.seed))
         watcher = Watcher(installation)
         await stack.enter_async_context(watcher.watching())
         killers = [Killer(installation.serve), Killer(installation.operate)]
@@ -88,6 +103,7 @@ async def run(scale: Scale) -> list[Figure]:
         await _play(plan, people, killers)
         scale.say(f"all is done to them; {len(installation.swarm.live())} bots live")
         rest_s, unrest = await watcher.rest(within_s=QUICK_REST_S if scale.quick else REST_S, say=scale.say)
+        await observers.finish()
         return await report.figures(
             Played(plan=plan, people=people, killers=killers, watcher=watcher, rest_s=rest_s, unrest=unrest),
             rest_s=QUICK_REST_S if scale.quick else REST_S,
@@ -108,7 +124,7 @@ def _plan(scale: Scale) -> Plan:
     return draw(scale.seed, seconds=seconds, meeting_s=MEETING_S, kill_every_s=KILL_EVERY_S, slow=True)
 
 
-def _plot(plan: Plan, scale: Scale) -> Plot:
+def _plot(plan: Plan, scale: Scale, recorder: Recorder) -> Plot:
     """A installation on which each bot lives as the plan says."""
 
     def script_of(native_id: str) -> Script:
@@ -128,6 +144,7 @@ def _plot(plan: Plan, scale: Scale) -> Plot:
         longest_wait_s=QUICK_LONGEST_WAIT_S if scale.quick else LONGEST_WAIT_S,
         script_of=script_of,
         hears=hears,
+        recorder=recorder,
     )
 
 

@@ -1,7 +1,7 @@
 """One installation with its bots: stores of its own, `serve`, `operate`, and a swarm that speaks to them by proxies.
 
-What Usher needs to believe in a bot is there for real: its row, its BotRequest, its Job. The Jobs are suspended, so
-that no pod is made: the swarm plays the bots. Clocks are the defaults.
+What Usher needs to believe in a bot is there for real: its row, its BotRequest, its Job. The Jobs are those of
+another controller than Kubernetes' own, so that no pod is made: the swarm plays the bots. Clocks are the defaults.
 """
 
 import asyncio
@@ -21,6 +21,9 @@ from tests.fakes.settings import INSTALLATION, some_settings
 from tests.faults.harness.api import JOBS, REQUESTS, Api
 from tests.faults.harness.proxy import Proxy
 from tests.faults.harness.stores import Stores
+from tests.faults.history.actors.bots import BotObserver
+from tests.faults.history.format import What
+from tests.faults.history.recorder import Recorder
 from tests.load import rows
 from tests.load.botswarm import Script, Swarm, TokenSigner
 from tests.load.plane import UsherProcess
@@ -74,8 +77,13 @@ class Fleet:
 
 
 @asynccontextmanager
-async def a_world(api: Api, *, number: int, bots: int, seed: int) -> AsyncIterator[Fleet]:
-    """A world with that many live bots, for as long as the context lasts. `number` keeps worlds apart."""
+async def a_world(
+    api: Api, *, number: int, bots: int, seed: int, recorder: Recorder | None = None
+) -> AsyncIterator[Fleet]:
+    """A world with that many live bots, for as long as the context lasts. `number` keeps worlds apart.
+
+    What its bots say goes to the history of `recorder`.
+    """
     namespace = f"world-{number}-{seed}"
     folder = FOLDER / f"world-{number}"
     async with AsyncExitStack() as stack:
@@ -93,9 +101,12 @@ async def a_world(api: Api, *, number: int, bots: int, seed: int) -> AsyncIterat
         for process in processes:
             await stack.enter_async_context(process.running())
         tokens = TokenSigner.of_cluster(bare.load())
-        swarm = Swarm(url=f"http://127.0.0.1:{callbacks.port}", tokens=tokens, seed=seed)
+        observer = BotObserver(recorder) if recorder else None
+        swarm = Swarm(url=f"http://127.0.0.1:{callbacks.port}", tokens=tokens, seed=seed, observer=observer)
         await stack.enter_async_context(swarm.running())
         for identity in identities:
+            if recorder is not None:
+                recorder.see("setup", What.MADE, meeting=identity.meeting_id)
             swarm.add(identity, Script(present=True, meeting_s=7200))
         serve, operate = processes
         yield Fleet(
@@ -161,7 +172,8 @@ async def _make_objects(truth: Database, api: Api, namespace: str) -> None:
         uids.append({"meeting_id": row.meeting_id, "uid": made["metadata"]["uid"]})
 
     async def job_of(body: dict[str, Any]) -> None:
-        body["spec"]["suspend"] = True
+        # Not suspended: a bot that was in its meeting and whose Job is suspended has lost its pod.
+        body["spec"]["managedBy"] = "usher.dev/harness"
         async with turns:
             await api.make(JOBS.format(namespace), body)
 

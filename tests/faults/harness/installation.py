@@ -20,6 +20,8 @@ from tests.faults.harness.api import Api
 from tests.faults.harness.kubelet import Kubelet
 from tests.faults.harness.proxy import Proxy
 from tests.faults.harness.stores import Stores
+from tests.faults.history.actors.bots import BotObserver
+from tests.faults.history.recorder import Recorder
 from tests.load.botswarm import Script, Swarm, TokenSigner
 from tests.load.botswarm.bot import LONGEST_WAIT_S, Bot
 from tests.load.plane import UsherProcess
@@ -32,6 +34,8 @@ _NUMBERS = itertools.count(1)
 FIRST_PORT = 18400
 FIRST_STORES = 30
 BEAT_S = "USHER_HEARTBEAT_INTERVAL_S"
+# The receivers of a history listen on loopback, where no webhook may go by itself.
+WEBHOOKS = {"USHER_WEBHOOK_ALLOWED_HOSTS": HOST}
 
 # What happened to a bot, and its meeting's native id.
 Hears = Callable[[Bot, str, str], None]
@@ -92,6 +96,8 @@ class Plot:
     """The API server as the processes reach it; None: by a TCP proxy."""
     prefix: tuple[str, ...] = ()
     """A wrapper of the processes that replaces itself with them."""
+    recorder: Recorder | None = None
+    """Where the history goes."""
 
 
 @asynccontextmanager
@@ -156,6 +162,7 @@ def _swarm(plot: Plot, kubelet: Kubelet, callbacks: Proxy, *, redis_url: str) ->
         longest_wait_s=plot.longest_wait_s,
         seed=plot.seed,
         on_event=hear,
+        observer=BotObserver(plot.recorder) if plot.recorder else None,
     )
 
 
@@ -180,7 +187,7 @@ def processes(
             prefix=plot.prefix,
             log=folder / f"{command}.log",
             health_port=health_port,
-            settings=ports | {"USHER_NAMESPACES": namespace} | dict(plot.clocks),
+            settings=ports | {"USHER_NAMESPACES": namespace} | WEBHOOKS | dict(plot.clocks),
         )
 
     return process("serve", first + 1), process("operate", first + 2)

@@ -9,12 +9,11 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-import aiohttp
 from sqlalchemy import text
 
 from tests.faults.harness.installation import Installation
 from tests.faults.soaking.kinds import WELL
-from tests.faults.soaking.people import People, some_people
+from tests.faults.soaking.people import People
 from tests.faults.soaking.plan import Act, Life, What
 
 USERS = 10
@@ -61,10 +60,9 @@ class Workload:
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @classmethod
-    async def settle(cls, installation: Installation, session: aiohttp.ClientSession, *, seed: int) -> "Workload":
+    async def settle(cls, people: People, *, seed: int) -> "Workload":
         """People who have asked for their first bots."""
-        persons = await some_people(installation.truth, USERS, cap=CAP)
-        workload = cls(installation, People(installation, persons, session, patience_s=PATIENCE_S), random.Random(seed))
+        workload = cls(people.installation, people, random.Random(seed))
         await asyncio.gather(*(workload.ask(workload.a_life()) for _ in range(BOTS)))
         return workload
 

@@ -6,6 +6,7 @@ As people do, they repeat what got no answer; over REST with the same key, so th
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,9 @@ import aiohttp
 
 from tests.faults.harness.api import MERGE, REQUESTS, Json
 from tests.faults.harness.installation import Installation
+from tests.faults.history.format import Outcome
+from tests.faults.history.format import What as Recorded
+from tests.faults.history.recorder import Recorder, outcome_of
 from tests.faults.soaking.plan import Act, Life, What
 from usher_models.db import api_tokens, users
 from usher_models.db.engine import Database
@@ -45,6 +49,18 @@ async def some_people(truth: Database, count: int, *, cap: int) -> list[Person]:
     return people
 
 
+@dataclass(frozen=True)
+class _Call:
+    """A call over REST; `native_id` is the meeting's, and the key of a request for a bot."""
+
+    what: Recorded
+    person: Person
+    method: str
+    path: str
+    body: Json | None
+    native_id: str
+
+
 @dataclass
 class People:
     """What they did is counted: `did` by what and by the answer, such as `ask 201`."""
@@ -53,6 +69,9 @@ class People:
     persons: list[Person]
     session: aiohttp.ClientSession
     patience_s: float = PATIENCE_S
+    recorder: Recorder = field(default_factory=Recorder.nowhere)
+    promised: Callable[[int, int], object] = lambda _meeting, _user: None
+    """Told of each meeting for which the REST API promises a bot, and of its user."""
     did: Counter[str] = field(default_factory=Counter)
     taken: set[str] = field(default_factory=set)
     """The meetings for which the REST API has promised a bot."""
@@ -76,7 +95,7 @@ class People:
                 "native_meeting_id": life.native_id,
                 "automatic_leave": {"max_wait_for_admission": 1000 * LOBBY_S},
             }
-            taken = await self._rest("ask", person, "POST", "/bots", asked, key=life.native_id) == 201
+            taken = await self._rest(_Call(Recorded.ASK, person, "POST", "/bots", asked, life.native_id)) == 201
             self.taken |= {life.native_id} if taken else set()
             return taken
         body: Json = {
@@ -90,7 +109,10 @@ class People:
                 "lobbyTimeoutSeconds": LOBBY_S,
             },
         }
+        args = {"user": person.id, "platform": PLATFORM, "native_id": life.native_id}
+        number = self.recorder.invoke(f"person {person.id}", Recorded.APPLY, **args)
         await self.installation.api.make(REQUESTS.format(self.installation.namespace), body)
+        self.recorder.answer(number, Outcome.OK)
         self.did["apply"] += 1
         return True
 
@@ -101,41 +123,59 @@ class People:
             path = f"/bots/{PLATFORM}/{life.native_id}"
             person = self.persons[life.user]
             if act.what is What.LEAVE:
-                await self._rest("leave", person, "DELETE", path)
+                await self._rest(_Call(Recorded.LEAVE, person, "DELETE", path, None, life.native_id))
             else:
-                await self._rest("reconfigure", person, "PUT", f"{path}/config", {"language": language})
+                asked: Json = {"language": language}
+                await self._rest(_Call(Recorded.RECONFIGURE, person, "PUT", f"{path}/config", asked, life.native_id))
             return
         path = f"{REQUESTS.format(self.installation.namespace)}/{life.native_id}"
+        recorded = Recorded.DELETE if act.what is What.DELETE else Recorded.PATCH
+        number = self.recorder.invoke(f"person {self.persons[life.user].id}", recorded, native_id=life.native_id)
         if act.what is What.DELETE:
             status, _ = await self.installation.api.persist("DELETE", path)
         else:
             wanted = {"desiredState": "Left"} if act.what is What.LEAVE else {"language": language}
             status, _ = await self.installation.api.persist("PATCH", path, {"spec": wanted}, kind=MERGE)
+        self.recorder.answer(number, outcome_of(status), code=status)
         self.did[f"{act.what} object {status}"] += 1
 
-    async def _rest(
-        self, what: str, person: Person, method: str, path: str, body: Json | None = None, *, key: str = ""
-    ) -> int:
+    async def _rest(self, call: _Call) -> int:
         """A call until it is answered; the code, 0 when patience ended first."""
-        headers = {"X-API-Key": person.key} | ({"Idempotency-Key": key} if key else {})
         deadline = time.monotonic() + self.patience_s
         while time.monotonic() < deadline:
-            code = await self._try(method, path, body, headers)
+            code = await self._try(call)
             if 0 < code < 500:
-                self.did[f"{what} {201 if code == 200 and what == 'ask' else code}"] += 1
-                return 201 if code == 200 and what == "ask" else code
+                code = 201 if code == 200 and call.what == Recorded.ASK else code
+                self.did[f"{call.what} {code}"] += 1
+                return code
             await asyncio.sleep(PAUSE_S)
-        self.unanswered.append(f"{what} {path}")
+        self.unanswered.append(f"{call.what} {call.path}")
         return 0
 
-    async def _try(self, method: str, path: str, body: Json | None, headers: dict[str, str]) -> int:
-        options: dict[str, Any] = {"json": body, "headers": headers, "timeout": aiohttp.ClientTimeout(total=15)}
+    async def _try(self, call: _Call) -> int:
+        """One try, and what the history keeps of it."""
+        args = {"user": call.person.id, "platform": PLATFORM, "native_id": call.native_id, "request": call.native_id}
+        number = self.recorder.invoke(f"person {call.person.id}", call.what, **args)
+        code, got = await self._send(call)
+        outcome, kept = outcome_of(code), {}
+        if call.what == Recorded.ASK and outcome is Outcome.OK:
+            self.promised(int(got["id"]), call.person.id)
+            kept = {"meeting": got["id"], "status": got["status"], "replayed": code == 200 or got["replayed"]}
+        self.recorder.answer(number, outcome, code=code, **kept)
+        return code
+
+    async def _send(self, call: _Call) -> tuple[int, Json]:
+        headers = {"X-API-Key": call.person.key}
+        if call.what == Recorded.ASK:
+            headers["Idempotency-Key"] = call.native_id
+        options: dict[str, Any] = {"json": call.body, "headers": headers, "timeout": aiohttp.ClientTimeout(total=15)}
         try:
-            async with self.session.request(method, self.installation.api_url + path, **options) as answer:
-                await answer.read()
-                return answer.status
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            return 0
+            url = self.installation.api_url + call.path
+            async with self.session.request(call.method, url, **options) as answer:
+                got = await answer.json(content_type=None)
+                return answer.status, (got or {}) | {"replayed": "Idempotent-Replayed" in answer.headers}
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            return 0, {}
 
 
 async def _until(moment: float) -> None:

@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from tests.load.botswarm.bot import LONGEST_WAIT_S, PATIENCE_S, Bot, Call, Identity, Script
@@ -28,13 +28,23 @@ _TRY_AGAIN = frozenset({408, 425, 429})
 _NOTHING: dict[str, Any] = {}
 
 
+class Observer(Protocol):
+    """Told of each try of a callback, before anybody acts on its answer."""
+
+    def asked(self, bot: Bot, call: Call) -> int:
+        """A try is sent; the number is for `answered`."""
+
+    def answered(self, number: int, answer: Response | None) -> None:
+        """Its answer; None if there is none."""
+
+
 class Swarm:
     """Bots that speak to the callback server at `url`.
 
     `connections` is how many they share; with `fresh`, every callback opens one of its own, as `usher_bot` does when
     its last word is more than 15 s ago. `redis_url` lets them hear commands at once. `seed` makes phases and waits
     repeatable. `longest_wait_s`, between two tries to say the same, is for short clocks. `on_event(bot, event, at)`
-    hears of `joined`, `command …` and `ended …` (`at`: monotonic seconds).
+    hears of `joined`, `command …` and `ended …` (`at`: monotonic seconds). `observer` hears every callback.
     """
 
     def __init__(
@@ -49,6 +59,7 @@ class Swarm:
         longest_wait_s: float = LONGEST_WAIT_S,
         seed: int | None = None,
         on_event: Callable[[Bot, str, float], None] | None = None,
+        observer: Observer | None = None,
     ) -> None:
         parts = urlsplit(url)
         self._host = parts.netloc
@@ -60,6 +71,7 @@ class Swarm:
         self._entries = 0
         self._wake = asyncio.Event()
         self._on_event = on_event
+        self._observer = observer
         self.beat_s = beat_s
         self.longest_wait_s = longest_wait_s
         self.bots: dict[str, Bot] = {}
@@ -143,10 +155,20 @@ class Swarm:
             return
         now = time.monotonic()
         try_s = min(LONGEST_TRY_S, max(call.horizon_s / 2, 1.0))
-        exchange = Exchange(
-            payload=self._request(bot, call), deadline=now + try_s, done=lambda answer: self._heard(bot, call, answer)
-        )
-        self._pool.request(exchange)
+        heard = self._observed(bot, call) if self._observer else lambda answer: self._heard(bot, call, answer)
+        self._pool.request(Exchange(payload=self._request(bot, call), deadline=now + try_s, done=heard))
+
+    def _observed(self, bot: Bot, call: Call) -> Callable[[Response | None], None]:
+        """Tell the observer first: of a frozen or dead bot's answers as well."""
+        observer = self._observer
+        assert observer is not None
+        number = observer.asked(bot, call)
+
+        def heard(answer: Response | None) -> None:
+            observer.answered(number, answer)
+            self._heard(bot, call, answer)
+
+        return heard
 
     def obeyed(self, bot: Bot, command: dict[str, Any], way: str) -> None:
         """A bot learned a command that it had not known."""
