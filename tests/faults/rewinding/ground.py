@@ -16,6 +16,7 @@ from sqlalchemy import make_url, text
 from tests.faults.harness.api import MERGE, PODS, REQUESTS, Api
 from tests.faults.harness.beside import beside
 from tests.faults.harness.installation import Installation, Plot, a_ground
+from tests.faults.harness.proxy import Way
 from tests.faults.soaking.people import some_people
 from tests.faults.watch_freeze import a_request
 from tests.integration.operator.webhooks.receiver import Received, Receiver, take
@@ -98,6 +99,16 @@ class Ground:
                 cursor = connection.execute(statement.encode())
                 rows = cursor.fetchall() if cursor.description else []
         return rows
+
+    @asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """Nobody reaches the database inside of this context."""
+        proxies = [ways.postgres for ways in self.installation.ways.values()]
+        for proxy in proxies:
+            await proxy.turn(Way.REFUSED)
+        yield
+        for proxy in proxies:
+            await proxy.turn(Way.OPEN)
 
     async def join(self, names: Iterable[str], *, within_s: float = 300) -> None:
         """Ask for a bot in each of these meetings and wait until all are active."""

@@ -6,7 +6,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dev.machine.commands import run
-from tests.faults.harness.proxy import Way
 from tests.faults.rewinding.ground import Ground
 from tests.faults.rewinding.rewind import Facts
 
@@ -43,16 +42,12 @@ class RestoredDump:
         await asyncio.to_thread(_postgres, ground, "pg_dump", *words)
 
     async def go_back(self, ground: Ground) -> None:
-        proxies = [ways.postgres for ways in ground.installation.ways.values()]
-        for proxy in proxies:
-            await proxy.turn(Way.REFUSED)
         name = ground.database
         anew = (f'DROP DATABASE "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}" TEMPLATE template0')
-        await asyncio.to_thread(ground.sql, *anew)
-        await asyncio.to_thread(_postgres, ground, "pg_restore", f"--dbname={name}", str(self._dump))
-        await asyncio.to_thread(ground.sql, _AGE, database=name)
-        for proxy in proxies:
-            await proxy.turn(Way.OPEN)
+        async with ground.away():
+            await asyncio.to_thread(ground.sql, *anew)
+            await asyncio.to_thread(_postgres, ground, "pg_restore", f"--dbname={name}", str(self._dump))
+            await asyncio.to_thread(ground.sql, _AGE, database=name)
 
 
 def _postgres(ground: Ground, program: str, *words: str) -> None:

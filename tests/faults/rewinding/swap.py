@@ -36,10 +36,11 @@ class SwappedDatabases:
 
     async def _swap(self, ground: Ground) -> None:
         own, other = ground.database, self._other
-        await asyncio.to_thread(
-            ground.sql,
+        statements = (
             f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname IN ('{own}', '{other}')",
             f'ALTER DATABASE "{own}" RENAME TO "{own}_away"',
             f'ALTER DATABASE "{other}" RENAME TO "{own}"',
             f'ALTER DATABASE "{own}_away" RENAME TO "{other}"',
         )
+        async with ground.away():
+            await asyncio.to_thread(ground.sql, *statements)
