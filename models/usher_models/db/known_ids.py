@@ -7,6 +7,7 @@ and the process that finds ids behind notes that the database went back before i
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -37,7 +38,7 @@ class KnownIds:
 
     async def reserve(self, connection: AsyncConnection, request: Request) -> Reservation:
         """Reserve, if the database is not behind. Raises what `reservations.reserve` does."""
-        reservation = await reservations.reserve(connection, request, self.known)
+        reservation = await reservations.reserve(connection, replace(request, known=self.known))
         if reservation.installation is not None:
             self.note(reservation.bot.meeting_id, installation=reservation.installation)
         return reservation

@@ -34,6 +34,17 @@ CONNECTION_KEY = "bots_connection_id_key"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Known:
+    """What this process saw of its database before: whose it is, and the highest id that a meeting had."""
+
+    installation: str | None = None
+    highest_id: int = 0
+
+
+NOTHING = Known()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """What a reservation is made from. Durations are seconds; `spec` is the BotRequest's spec, kept with the row.
 
@@ -53,6 +64,7 @@ class Request:
     request_uid: str | None = None
     request_generation: int = 0
     request_ttl_s: int | None = None
+    known: Known = NOTHING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,17 +75,6 @@ class Reservation:
     created: bool
     installation: str | None = None
     """Whose database it is; None if the connection id was known."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Known:
-    """What this process saw of its database before: whose it is, and the highest id that a meeting had."""
-
-    installation: str | None = None
-    highest_id: int = 0
-
-
-NOTHING = Known()
 
 
 LOCK_USER = text("SELECT max_concurrent_bots FROM users WHERE id = :user_id FOR NO KEY UPDATE")
@@ -133,21 +134,21 @@ FROM used LEFT JOIN known ON true LEFT JOIN (bot b JOIN meeting m ON m.id = b.me
 )
 
 
-async def reserve(connection: AsyncConnection, request: Request, known: Known = NOTHING) -> Reservation:
+async def reserve(connection: AsyncConnection, request: Request) -> Reservation:
     """Hold one of the user's slots for `request`, or return the reservation its connection id already has.
 
     Raises UnknownUser, CapReached, DuplicateMeeting or ConnectionTaken; DatabaseWentBack to the REST API while lost
     bots are adopted, because one of them may be in that meeting; DatabaseWentBack or ForeignDatabase if the database is
-    not what `known` says. Then nothing was written.
+    not what `request.known` says. Then nothing was written.
     """
-    found = await _lock_and_reserve(connection, request, known)
+    found = await _lock_and_reserve(connection, request)
     if found["cap"] is None:
         raise UnknownUser(f"No user has the id {request.user_id}.")
     if found["known_id"] is not None:
         return await _known(connection, found["known_id"], taken=found["known_user_id"] != request.user_id)
     if found["meeting_id"] is not None:
         return Reservation(bot=to_bot(found), created=True, installation=found["installation"])
-    if found["installation"] != (known.installation or found["installation"]):
+    if found["installation"] != (request.known.installation or found["installation"]):
         raise ForeignDatabase
     if found["is_behind"]:
         raise DatabaseWentBack(is_news=True)
@@ -165,8 +166,8 @@ async def _known(connection: AsyncConnection, meeting_id: int, *, taken: bool) -
     return Reservation(bot=bot, created=False)
 
 
-async def _lock_and_reserve(connection: AsyncConnection, request: Request, known: Known) -> dict[str, Any]:
-    values = values_of(request, reason=Reason.REQUESTED) | {"holds": sorted(HOLDS_SLOT)} | asdict(known)
+async def _lock_and_reserve(connection: AsyncConnection, request: Request) -> dict[str, Any]:
+    values = values_of(request, reason=Reason.REQUESTED) | {"holds": sorted(HOLDS_SLOT)} | asdict(request.known)
     try:
         _, (found,) = await in_one_exchange(connection, (LOCK_USER, _RESERVE), values)
         return found
