@@ -55,8 +55,6 @@ class Database:
         # A statement, and an exchange of several, commits itself: that is what nearly all are, and telling each
         # connection of it whenever it leaves the pool would cost more than some of them.
         self.engine = self._pool(connector, size=pool_size)
-        # The same pool.
-        self._transactional = self.engine.execution_options(isolation_level="READ COMMITTED")
         self.pooler = connector.pooler
         self._local = text(connector.set_up(local=True))
         self._by_transaction = connector.pooler is Pooler.TRANSACTION
@@ -171,10 +169,9 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self, *, transactional: bool = False) -> AsyncIterator[AsyncConnection]:
-        begins = transactional or self._by_transaction
-        lent = self._transactional.begin() if begins else self.engine.connect()
+        lending = _beginning if transactional or self._by_transaction else AsyncEngine.connect
         with self._failures():
-            async with self._shares.own(), lent as connection:
+            async with self._shares.own(), lending(self.engine) as connection:
                 try:
                     if self._by_transaction:
                         await self._set_up(connection)
@@ -214,6 +211,15 @@ class Database:
             if known is None:
                 raise
             raise known from failure
+
+
+@asynccontextmanager
+async def _beginning(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection in a transaction. An engine with that option would lose a connection when the setting is cut off."""
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="READ COMMITTED")
+        async with connection.begin():
+            yield connection
 
 
 async def _wait_for_returns(pools: Sequence[QueuePool], seconds: float) -> None:

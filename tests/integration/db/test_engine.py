@@ -1,10 +1,13 @@
 """A transaction in one exchange with the server: it is one, it says so when it is not, and its locks are short."""
 
 import asyncio
-from contextlib import suppress
+import gc
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.scenario import Scenario, a_request, speaker_of
 from usher_models.db import engine
@@ -173,3 +176,27 @@ async def is_waited_for(database_url: str, *, given_back_after_s: float) -> bool
     waited = given_back.is_set()
     await holding
     return waited
+
+
+@pytest.mark.parametrize("way", [Database.transaction, Database.reading, Database.at_once])
+async def test_a_use_that_is_cut_off_at_any_moment_gives_its_connection_back(
+    database_url: str, way: Callable[[Database], AbstractAsyncContextManager[AsyncConnection]]
+) -> None:
+    database = Database.connect(database_url, pool_size=1)
+
+    async def use() -> None:
+        async with way(database) as connection:
+            await connection.execute(text("SELECT 1"))
+
+    await use()
+    for moment in range(60):
+        using = asyncio.create_task(use())
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        using.cancel()
+        await asyncio.wait([using])
+    # What nobody holds any more is reported here, as an error.
+    del using
+    gc.collect()
+    await use()
+    await database.close()
