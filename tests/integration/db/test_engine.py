@@ -195,8 +195,8 @@ async def test_a_use_that_is_cut_off_at_any_moment_gives_its_connection_back(
             await asyncio.sleep(0)
         using.cancel()
         await asyncio.wait([using])
-    # What nobody holds any more is reported here, as an error.
+        await use()
+    # What nobody holds any more is reported here at the latest, as an error.
     del using
     gc.collect()
-    await use()
     await database.close()
