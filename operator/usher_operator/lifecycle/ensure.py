@@ -102,8 +102,7 @@ class Ensurer:
         if request.new and self._first_tries.is_first(request):
             await self._admit(request)
             return
-        async with self._database.reading() as connection:
-            bot = await bots.bot_by_connection(connection, request.connection_id)
+        bot = await self._row_of(request)
         if bot is not None:
             await self._apply(request, bot)
         elif not request.over:
@@ -116,8 +115,7 @@ class Ensurer:
 
     async def withdraw(self, request: BotRequest) -> None:
         """Ask the bot of a deleted request to leave. Kubernetes collects the Job by itself."""
-        async with self._database.reading() as connection:
-            bot = await bots.bot_by_connection(connection, request.connection_id)
+        bot = await self._row_of(request)
         if bot is not None and bot.live and bot.request_uid == request.uid:
             await self._commander.leave([bot], reason=Reason.REQUEST_DELETED)
             await self._starter.end_unless_started(bot)
@@ -157,7 +155,8 @@ class Ensurer:
         jobs = await self._kube.list_jobs(request.namespace, request_uid=request.uid)
         for job in jobs:
             if is_of(job, request):
-                bot = await self.adopter.adopt(request, job)
+                # A row that was not there before the Job was looked for may have made it.
+                bot = await self._row_of(request) or await self.adopter.adopt(request, job)
                 if bot is None and not finished(job):
                     raise RowMissing(f"The bot of {request.name} runs as {job['metadata']['name']} without a row.")
                 return bot
@@ -217,6 +216,10 @@ class Ensurer:
                 generation=request.generation,
             )
         return await self._read(bot)
+
+    async def _row_of(self, request: BotRequest) -> Bot | None:
+        async with self._database.reading() as connection:
+            return await bots.bot_by_connection(connection, request.connection_id)
 
     async def _read(self, bot: Bot) -> Bot:
         async with self._database.reading() as connection:

@@ -66,6 +66,24 @@ async def test_ensuring_at_once_makes_one_bot(plane: Plane, given: Scenario) -> 
     assert not plane.kube.events
 
 
+async def test_a_bot_that_another_handler_starts_meanwhile_is_not_one_without_a_row(
+    plane: Plane, given: Scenario, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row is looked for, another handler reserves and creates the Job, and then the Job is looked for."""
+    body = plane.a_request_of(await given.a_user())
+    list_jobs = plane.kube.list_jobs
+
+    async def list_late(*place: str, **options: Any) -> Any:
+        monkeypatch.setattr(plane.kube, "list_jobs", list_jobs)
+        await plane.ensure(body)
+        return await list_jobs(*place, **options)
+
+    monkeypatch.setattr(plane.kube, "list_jobs", list_late)
+    await plane.ensure(body)
+    assert len(plane.kube.jobs) == 1
+    assert "cannot be adopted" not in caplog.text
+
+
 async def test_a_user_may_be_named_by_email(plane: Plane, given: Scenario) -> None:
     user = await given.a_user(email="a@example.org")
     body = plane.a_request_of(user, userId=None, userEmail="a@example.org")
