@@ -54,9 +54,15 @@ def is_suspended(job: Json | None) -> bool:
     return bool(((job or {}).get("spec") or {}).get("suspend"))
 
 
-def begun_at(job: Json | None) -> datetime | None:
-    """Since when a Job may have pods, anew after each suspension; None if that is not known."""
-    said = ((job or {}).get("status") or {}).get("startTime")
+def resumed_at(job: Json | None) -> datetime | None:
+    """When a Job that was suspended was resumed; None if it never was."""
+    for condition in ((job or {}).get("status") or {}).get("conditions") or []:
+        if condition.get("type") == "Suspended" and condition.get("status") == "False":
+            return _time(condition.get("lastTransitionTime"))
+    return None
+
+
+def _time(said: object) -> datetime | None:
     try:
         return datetime.fromisoformat(said) if isinstance(said, str) else None
     except ValueError:

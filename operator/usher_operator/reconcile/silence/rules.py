@@ -11,7 +11,7 @@ from usher_models.db.stale_rules import RULES, Reports, Rule
 from usher_models.db.transitions import Closing
 from usher_models.states import Reason, Source, Status
 from usher_operator.kube.evidence import kept
-from usher_operator.kube.job_status import begun_at, is_suspended
+from usher_operator.kube.job_status import is_suspended, resumed_at
 from usher_operator.kube.port import Json
 from usher_operator.reconcile.silence.messages import fault_of_stale, message_of
 from usher_operator.reconcile.sweep import Sweep
@@ -47,8 +47,8 @@ def _could_not_start(job: Json | None, bot: StaleBot, *, limit_s: float) -> bool
     """True if the bot's Job is held back, or was until so lately that its time to start is not over."""
     if job is None:
         return bot.reason == Reason.JOB_SUSPENDED
-    begun = begun_at(job)
-    return is_suspended(job) or (begun is not None and bot.found_at - begun < timedelta(seconds=limit_s))
+    resumed = resumed_at(job)
+    return is_suspended(job) or (resumed is not None and bot.found_at - resumed < timedelta(seconds=limit_s))
 
 
 def _limits(rule: Rule, settings: Settings) -> dict[str, float]:

@@ -112,13 +112,14 @@ async def test_a_bot_whose_job_is_held_back_has_not_failed_to_start_and_says_wha
     assert (await given.fresh(silent)).reason == "heartbeat_lost"
 
 
-@pytest.mark.parametrize(("begun_s_ago", "status"), [(290, Status.RESERVED), (310, Status.FAILED)])
+@pytest.mark.parametrize(("resumed_s_ago", "status"), [(290, Status.RESERVED), (310, Status.FAILED)])
 async def test_a_bot_whose_job_was_resumed_has_its_whole_time_to_start(
-    plane: Plane, given: Scenario, begun_s_ago: float, status: Status
+    plane: Plane, given: Scenario, resumed_s_ago: float, status: Status
 ) -> None:
     bot = plane.in_kubernetes(await reserved(given, 4000))
-    begun = datetime.now(UTC) - timedelta(seconds=begun_s_ago)
-    plane.kube.jobs["bots", bot.job_name]["status"] = {"startTime": begun.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    resumed = (datetime.now(UTC) - timedelta(seconds=resumed_s_ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    condition = {"type": "Suspended", "status": "False", "reason": "JobResumed", "lastTransitionTime": resumed}
+    plane.kube.jobs["bots", bot.job_name]["status"] = {"startTime": resumed, "conditions": [condition]}
     await plane.tick()
     assert (await given.fresh(bot)).status is status
 
