@@ -136,6 +136,8 @@ async def test_a_bot_that_is_turned_away_says_so(bot: Bot, host: Host) -> None:
     assert "active" not in [step.target for step in bot.story()]
 
 
+# Beside six other files a browser and a sound server may take longer to start than a test waits.
+@pytest.mark.alone
 @pytest.mark.parametrize("outcome", PROFILES)
 def test_the_profile_decides_about_the_sandbox_and_what_is_played_is_heard_either_way(
     conference: Settings, cluster: Cluster, outcome: str
