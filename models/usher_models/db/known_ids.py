@@ -17,8 +17,9 @@ from usher_models.db.reservations import Known, Request, Reservation
 from usher_models.errors import DatabaseWentBack
 
 EVIDENCE = "ids_behind"
-# Other processes may have seen higher ones.
+# Higher ids may have been handed out, seen by nobody who looks now, and their Jobs and BotRequests be gone.
 SKIPPED = 1000
+# People may write labels and statuses. An id beyond this is not believed: it would leave no ids for new meetings.
 MOST_ID = 2_000_000_000
 
 
@@ -32,7 +33,7 @@ class KnownIds:
         """Note an id that a meeting has, in the database of that installation if it was told."""
         known = self.known
         whose = installation or known.installation
-        is_news = meeting_id > known.highest_id or known.installation is None
+        is_news = meeting_id > known.highest_id or whose != known.installation
         if is_news and known.installation in (None, whose):
             self.known = Known(installation=whose, highest_id=max(known.highest_id, meeting_id))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from usher_models.states import Reason, Stage, exit_code_reason, sentence
 from usher_operator.kube.job import CONTAINER
-from usher_operator.kube.job_status import outcome
+from usher_operator.kube.job_status import is_suspended, outcome
 from usher_operator.kube.port import Json
 
 LAST_WORDS_MAX_LENGTH = 2048
@@ -114,7 +114,7 @@ def taken_away(job: Json | None, pod: Json | None) -> Reason | None:
         return Reason.JOB_DELETED
     if _has_condition(job, "Failed", "FailureTarget", reason="DeadlineExceeded"):
         return Reason.DEADLINE_EXCEEDED
-    if (job.get("spec") or {}).get("suspend") or _has_condition(job, "Suspended"):
+    if is_suspended(job) or _has_condition(job, "Suspended"):
         return Reason.JOB_SUSPENDED
     return Reason.POD_DELETED if _is_deleting(pod) else None
 

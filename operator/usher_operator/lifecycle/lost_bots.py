@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from usher_models.db.adoptions import Obstacle
+from usher_models.db.known_ids import MOST_ID
 from usher_operator.kube.botrequest import BotRequest
 from usher_operator.kube.job_status import (
     connection_id_of,
@@ -18,9 +19,6 @@ from usher_operator.kube.job_status import (
     user_id_of,
 )
 from usher_operator.kube.port import Json
-
-# People may write labels and statuses. An id beyond this is not believed: it would leave no ids for new meetings.
-MOST_ID = 2_000_000_000
 
 
 class Left(StrEnum):

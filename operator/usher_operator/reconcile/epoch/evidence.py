@@ -6,6 +6,7 @@ Only what is there and should not be, or is gone and should be there, counts. Wh
 from datetime import timedelta
 from enum import StrEnum
 
+from usher_models.db import known_ids
 from usher_models.db.epoch import Sighting
 from usher_operator.reconcile.epoch.record import Record
 
@@ -14,7 +15,7 @@ class Evidence(StrEnum):
     """One sign."""
 
     TRANSITION_LOST = "transition_lost"
-    IDS_BEHIND = "ids_behind"
+    IDS_BEHIND = known_ids.EVIDENCE
     DATABASE_REPLACED = "database_replaced"
     SCHEMA_REMADE = "schema_remade"
     ROWS_LOST = "rows_lost"

@@ -20,9 +20,9 @@ from datetime import timedelta
 from usher_models.db import epoch
 from usher_models.db.engine import Database
 from usher_models.db.epoch import NewestTransition, Sighting
+from usher_models.db.known_ids import MOST_ID, SKIPPED
 from usher_models.errors import ForeignDatabase, KubernetesUnavailable
 from usher_operator.lifecycle.hold import Hold
-from usher_operator.lifecycle.lost_bots import MOST_ID
 from usher_operator.reconcile.epoch.events import AdoptionEvents
 from usher_operator.reconcile.epoch.evidence import Evidence, compare, in_words, is_remade, proves_loss
 from usher_operator.reconcile.epoch.record import Record
@@ -34,8 +34,6 @@ logger = logging.getLogger(__name__)
 
 SAVE_EVERY_S = 60.0
 ADOPTION_LIMIT_S = 900.0
-# Ids that were handed out after the last look, and whose Jobs and BotRequests are gone.
-IDS_SKIPPED = 1000
 HEARTBEATS_TO_SPEAK = 2
 
 
@@ -168,7 +166,7 @@ class EpochGuard:
             return await epoch.stands(connection, newest)
 
     async def _begin(self, signs: list[Evidence]) -> None:
-        used = self._known.last_meeting_id + IDS_SKIPPED if self._known else 0
+        used = self._known.last_meeting_id + SKIPPED if self._known else 0
         self.used_meeting_id = min(max(self.used_meeting_id, used), MOST_ID)
         self.hold.begin()
         self._begun, self._began_at = True, self._clock()

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from pydantic.alias_generators import to_camel
 
 from usher_models.db.epoch import NewestTransition, Sighting
-from usher_operator.lifecycle.lost_bots import MOST_ID
+from usher_models.db.known_ids import MOST_ID
 
 Id = Annotated[int, Field(ge=0, le=MOST_ID)]
 

@@ -7,8 +7,9 @@ import pytest
 
 from tests.fakes.objects import FAILED_BY_POLICY, a_botrequest
 from usher_models.db.adoptions import Obstacle
+from usher_models.db.known_ids import MOST_ID
 from usher_operator.kube.botrequest import BotRequest
-from usher_operator.lifecycle.lost_bots import MOST_ID, SENTENCES, Left, LostBot, highest_ids, without_row
+from usher_operator.lifecycle.lost_bots import SENTENCES, Left, LostBot, highest_ids, without_row
 
 REQUEST = replace(BotRequest.from_object(a_botrequest("standup")), phase="active", observed_generation=1)
 
